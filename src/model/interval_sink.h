@@ -1,0 +1,38 @@
+#pragma once
+// IntervalSink: where analyses put state intervals. The history writer implements it; tests use a
+// vector.
+//
+// Threads: one sink belongs to one thread. Entities and strings are created in the order of the calls,
+// so the same input gives the same ids.
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/time.h"
+#include "model/tables.h"
+
+namespace vs::model {
+
+using EntityId = std::uint32_t;  ///< one row of a timeline: a table and its key
+using StringId = std::int64_t;   ///< >= 0; stored in text columns
+
+class IntervalSink {
+ public:
+  virtual ~IntervalSink() = default;
+
+  /// The id of a text, the same for equal texts.
+  [[nodiscard]] virtual StringId intern(std::string_view text) = 0;
+
+  /// The entity (table, key). Calls with equal arguments give the same id. `key` holds the table's
+  /// key columns in order, text columns as StringIds.
+  [[nodiscard]] virtual EntityId entity(TableId table, std::span<const std::int64_t> key) = 0;
+
+  /// Adds [begin, end) to the entity. Requires begin >= the entity's last end (vm_exit and preemption
+  /// rows included) and end >= begin; `values` has the table's value columns in order. An empty
+  /// interval (begin == end) is dropped, except in vm_exit.
+  virtual void add(EntityId entity, HostTime begin, HostTime end,
+                   std::span<const std::int64_t> values) = 0;
+};
+
+}  // namespace vs::model
