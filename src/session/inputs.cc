@@ -138,7 +138,7 @@ Result<Inputs> resolve_inputs(os::FileSystem& files, const InputRequest& request
     VS_ASSIGN(const std::vector<std::size_t> found, inputs_of(files, path, inputs));
     for (const std::size_t index : found) inputs.traces[index].forced_host = true;
   }
-  for (const NamedGuest& guest : request.guests) {
+  for (const GuestPath& guest : request.guests) {
     VS_ASSIGN(const std::vector<std::size_t> found, inputs_of(files, guest.path, inputs));
     for (const std::size_t index : found) inputs.traces[index].forced_guest = guest.name;
   }

@@ -31,7 +31,7 @@ struct Inputs {
   std::optional<Capture> capture;
 };
 
-struct NamedGuest {
+struct GuestPath {
   std::string name;
   std::string path;
 };
@@ -39,7 +39,7 @@ struct NamedGuest {
 struct InputRequest {
   std::vector<std::string> paths;
   std::vector<std::string> hosts;
-  std::vector<NamedGuest> guests;
+  std::vector<GuestPath> guests;
 };
 
 /// Every reader that this program has, most specific first.
