@@ -83,8 +83,10 @@ def select(trace, *names):
     return [event for event in events(trace) if common_name(event.name) in wanted]
 
 
-def ctf_clock_offset_ns(trace):
-    """What a CTF trace adds to its clock's value to reach the epoch, in ns."""
+def epoch_shift_ns(trace):
+    """What a trace's own time adds to its clock's value: CTF reaches for the epoch, trace.dat adds nothing."""
+    if not trace.is_ctf:
+        return 0
     folder = trace.ctf_folders()[0]
     shown = subprocess.run(
         ["babeltrace2", "-o", "ctf-metadata", folder], capture_output=True, text=True, errors="replace", check=True
