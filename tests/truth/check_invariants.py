@@ -1,5 +1,7 @@
 """What holds for every capture whatever is in it: tilings, sums, and whose time is whose."""
 
+import bisect
+
 NAME = "invariants"
 
 # (table, columns that name one entity, states after which an entity may end before its trace)
@@ -79,10 +81,8 @@ def _preemption(check):
         rows = check.query(f"SELECT COUNT(*) AS n, MIN(p.ts) AS first FROM preemption p WHERE {condition}")
         check.holds(rows[0]["n"] == 0, f"preemption: {rows[0]['n']} rows {what}, the first at {rows[0]['first']}")
 
-    none("are not inside one vcpu_state row of their kind",
-         "NOT EXISTS (SELECT 1 FROM vcpu_state s WHERE s.machine = p.machine AND s.vcpu = p.vcpu AND s.state = p.kind"
-         " AND s.ts <= p.ts AND s.ts + s.dur >= p.ts + p.dur)")
-    none("name the idle task as culprit", "p.by_tid = 0")
+    _preemption_is_inside(check)
+    none("name the host's idle task as culprit", "p.by_tid = 0 AND p.by_vcpu IS NULL")
     none("have a culprit's thread and no machine, or the other way round", "(p.by_tid IS NULL) <> (p.by_machine IS NULL)")
     none("give a vCPU and not its VM",
          "p.by_vcpu IS NOT NULL AND NOT EXISTS (SELECT 1 FROM vcpu v WHERE v.machine = p.by_machine AND v.vcpu ="
@@ -101,6 +101,23 @@ def _preemption(check):
         " FROM preemption) WHERE nx IS NOT NULL AND ts + dur > nx"
     )
     check.same("preemption rows of one vCPU that overlap", overlaps[0]["n"], 0)
+
+
+def _preemption_is_inside(check):
+    """Each row lies inside one vcpu_state interval of its kind (with the sums: covers them, and nothing else)."""
+    intervals = {}
+    for row in check.query("SELECT machine, vcpu, state, ts, dur FROM vcpu_state WHERE state IN ('preempted', 'waking')"):
+        intervals.setdefault((row["machine"], row["vcpu"], row["state"]), []).append((row["ts"], row["ts"] + row["dur"]))
+    for list_ in intervals.values():
+        list_.sort()
+    for row in check.query("SELECT machine, vcpu, kind, ts, dur FROM preemption"):
+        own = intervals.get((row["machine"], row["vcpu"], row["kind"]), [])
+        index = bisect.bisect_right(own, (row["ts"], float("inf"))) - 1
+        if not check.holds(
+            index >= 0 and row["ts"] + row["dur"] <= own[index][1],
+            f"preemption row at {row['ts']} of {row['machine']}/{row['vcpu']} is in no {row['kind']} interval",
+        ):
+            break
 
 
 def _exit_parts(check):

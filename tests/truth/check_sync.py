@@ -30,7 +30,10 @@ def true_offset(check, vm):
         check.timeline.first * check.timeline.ns_per_tick if capture.is_ticks else check.timeline.first
     )
     if capture.is_ticks:
-        return -capture.tsc_offset(vm) * check.timeline.ns_per_tick + shift, 2.0
+        offset = capture.tsc_offset(vm)
+        # Our rate is known to a ns over the trace's length, and is used over longer distances.
+        doubt = 2 + (abs(offset) + check.timeline.first) / (check.timeline.last - check.timeline.first)
+        return -offset * check.timeline.ns_per_tick + shift, doubt
     if capture.method == "local" or capture.mono_offset(vm) is None:
         return None
     offset, doubt = capture.mono_offset(vm)

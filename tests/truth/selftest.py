@@ -18,6 +18,7 @@ import check_sync
 import check_twovms
 import context
 import expect
+import oracle
 import rawtrace
 import run
 
@@ -153,8 +154,65 @@ def the_other_vm_takes_the_time(check):
     check.holds(by_task["burst0"] > 0.5 * sum(by_task.values()), f"vm2's tasks then: {by_task}")
 
 
+# (check, what a wrong program would do to its tables, for captures whose name begins so)
+MUTATIONS = [
+    ("events", "DELETE FROM event WHERE rowid = 1000", ""),
+    ("events", "UPDATE event SET name = 'kvm_exit' WHERE name = 'sched_waking' AND rowid < 2000", ""),
+    ("events", "UPDATE event SET ts = ts + 3 WHERE machine = 'host' AND rowid = 500", ""),
+    ("events", "UPDATE event SET cpu = 1 - cpu WHERE machine = 'vm1'", ""),
+    ("exits", "DELETE FROM vm_exit WHERE rowid = 100", ""),
+    ("exits", "UPDATE vm_exit SET dur = dur + 2 WHERE rowid = 100", ""),
+    ("exits", "UPDATE vm_exit SET reason = 'PAUSE' WHERE rowid = 100", ""),
+    ("exits", "UPDATE vcpu SET vcpu = 1 - vcpu; UPDATE vm_exit SET vcpu = 1 - vcpu", ""),
+    ("invariants", "UPDATE vcpu_state SET dur = dur - 1 WHERE rowid = 50", ""),
+    ("invariants", "UPDATE fused_cpu SET dur = dur + 1 WHERE rowid = 50", ""),
+    ("invariants", "DELETE FROM thread_state WHERE rowid = 50", ""),
+    ("invariants", "UPDATE pcpu_state SET dur = dur - 1 WHERE ts + dur = (SELECT MAX(ts + dur) FROM pcpu_state)", ""),
+    ("invariants", "DELETE FROM preemption WHERE rowid = 5", ""),
+    ("invariants", "UPDATE preemption SET ts = ts + 1000000000 WHERE rowid = 5", ""),
+    ("invariants", "UPDATE preemption SET by_machine = machine, by_vcpu = vcpu WHERE rowid = 5", ""),
+    ("invariants", "UPDATE preemption SET by_machine = 'vm1' WHERE by_machine = 'host'", ""),
+    ("invariants", "UPDATE vm_exit SET steal_ns = dur + 1 WHERE rowid = 5", ""),
+    ("invariants", "UPDATE vcpu_state SET lossy = 1 WHERE rowid = 5", ""),
+    ("invariants", "UPDATE vcpu_state SET state = 'root' WHERE rowid = 5", ""),
+    ("invariants", "UPDATE fused_cpu SET condition = 'host' WHERE condition = 'guest' AND rowid < 500", ""),
+    ("invariants", "INSERT INTO issue(severity, code) VALUES ('warning', 'bad_page')", ""),
+    ("sync", "UPDATE clock_sync SET offset_ns = offset_ns + 30000, error_ns = 20000 WHERE machine = 'vm1'", ""),
+    ("sync", "UPDATE clock_sync SET error_ns = 60000 WHERE machine = 'vm1'", ""),
+    ("sync", "UPDATE clock_sync SET outside_after = 0.01 WHERE machine = 'vm1'", ""),
+    ("sync", "DELETE FROM clock_sync WHERE machine = 'vm1'", ""),
+    ("preempt", "UPDATE preemption SET by_comm = 'ksoftirqd/0'", "preempt"),
+    ("preempt", "UPDATE vcpu_state SET state = 'guest' WHERE state = 'preempted' AND rowid % 10 = 0", "preempt"),
+    ("preempt", "UPDATE preemption SET by_machine = 'vm1' WHERE by_machine = 'host'", "preempt"),
+    ("twovms", "UPDATE preemption SET by_machine = 'host' WHERE by_machine = 'vm2' AND rowid % 5 = 0", "twovms"),
+    ("twovms", "UPDATE preemption SET by_comm = 'burst1' WHERE by_machine = 'vm2'", "twovms"),
+    ("twovms", "UPDATE preemption SET dur = dur + 5000 WHERE by_machine = 'vm2'", "twovms"),
+    ("twovms", "UPDATE clock_sync SET offset_ns = offset_ns + 3000000 WHERE machine = 'vm1'", "twovms"),
+]
+
+
+def every_check_can_fail(check):
+    """Against the stand-in each check holds; with one fact changed, the check that is there for it does not."""
+    if check.capture.name not in ("preempt-lttng", "twovms-lttng"):
+        return
+    stand_in = oracle.Oracle(check.capture)
+    modules = {module.NAME: module for module in run.CHECKS if module.applies(check.capture) and module.NAME != "cuts"}
+    for module in modules.values():
+        wrong, _, compared = run.run_one(module, check.capture, stand_in)
+        check.holds(compared and not wrong, f"{module.NAME} against the stand-in: {wrong}")
+    stand_in.base.commit()
+    for name, mutation, scenario in MUTATIONS:
+        if name in modules and check.capture.name.startswith(scenario):
+            for statement in mutation.split(";"):
+                stand_in.base.execute(statement)
+            wrong, _, _ = run.run_one(modules[name], check.capture, stand_in)
+            stand_in.base.rollback()
+            check.holds(wrong, f"{name} does not notice: {mutation}")
+
+
 WITHOUT = [sums_of_hand_made_events, exits_of_hand_made_events, printed_fields, the_score]
-WITH = [counts_of_the_laboratory, guest_events_are_in_guest_time, the_hog_takes_half, the_other_vm_takes_the_time]
+WITH = [counts_of_the_laboratory, guest_events_are_in_guest_time, the_hog_takes_half, the_other_vm_takes_the_time,
+        every_check_can_fail]
 
 
 class _Score(context.Check):
