@@ -76,6 +76,11 @@ class Fitter {
   static bool same(const Fact& a, const Fact& b) {
     return a.x == b.x && a.y == b.y && a.upper == b.upper;
   }
+  [[nodiscard]] model::FactKind kind_of(const Fact& fact) const {
+    const auto found = std::find_if(hard_.begin(), hard_.end(),
+                                    [&](const Fact& other) { return same(other, fact); });
+    return found == hard_.end() ? model::FactKind::kEnvelope : found->kind;
+  }
   static bool erase(std::vector<Fact>& list, const Fact& fact) {
     const auto end = std::remove_if(list.begin(), list.end(),
                                     [&](const Fact& other) { return same(other, fact); });
@@ -89,22 +94,24 @@ class Fitter {
     const std::vector<Fact> hard = hard_;
     std::vector<Fact> best_envelope;
     std::vector<Fact> best_hard;
+    auto best_kind = model::FactKind::kEnvelope;
     bool found = false;
     for (const Fact& fact : conflict) {
       envelope_ = envelope;
       hard_ = hard;
+      const model::FactKind kind = kind_of(fact);
       if (!erase(hard_, fact) && !erase(envelope_, fact)) continue;  // an assumed one
       const bool helps = solve(true, nullptr).feasible();
       if (!found || helps) {
         best_envelope = envelope_;
         best_hard = hard_;
+        best_kind = kind;
         found = true;
       }
       if (helps) break;
     }
     if (found) {
-      fit_.facts_rejected += (hard.size() - best_hard.size());
-      fit_.rejected += (envelope.size() - best_envelope.size());
+      fit_.removed[static_cast<std::size_t>(best_kind)] += 1;
       envelope_ = std::move(best_envelope);
       hard_ = std::move(best_hard);
     } else {

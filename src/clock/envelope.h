@@ -12,6 +12,7 @@
 // Ownership: values and spans that must outlive the call. Threads: pure functions. Units: guest own time
 // for x, host own time for y.
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -70,7 +71,8 @@ struct EnvelopeFit {
   bool assumed_needed = false;  ///< without the coarse alignment's box the result would be open
   std::uint64_t used = 0;       ///< envelope facts
   std::uint64_t rejected = 0;   ///< guest times that no line could place in a run
-  std::uint64_t facts_rejected = 0;  ///< hard facts taken out because they contradicted the others
+  /// Facts taken out because they contradicted the others, by kind.
+  std::array<std::uint64_t, static_cast<std::size_t>(model::FactKind::kCount)> removed{};
 };
 
 /// Tolerated share of facts that contradict the rest: wrong matches, records out of order.

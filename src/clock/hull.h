@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/checked.h"
+#include "model/clock_map.h"
 
 namespace vs::clock {
 
@@ -81,6 +82,7 @@ class HullSolver {
     std::int64_t x = 0;
     std::int64_t y = 0;
     bool upper = false;
+    model::FactKind kind = model::FactKind::kEnvelope;  ///< for counting only
   };
   [[nodiscard]] const std::vector<Fact>& conflict() const { return conflict_; }
 

@@ -60,6 +60,7 @@ struct HostBeacon {
 struct BeaconMark {
   OwnTime own;
   std::uint32_t cpu = 0;
+  std::int32_t tid = -1;              ///< the agent's thread, -1 when the source does not tell
   bool after = false;                 ///< written after the hypercall ("vs d"), else before it
   std::uint64_t nr = 0;               ///< the hypercall number it goes with
   std::array<std::uint64_t, 3> key{}; ///< equals the hypercall's a0.. as far as `key_size` says

@@ -113,8 +113,8 @@ class MemoryFile final : public File {
 }  // namespace
 
 FileSystem& real_files() {
-  static RealFiles* const kFiles = new RealFiles;
-  return *kFiles;
+  static RealFiles files;
+  return files;
 }
 
 void MemoryFiles::put(std::string path, std::vector<std::byte> content) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "base/strings.h"
 
@@ -322,12 +323,13 @@ void EvidenceGatherer::on_hrtimer(const Event& event, HostCpu&, std::int32_t) {
   evidence_.readings.resize(kept);
 }
 
-void EvidenceGatherer::on_mark(const Event& event, HostCpu&, std::int32_t) {
+void EvidenceGatherer::on_mark(const Event& event, HostCpu&, std::int32_t tid) {
   model::BeaconMark mark;
   if (!roles_.guest || !parse_beacon_mark(event.texts[0], mark)) return;
   if ((mark.key[0] & beacon_mask_) != 0) return;
   mark.own = event.own;
   mark.cpu = event_cpu_;
+  mark.tid = tid;
   evidence_.marks.push_back(mark);
   thin_beacons();
 }

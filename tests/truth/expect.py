@@ -1,0 +1,159 @@
+"""What the raw events say, by sums that are as plain as they can be. Never uses virtscope.
+
+All times are the trace's own. An interval is a tuple (begin, end, ...), half open.
+"""
+
+import bisect
+import collections
+
+import rawtrace
+
+RUNNABLE_BITS = 0x100 | 0x400 | 0x800 | 0x1000  # "preempted" in the kernels that have been seen
+
+Exit = collections.namedtuple("Exit", "begin end reason")
+Wait = collections.namedtuple("Wait", "begin end kind cpu")  # kind: preempted | waking | asleep
+
+
+def is_runnable(prev_state):
+    return prev_state == 0 or bool(prev_state & RUNNABLE_BITS)
+
+
+class Schedule:
+    """Who was on which CPU, from sched_switch and sched_waking only."""
+
+    def __init__(self, trace):
+        self.on_cpu = collections.defaultdict(list)  # cpu -> [(begin, end, tid)]
+        self.runs = collections.defaultdict(list)  # tid -> [(begin, end, cpu)]
+        self.waits = collections.defaultdict(list)  # tid -> [Wait]
+        self.comm = {0: "idle"}
+        everything = rawtrace.events(trace)
+        self.first = min(event.ts for event in everything)
+        self.last = max(event.ts for event in everything)
+        current = {}
+        away = {}
+        for event in rawtrace.select(trace, "sched_switch", "sched_waking"):
+            if rawtrace.common_name(event.name) == "sched_waking":
+                self._waking(event, away)
+            else:
+                self._switch(event, current, away)
+        for cpu, (begin, tid) in current.items():
+            self._close(cpu, begin, self.last, tid)
+        for tid, (begin, kind, cpu) in away.items():
+            self.waits[tid].append(Wait(begin, self.last, kind, cpu))
+
+    def _close(self, cpu, begin, end, tid):
+        self.on_cpu[cpu].append((begin, end, tid))
+        self.runs[tid].append((begin, end, cpu))
+
+    def _waking(self, event, away):
+        tid = rawtrace.number(event.args, "tid", "pid")
+        if tid in away and away[tid][1] == "asleep":
+            begin, kind, cpu = away[tid]
+            self.waits[tid].append(Wait(begin, event.ts, kind, cpu))
+            target = rawtrace.number(event.args, "target_cpu")
+            away[tid] = (event.ts, "waking", cpu if target is None else target)
+
+    def _switch(self, event, current, away):
+        prev = rawtrace.number(event.args, "prev_tid", "prev_pid")
+        following = rawtrace.number(event.args, "next_tid", "next_pid")
+        begin, _ = current.get(event.cpu, (None, None))
+        if begin is not None:
+            self._close(event.cpu, begin, event.ts, prev)
+        elif prev:  # it was there before the trace's first switch on this CPU
+            self._close(event.cpu, self.first, event.ts, prev)
+        if prev:
+            runnable = is_runnable(rawtrace.number(event.args, "prev_state"))
+            away[prev] = (event.ts, "preempted" if runnable else "asleep", event.cpu)
+        if following:
+            if following in away:
+                begin, kind, cpu = away.pop(following)
+                self.waits[following].append(Wait(begin, event.ts, kind, cpu))
+            self.comm[following] = rawtrace.text(event.args, "next_comm")
+        current[event.cpu] = (event.ts, following)
+
+    def running(self, tid, begin, end):
+        """Time that a thread was on any CPU within [begin, end)."""
+        return sum(overlap(run, begin, end) for run in self.runs[tid])
+
+    def stolen(self, tid, begin, end):
+        """{kind: time} that a thread wanted to run and did not."""
+        out = {"preempted": 0, "waking": 0}
+        for wait in self.waits[tid]:
+            if wait.kind in out:
+                out[wait.kind] += overlap(wait, begin, end)
+        return out
+
+    def thieves(self, tid, begin, end, cpu=None):
+        """{tid on the CPU where the thread waited: time}; 0 is the idle task. `cpu`: where it is pinned."""
+        out = collections.Counter()
+        for wait in self.waits[tid]:
+            if wait.kind not in ("preempted", "waking"):
+                continue
+            low, high = max(wait.begin, begin), min(wait.end, end)
+            if low < high:
+                for run in self.between(wait.cpu if cpu is None else cpu, low, high):
+                    out[run[2]] += overlap(run, low, high)
+        return out
+
+    def between(self, cpu, begin, end):
+        """The stays on a CPU that touch [begin, end)."""
+        stays = self.on_cpu[cpu]
+        first = max(0, bisect.bisect_right(stays, (begin, float("inf"))) - 1)
+        for stay in stays[first:]:
+            if stay[0] >= end:
+                break
+            if stay[1] > begin:
+                yield stay
+
+
+def overlap(interval, begin, end):
+    return max(0, min(interval[1], end) - max(interval[0], begin))
+
+
+def exits(trace):
+    """{tid: [Exit]}: perf's definition, from a kvm_exit to the next kvm_entry of the same thread."""
+    found = collections.defaultdict(list)
+    opened = {}
+    for event in rawtrace.select(trace, "kvm_entry", "kvm_exit"):
+        if rawtrace.common_name(event.name) == "kvm_exit":
+            opened[event.tid] = (event.ts, rawtrace.number(event.args, "exit_reason"))
+        elif event.tid in opened:
+            begin, reason = opened.pop(event.tid)
+            found[event.tid].append(Exit(begin, event.ts, reason))
+    return found
+
+
+def guest_intervals(trace):
+    """{tid: [(entry, exit)]} of the whole pairs, for the question whether a guest event can have happened then."""
+    found = collections.defaultdict(list)
+    entered = {}
+    for event in rawtrace.select(trace, "kvm_entry", "kvm_exit"):
+        if rawtrace.common_name(event.name) == "kvm_entry":
+            entered[event.tid] = event.ts
+        elif event.tid in entered:
+            found[event.tid].append((entered.pop(event.tid), event.ts))
+    return found
+
+
+# Names of SVM exit codes: <asm/svm.h>'s constant without its prefix, and the word that the kernel prints. All
+# captures of the laboratory are AMD.
+SVM_REASONS = {
+    0x060: ("INTR", "INTERRUPT"), 0x061: ("NMI",), 0x064: ("VINTR",), 0x070: ("PUSHF",), 0x072: ("CPUID",),
+    0x074: ("IRET",), 0x076: ("INVD",), 0x077: ("PAUSE",), 0x078: ("HLT",), 0x079: ("INVLPG",),
+    0x07b: ("IOIO", "IO"), 0x07c: ("MSR",), 0x07d: ("TASK_SWITCH",), 0x07f: ("SHUTDOWN",), 0x081: ("VMMCALL", "HYPERCALL"),
+    0x087: ("RDTSCP",), 0x089: ("WBINVD",), 0x08a: ("MONITOR",), 0x08b: ("MWAIT",), 0x08d: ("XSETBV",),
+    0x400: ("NPF",),
+}
+SVM_REASONS.update({code: (f"READ_CR{code}",) for code in range(0x10)})
+SVM_REASONS.update({0x10 + n: (f"WRITE_CR{n}",) for n in range(0x10)})
+SVM_REASONS.update({0x20 + n: (f"READ_DR{n}",) for n in range(0x10)})
+SVM_REASONS.update({0x30 + n: (f"WRITE_DR{n}",) for n in range(0x10)})
+SVM_REASONS[0x065] = ("CR0_SEL_WRITE", "WRITE_CR0_SEL")
+
+
+def reason_fits(code, name):
+    """Whether a reason is named as the kernel names it, whatever the case."""
+    accepted = SVM_REASONS.get(code)
+    if accepted is None:
+        return name.upper().startswith(("EXCP", "0X")) or name.isdigit()
+    return name.upper() in accepted
