@@ -13,7 +13,7 @@ using model::EventKind;
 using model::IssueCode;
 
 /// A run ends at the page that brings it to this many events.
-constexpr std::size_t kRunEvents = 512;
+constexpr std::size_t kRunEvents = 128;
 
 }  // namespace
 

@@ -19,7 +19,7 @@ constexpr std::uint64_t kStampMask = (std::uint64_t{1} << 59) - 1;
 // In the order of PageFaultKind; {0} is the fault's value, {1} its limit.
 constexpr std::array<std::string_view, static_cast<std::size_t>(PageFaultKind::kCount)> kTexts = {
     "no fault",
-    "partial page: {0} bytes, the page header takes {1}",
+    "partial page: {0} of {1} bytes",
     "invalid page header: {0} bytes of data, a page holds {1}",
     "invalid time stamp {0} in the page header",
     "empty page: no time stamp and no data",
@@ -73,7 +73,7 @@ bool PageReader::open(Bytes page) {
   const auto time = load<std::uint64_t>(page, layout_.time_offset, layout_.order);
   const auto commit = load_long(page, layout_.commit_offset, layout_.commit_size, layout_.order);
   if (!time || !commit || page.size() < layout_.data_offset) {
-    (void)fail(PageFaultKind::kPartialPage, 0, page.size(), layout_.data_offset);
+    (void)fail(PageFaultKind::kPartialPage, 0, page.size(), layout_.page_size);
     return false;
   }
   const std::uint64_t size = *commit & kCommitMask;
