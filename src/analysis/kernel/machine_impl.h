@@ -136,6 +136,8 @@ class MachineState::Impl {
   void leave(const Site& site, ContextKind kind, std::int64_t number);
   void drop_contexts(Cpu& cpu);
   void add_initial_thread(const InitialThread& initial);
+  /// The name that the trace's file keeps beside its events, empty without one.
+  [[nodiscard]] std::string_view saved_name(std::int32_t tid) const;
   void label_container_of(const Thread& thread);
 
   Options options_;

@@ -97,7 +97,7 @@ void MachineState::Impl::add_initial_thread(const InitialThread& initial) {
   if (thread.tid == kKthreadd || thread.parent_tid == kKthreadd) {
     thread.privilege = Privilege::kKernel;
   }
-  threads_.set_comm(thread, initial.comm);
+  threads_.set_comm(thread, initial.comm.empty() ? saved_name(initial.tid) : initial.comm);
   if (initial.syscall) {
     thread.in_syscall = true;
     thread.syscall =
@@ -108,6 +108,13 @@ void MachineState::Impl::add_initial_thread(const InitialThread& initial) {
     return;
   }
   set_row(thread, off_row(initial.state));
+}
+
+std::string_view MachineState::Impl::saved_name(std::int32_t tid) const {
+  const auto found = std::lower_bound(initial_.names.begin(), initial_.names.end(), tid,
+                                      [](const std::pair<std::int32_t, std::string>& name,
+                                         std::int32_t id) { return name.first < id; });
+  return found != initial_.names.end() && found->first == tid ? found->second : std::string_view{};
 }
 
 void MachineState::Impl::finish(HostTime end) {

@@ -206,6 +206,8 @@ constexpr Entry kSvm[] = {
     {0x401, "AVIC_INCOMPLETE_IPI", kIpi},
     {0x402, "AVIC_UNACCELERATED_ACCESS", kWindow},
     {0x403, "VMGEXIT", kEmulate},
+    {0xffffffff, "ERR", kEmulate},  // invalid guest state; -1 as 32 or as 64 bits
+    {~std::uint64_t{0}, "ERR", kEmulate},
 };
 
 constexpr std::uint64_t kArmWfx = 0x01;

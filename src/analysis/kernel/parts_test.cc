@@ -1,0 +1,167 @@
+// The small parts: task facts, tid map, context stack, namespaces, names.
+
+#include <gtest/gtest.h>
+
+#include "analysis/kernel/cpu_contexts.h"
+#include "analysis/kernel/event_kinds.h"
+#include "analysis/kernel/pid_namespaces.h"
+#include "analysis/kernel/syscall_names.h"
+#include "analysis/kernel/task_facts.h"
+#include "analysis/kernel/tid_map.h"
+#include "analysis/kernel/wake_cause.h"
+#include "tests/support/events.h"
+#include "tests/support/vector_sink.h"
+
+namespace vs::analysis::kernel {
+namespace {
+
+using model::BlockCause;
+using model::ThreadState;
+
+TEST(TaskFacts, PrevStateOfCurrentKernels) {
+  const auto state = [](std::int64_t value) {
+    return state_after_switch(value, TaskStateCoding::kReported);
+  };
+  EXPECT_EQ(state(0), ThreadState::kPreempted);
+  EXPECT_EQ(state(0x100), ThreadState::kPreempted);
+  for (const std::int64_t sleep : {1, 2, 4, 8, 0x40, 0x80}) {
+    EXPECT_EQ(state(sleep), ThreadState::kBlocked) << sleep;
+  }
+  EXPECT_EQ(state(0x10), ThreadState::kExited);
+  EXPECT_EQ(state(0x20), ThreadState::kExited);
+  EXPECT_EQ(state(0x101), ThreadState::kPreempted) << "preempted on its way to sleep";
+  EXPECT_EQ(state(-1), ThreadState::kBlocked);
+}
+
+TEST(TaskFacts, PrevStateOfOldKernels) {
+  const auto state = [](std::int64_t value) {
+    return state_after_switch(value, TaskStateCoding::kRaw);
+  };
+  for (const std::int64_t max : {0x400, 0x800, 0x1000}) {
+    EXPECT_EQ(state(max), ThreadState::kPreempted) << max;
+  }
+  for (const std::int64_t sleep : {1, 2, 0x82, 0x200, 0x402}) {
+    EXPECT_EQ(state(sleep), ThreadState::kBlocked) << sleep;
+  }
+  EXPECT_EQ(state(0x40), ThreadState::kExited) << "TASK_DEAD";
+  EXPECT_EQ(state(0), ThreadState::kPreempted);
+}
+
+TEST(TaskFacts, TheKernelsReleaseTellsTheCoding) {
+  EXPECT_EQ(task_state_coding("4.13.0-45-generic"), TaskStateCoding::kRaw);
+  EXPECT_EQ(task_state_coding("3.10.0"), TaskStateCoding::kRaw);
+  for (const char* release : {"4.14.0", "6.1.0-56-amd64", "", "what", "4", "4.", "x.y"}) {
+    EXPECT_EQ(task_state_coding(release), TaskStateCoding::kReported) << release;
+  }
+}
+
+TEST(TaskFacts, NamesAreCutAsTheKernelCutsThem) {
+  EXPECT_EQ(comm_after_exec("/usr/bin/qemu-system-x86_64"), "qemu-system-x86");
+  EXPECT_EQ(comm_after_exec("ls"), "ls");
+  EXPECT_EQ(comm_after_exec("/"), "");
+  EXPECT_EQ(clip_comm(std::string(1000, 'x')).size(), kCommBytes);
+  EXPECT_TRUE(is_kernel_comm("kworker/u8:2"));
+  EXPECT_TRUE(is_kernel_comm("vhost-1234"));
+  EXPECT_FALSE(is_kernel_comm("kworkerish"));
+  EXPECT_FALSE(is_kernel_comm(""));
+}
+
+TEST(TaskFacts, ThreadIdsOutsideOfTheirRangeAreNone) {
+  using namespace test::events;
+  const auto tid = [](std::int64_t value) {
+    return tid_arg(sched_waking({}, {.tid = value}), model::arg::kWakeTid);
+  };
+  EXPECT_EQ(tid(5), 5);
+  EXPECT_EQ(tid(-1), model::kNoTid);
+  EXPECT_EQ(tid(0x80000000), model::kNoTid);
+  EXPECT_EQ(tid_arg(make(EventKind::kSchedWaking, {}), model::arg::kWakeTid), model::kNoTid);
+}
+
+TEST(TidMap, FindsWhatWasInsertedAndNothingElse) {
+  TidMap map;
+  for (std::int32_t i = 0; i < 20000; ++i) {
+    ASSERT_EQ(map.find(i * 7), TidMap::kNone);
+    map.insert(i * 7, static_cast<std::uint32_t>(i));
+  }
+  for (std::int32_t i = 0; i < 20000; ++i) {
+    ASSERT_EQ(map.find(i * 7), static_cast<std::uint32_t>(i));
+    ASSERT_EQ(map.find(i * 7 + 1), TidMap::kNone);
+  }
+  EXPECT_EQ(map.find(0x7fffffff), TidMap::kNone);
+}
+
+TEST(ContextStack, PopsTheMatchingContextAndWhatIsInside) {
+  ContextStack stack;
+  EXPECT_EQ(stack.state(), model::PcpuState::kUnknown);
+  EXPECT_TRUE(stack.push({ContextKind::kSoftirq, BlockCause::kTimer, 1}));
+  EXPECT_TRUE(stack.push({ContextKind::kHardirq, BlockCause::kIrq, 9}));
+  EXPECT_EQ(stack.state(), model::PcpuState::kIrq);
+  EXPECT_TRUE(stack.push({ContextKind::kTimer, BlockCause::kTimer, 77}));
+  EXPECT_EQ(stack.state(), model::PcpuState::kIrq) << "a timer callback is no place of its own";
+  EXPECT_FALSE(stack.pop(ContextKind::kHardirq, 8).found);
+  EXPECT_EQ(stack.size(), 3U);
+  const ContextStack::Popped popped = stack.pop(ContextKind::kSoftirq, 1);
+  EXPECT_TRUE(popped.found);
+  EXPECT_EQ(popped.dropped, 2U);
+  EXPECT_EQ(stack.size(), 0U);
+  for (std::size_t i = 0; i < ContextStack::kDepth; ++i) EXPECT_TRUE(stack.push({}));
+  EXPECT_FALSE(stack.push({}));
+}
+
+TEST(PidNamespaces, TheInitialOneIsNoContainer) {
+  PidNamespaces spaces;
+  EXPECT_EQ(spaces.container_of(model::kNull), model::kNull);
+  EXPECT_EQ(spaces.container_of(PidNamespaces::kInitialInode), model::kNull);
+  EXPECT_EQ(spaces.container_of(4026532999), 4026532999);
+  spaces.note_level(1, 0, 4026532999, true);
+  EXPECT_EQ(spaces.container_of(4026532999), model::kNull) << "the outermost of all processes";
+}
+
+TEST(PidNamespaces, EnteringAnOldOneDoesNotMoveIt) {
+  PidNamespaces spaces;
+  spaces.note_child(500, PidNamespaces::kInitialInode, 10);
+  spaces.note_child(600, 500, 11);
+  spaces.note_child(600, PidNamespaces::kInitialInode, 12);
+  EXPECT_EQ(spaces.all().at(600).parent, 500);
+  EXPECT_EQ(spaces.all().at(600).init_tid, 11);
+  EXPECT_EQ(spaces.make_synthetic(600, 13), -1);
+  EXPECT_EQ(spaces.make_synthetic(-1, 14), -2);
+}
+
+TEST(Syscalls, TheTableEndsWhereTheKernelsDoes) {
+  EXPECT_EQ(x86_64_syscall_name(0), "read");
+  EXPECT_EQ(x86_64_syscall_name(16), "ioctl");
+  EXPECT_EQ(x86_64_syscall_name(231), "exit_group");
+  EXPECT_EQ(x86_64_syscall_name(435), "clone3");
+  EXPECT_EQ(x86_64_syscall_name(400), "") << "a gap";
+  EXPECT_EQ(x86_64_syscall_name(100000), "");
+  EXPECT_EQ(x86_64_syscall_name(-1), "");
+}
+
+TEST(EventTypes, NamesComeFromTheTypeOfTheRightTrace) {
+  test::VectorSink sink;
+  EventTypes types({{"sys_enter_read"}, {"syscall_entry_write", "reschedule_entry"}},
+                   SyscallTable::kNone, sink);
+  EXPECT_EQ(sink.text(types.syscall(0, 0, model::kNull)), "read");
+  EXPECT_EQ(sink.text(types.syscall(1, 0, 5)), "write");
+  EXPECT_EQ(sink.text(types.syscall(1, 1, 5000)), "nr:5000");
+  EXPECT_EQ(types.syscall(7, 7, model::kNull), model::kNull);
+  EXPECT_EQ(types.vector_cause(1, 1), BlockCause::kIpi);
+  EXPECT_EQ(types.vector_cause(9, 0), BlockCause::kIrq);
+}
+
+TEST(WakeCause, SoftirqsOutsideOfTheTableAreInterrupts) {
+  EXPECT_EQ(cause_of_softirq(8), BlockCause::kTimer);
+  EXPECT_EQ(cause_of_softirq(2), BlockCause::kNetwork);
+  EXPECT_EQ(cause_of_softirq(-1), BlockCause::kIrq);
+  EXPECT_EQ(cause_of_softirq(10), BlockCause::kIrq);
+}
+
+TEST(KernelKinds, BothPassesAskForTheSame) {
+  const model::KindSet kinds = kernel_kinds();
+  EXPECT_TRUE(kinds.has(model::EventKind::kSchedSwitch));
+  EXPECT_FALSE(kinds.has(model::EventKind::kKvmEntry));
+}
+
+}  // namespace
+}  // namespace vs::analysis::kernel
