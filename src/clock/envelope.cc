@@ -186,6 +186,8 @@ class Fitter {
 
 }  // namespace
 
+EnvelopeFit fit_envelopes(const EnvelopeProblem& problem) { return Fitter(problem).run(); }
+
 RunIndex::RunIndex(std::vector<model::GuestRun> runs, std::span<const model::GuestRun> losses) {
   if (runs.empty()) return;
   const auto by_entry = [](const model::GuestRun& a, const model::GuestRun& b) {
