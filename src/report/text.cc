@@ -125,7 +125,7 @@ std::string count_text(std::uint64_t count) {
   std::string digits = fmt::format("{}", count);
   for (std::size_t i = digits.size(); i > 3;) {
     i -= 3;
-    digits.insert(i, ",");
+    digits.insert(i, 1, ',');
   }
   return digits;
 }

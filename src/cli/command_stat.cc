@@ -1,0 +1,123 @@
+// virtscope stat
+
+#include <algorithm>
+#include <array>
+#include <ostream>
+
+#include <fmt/format.h>
+
+#include "base/escape.h"
+#include "cli/command.h"
+#include "query/database.h"
+#include "report/cells.h"
+
+namespace vs::cli {
+namespace {
+
+constexpr std::string_view kOrders = "time|count|mean|max|p99|reason";
+
+Status set_vm(Arguments& arguments, const std::string& value) {
+  arguments.vm = value;
+  return {};
+}
+Status set_per_vcpu(Arguments& arguments, const std::string&) {
+  arguments.per_vcpu = true;
+  return {};
+}
+Status set_sort(Arguments& arguments, const std::string& value) {
+  VS_TRY(check_word("--sort", value, kOrders));
+  arguments.sort = value;
+  return {};
+}
+
+constexpr std::array<OptionSpec, 5> kOptions = {{
+    {"--vm", "NAME", "only this VM", set_vm, false},
+    {"--vcpu", "", "a line per vCPU, not per VM", set_per_vcpu, false},
+    kFromOption,
+    kToOption,
+    {"--sort", kOrders, "order of the lines (default time)", set_sort, false},
+}};
+
+void sort_stats(std::vector<report::ExitStat>& stats, std::string_view order) {
+  const auto key = [&](const report::ExitStat& s) -> double {
+    if (order == "count") return static_cast<double>(s.count());
+    if (order == "mean") return s.mean_ns;
+    if (order == "max") return static_cast<double>(s.durations.max());
+    if (order == "p99") return static_cast<double>(s.durations.quantile(0.99));
+    return static_cast<double>(s.total_ns);
+  };
+  std::stable_sort(stats.begin(), stats.end(),
+                   [&](const report::ExitStat& a, const report::ExitStat& b) {
+                     if (a.machine != b.machine) return a.machine < b.machine;
+                     if (a.vcpu != b.vcpu) return a.vcpu < b.vcpu;
+                     if (order == "reason") return a.reason < b.reason;
+                     return key(a) > key(b);
+                   });
+}
+
+// The VM must exist; an empty table would look like "no exits".
+Status check_vm(const Context& context, const std::string& vm) {
+  std::vector<std::string> names;
+  for (const model::Row& row : context.opened.source().small(model::TableId::kMachine).rows) {
+    if (report::text_at(row, 1) == "vm") names.push_back(report::text_at(row, 0));
+  }
+  if (std::find(names.begin(), names.end(), vm) != names.end()) return {};
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const auto near = query::nearest(vm, views);
+  std::string hint = names.empty() ? "there is no VM in these traces"
+                     : near        ? fmt::format("did you mean --vm {}?", terminal_text(*near))
+                                   : "VMs: " + terminal_text(report::name_list(names, 8));
+  return Error{ErrorCode::kBadUse, fmt::format("there is no VM {}", terminal_text(vm)), "",
+               std::move(hint)};
+}
+
+class StatCommand final : public Command {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "stat"; }
+  [[nodiscard]] std::string_view summary() const override {
+    return "exits per VM and reason, as perf kvm stat and more";
+  }
+  [[nodiscard]] std::string_view usage() const override { return "stat [OPTION...] TRACE..."; }
+  [[nodiscard]] std::string_view description() const override {
+    return "An exit lasts from kvm_exit to the next kvm_entry of the same vCPU thread, sleep\n"
+           "included, as perf kvm stat counts it. Count, share of count and of time, min, max,\n"
+           "mean and ± (standard error of the mean in percent of it) are perf's; p50, p99 and\n"
+           "where the time went (handling in KVM, user space, stolen, polling, halted) are\n"
+           "added. An exit without a later entry is left out.\n"
+           "\n"
+           "Columns of the JSON: machine, vcpu (null: all), reason, count, count_pct, time_pct,\n"
+           "min_ns, max_ns, mean_ns, stddev_pct, total_ns, p50_ns, p99_ns, handling_ns,\n"
+           "userspace_ns, halted_ns, polling_ns, steal_ns.\n";
+  }
+  [[nodiscard]] std::span<const OptionSpec> options() const override { return kOptions; }
+
+  [[nodiscard]] Result<ExitCode> run(Context& context) const override {
+    const std::vector<std::string> tables = {"vm_exit"};
+    VS_TRY(require_tables(context, tables));
+    VS_ASSIGN(const report::Window window, window_of(context));
+    VS_TRY(context.opened.analyse());
+    const Arguments& arguments = context.arguments;
+    report::ExitQuery query{window.from, window.to, {}, arguments.per_vcpu};
+    if (!arguments.vm.empty()) {
+      VS_TRY(check_vm(context, arguments.vm));
+      query.machine = arguments.vm;
+    }
+    VS_ASSIGN(auto stats, report::gather_exit_stats(context.opened.source(), query));
+    sort_stats(stats, arguments.sort);
+    if (arguments.format == Format::kTable) {
+      context.streams.out << report::stat_text(stats, text_options(context));
+    } else {
+      write_document(context, {{report::exit_section(stats)}});
+    }
+    return answered(context);
+  }
+};
+
+}  // namespace
+
+const Command& stat_command() {
+  static const StatCommand kCommand;
+  return kCommand;
+}
+
+}  // namespace vs::cli
