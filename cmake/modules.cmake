@@ -26,6 +26,7 @@ function(vs_module)
     foreach(dep ${M_TEST_DEPS})
       target_link_libraries(${target}_test PRIVATE vs_${dep})
     endforeach()
+    target_include_directories(${target}_test PRIVATE ${PROJECT_SOURCE_DIR})  # tests/support/*.h
     target_compile_definitions(${target}_test PRIVATE VS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     gtest_discover_tests(${target}_test TEST_PREFIX "${M_NAME}." DISCOVERY_TIMEOUT 60
                          PROPERTIES TIMEOUT 120 LABELS unit)

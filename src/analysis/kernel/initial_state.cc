@@ -1,0 +1,489 @@
+#include "analysis/kernel/initial_state.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "analysis/kernel/event_kinds.h"
+#include "analysis/kernel/tid_map.h"
+#include "base/limits.h"
+
+namespace vs::analysis::kernel {
+namespace {
+
+using model::Event;
+using model::EventKind;
+using model::ThreadState;
+
+/// How an event mentions a thread, seen from the time before it.
+enum class Mention : std::uint8_t {
+  kNone,  ///< not at all, or in a way that tells nothing
+  kRan,   ///< it was current on the CPU
+  kSwitchedIn,
+  kWoken,
+  kMigrated,
+  kBorn,
+};
+
+/// Keeps the value with the least time.
+template <typename T>
+struct Earliest {
+  OwnTime time = kOwnTimeMax;
+  T value{};
+
+  [[nodiscard]] bool wants(OwnTime at) const { return at < time; }
+  void take(OwnTime at, const T& candidate) {
+    if (!wants(at)) return;
+    time = at;
+    value = candidate;
+  }
+  /// The value if it was seen by `end`, else `fallback`.
+  [[nodiscard]] T before(OwnTime end, T fallback) const { return time <= end ? value : fallback; }
+};
+
+struct SyscallEvidence {
+  bool exit = false;
+  SyscallRef ref;
+};
+
+struct ThreadFacts {
+  std::int32_t tid = -1;
+  Earliest<Mention> mention;
+  Earliest<std::uint32_t> ran_on{kOwnTimeMax, model::kNoCpu};  ///< where it was first seen running
+  Earliest<ThreadState> dumped;
+  Earliest<std::int32_t> tgid{kOwnTimeMax, -1};
+  Earliest<std::int32_t> parent{kOwnTimeMax, -1};
+  Earliest<Privilege> privilege;
+  Earliest<std::int64_t> pid_ns{kOwnTimeMax, model::kNull};
+  Earliest<std::string> comm;
+  Earliest<SyscallEvidence> syscall;
+  OwnTime gone = kOwnTimeMax;  ///< what was seen later belongs to the next thread of this id
+};
+
+struct CpuFacts {
+  bool seen = false;
+  bool closed = false;  ///< a loss: later events tell nothing about the beginning
+  bool switched = false;
+  OwnTime first = kOwnTimeMax;
+  OwnTime online = kOwnTimeMax;  ///< first hot-plug step that names it
+  std::int32_t tid = -1;         ///< at the beginning
+  std::int32_t current = -1;     ///< now
+  std::string idle_comm;
+  bool late = false;
+  ContextStack open;              ///< entered since the beginning
+  std::vector<Context> contexts;  ///< left without having been entered, innermost first
+};
+
+}  // namespace
+
+class InitialStateCollector::Impl {
+ public:
+  void on_events(std::span<const Event> events, std::uint32_t cpu, std::uint32_t trace) {
+    for (const Event& event : events) {
+      const std::uint32_t on = event.cpu == model::kNoCpu ? cpu : event.cpu;
+      if (on < limits::kCpus) on_event(event, on, trace);
+    }
+  }
+  void add_known_name(std::int32_t tid, std::string_view comm) {
+    if (tid > 0 && !comm.empty()) names_.emplace(tid, std::string(clip_comm(comm)));
+  }
+  InitialState finish();
+
+ private:
+  struct Site {
+    const Event& event;
+    CpuFacts& cpu;
+    std::uint32_t cpu_index;
+    std::uint32_t trace;
+  };
+  using Handler = void (Impl::*)(const Site&);
+  static const std::array<Handler, model::kEventKindCount>& handlers();
+
+  void on_event(const Event& event, std::uint32_t cpu, std::uint32_t trace);
+  void note_current(const Site& site, std::int32_t tid);
+  void mention(const Site& site, std::int32_t tid, Mention how);
+  void name(const Site& site, std::int32_t tid, std::string_view comm);
+  void leave(const Site& site, ContextKind kind, std::size_t slot);
+  void enter(const Site& site, ContextKind kind, std::size_t slot);
+
+  void on_switch(const Site& site);
+  void on_waking(const Site& site);
+  void on_wakeup(const Site& site);
+  void on_wakeup_new(const Site& site);
+  void on_migrate(const Site& site);
+  void on_fork(const Site& site);
+  void on_newtask(const Site& site);
+  void on_exec(const Site& site);
+  void on_gone(const Site& site);
+  void on_rename(const Site& site);
+  void on_irq_entry(const Site& site) {
+    enter(site, ContextKind::kHardirq, model::arg::kIrqNumber);
+  }
+  void on_irq_exit(const Site& site) { leave(site, ContextKind::kHardirq, model::arg::kIrqNumber); }
+  void on_softirq_entry(const Site& s) {
+    enter(s, ContextKind::kSoftirq, model::arg::kSoftirqVector);
+  }
+  void on_softirq_exit(const Site& s) {
+    leave(s, ContextKind::kSoftirq, model::arg::kSoftirqVector);
+  }
+  void on_vector_entry(const Site& s) { enter(s, ContextKind::kVector, model::arg::kVectorNumber); }
+  void on_vector_exit(const Site& s) { leave(s, ContextKind::kVector, model::arg::kVectorNumber); }
+  void on_syscall(const Site& site);
+  void on_cpuhp(const Site& site);
+  void on_dump_process(const Site& site);
+  void on_dump_pid_ns(const Site& site);
+  void on_other(const Site&) {}
+
+  ThreadFacts& facts(std::int32_t tid);
+  [[nodiscard]] ThreadFacts* find(std::int32_t tid);
+  [[nodiscard]] ThreadState state_of(const ThreadFacts& facts) const;
+  [[nodiscard]] InitialThread thread_of(const ThreadFacts& facts) const;
+  [[nodiscard]] InitialCpu cpu_of(std::uint32_t index, CpuFacts& facts);
+
+  TidMap index_;
+  std::vector<ThreadFacts> threads_;
+  std::vector<CpuFacts> cpus_;
+  std::map<std::int32_t, std::string> names_;
+  PidNamespaces namespaces_;
+  OwnTime first_ = kOwnTimeMax;
+  bool has_waking_ = false;
+  bool has_wakeup_ = false;
+  bool has_syscalls_ = false;
+};
+
+const std::array<InitialStateCollector::Impl::Handler, model::kEventKindCount>&
+InitialStateCollector::Impl::handlers() {
+  static const auto kHandlers = [] {
+    std::array<Handler, model::kEventKindCount> table{};
+    const auto set = [&table](EventKind kind, Handler handler) {
+      table[static_cast<std::size_t>(kind)] = handler;
+    };
+    for (const EventKind kind : kKernelKinds) set(kind, &Impl::on_other);
+    set(EventKind::kSchedSwitch, &Impl::on_switch);
+    set(EventKind::kSchedWaking, &Impl::on_waking);
+    set(EventKind::kSchedWakeup, &Impl::on_wakeup);
+    set(EventKind::kSchedWakeupNew, &Impl::on_wakeup_new);
+    set(EventKind::kSchedMigrateTask, &Impl::on_migrate);
+    set(EventKind::kSchedProcessFork, &Impl::on_fork);
+    set(EventKind::kTaskNewtask, &Impl::on_newtask);
+    set(EventKind::kSchedProcessExec, &Impl::on_exec);
+    set(EventKind::kSchedProcessExit, &Impl::on_gone);
+    set(EventKind::kSchedProcessFree, &Impl::on_gone);
+    set(EventKind::kTaskRename, &Impl::on_rename);
+    set(EventKind::kIrqHandlerEntry, &Impl::on_irq_entry);
+    set(EventKind::kIrqHandlerExit, &Impl::on_irq_exit);
+    set(EventKind::kSoftirqEntry, &Impl::on_softirq_entry);
+    set(EventKind::kSoftirqExit, &Impl::on_softirq_exit);
+    set(EventKind::kIrqVectorEntry, &Impl::on_vector_entry);
+    set(EventKind::kIrqVectorExit, &Impl::on_vector_exit);
+    set(EventKind::kSyscallEntry, &Impl::on_syscall);
+    set(EventKind::kSyscallExit, &Impl::on_syscall);
+    set(EventKind::kCpuhpEnter, &Impl::on_cpuhp);
+    set(EventKind::kStatedumpProcess, &Impl::on_dump_process);
+    set(EventKind::kStatedumpPidNs, &Impl::on_dump_pid_ns);
+    return table;
+  }();
+  return kHandlers;
+}
+
+ThreadFacts* InitialStateCollector::Impl::find(std::int32_t tid) {
+  const std::uint32_t at = index_.find(tid);
+  return at == TidMap::kNone ? nullptr : &threads_[at];
+}
+
+ThreadFacts& InitialStateCollector::Impl::facts(std::int32_t tid) {
+  if (ThreadFacts* const found = find(tid)) return *found;
+  index_.insert(tid, static_cast<std::uint32_t>(threads_.size()));
+  threads_.emplace_back().tid = tid;
+  return threads_.back();
+}
+
+void InitialStateCollector::Impl::on_event(const Event& event, std::uint32_t cpu,
+                                           std::uint32_t trace) {
+  if (cpu >= cpus_.size()) cpus_.resize(cpu + 1);
+  CpuFacts& facts = cpus_[cpu];
+  if (event.kind == EventKind::kLoss) {
+    facts.closed = true;
+    facts.current = -1;
+    return;
+  }
+  const Handler handler = handlers()[static_cast<std::size_t>(event.kind)];
+  if (handler == nullptr) return;
+  if (!facts.seen) {
+    facts.seen = true;
+    facts.first = event.own;
+  }
+  first_ = std::min(first_, event.own);
+  const Site site{event, facts, cpu, trace};
+  if (event.tid >= 0 && event.kind != EventKind::kSchedSwitch) note_current(site, event.tid);
+  (this->*handler)(site);
+}
+
+void InitialStateCollector::Impl::note_current(const Site& site, std::int32_t tid) {
+  CpuFacts& cpu = site.cpu;
+  if (cpu.current == tid) return;
+  cpu.current = tid;
+  if (!cpu.closed && !cpu.switched && cpu.tid < 0) cpu.tid = tid;
+  if (tid > 0) mention(site, tid, Mention::kRan);
+}
+
+void InitialStateCollector::Impl::mention(const Site& site, std::int32_t tid, Mention how) {
+  if (tid <= 0) return;
+  ThreadFacts& thread = facts(tid);
+  const OwnTime at = site.event.own;
+  thread.mention.take(at, how);
+  if (how == Mention::kRan || how == Mention::kSwitchedIn) thread.ran_on.take(at, site.cpu_index);
+}
+
+void InitialStateCollector::Impl::name(const Site& site, std::int32_t tid, std::string_view comm) {
+  if (tid <= 0 || comm.empty()) return;
+  ThreadFacts& thread = facts(tid);
+  if (!thread.comm.wants(site.event.own)) return;
+  thread.comm.take(site.event.own, std::string(clip_comm(comm)));
+}
+
+void InitialStateCollector::Impl::on_switch(const Site& site) {
+  const Event& event = site.event;
+  const std::int32_t prev = tid_arg(event, model::arg::kPrevTid);
+  const std::int32_t next = tid_arg(event, model::arg::kNextTid);
+  const std::string_view prev_comm = event.texts[model::arg::kPrevComm];
+  const std::string_view next_comm = event.texts[model::arg::kNextComm];
+  if (prev >= 0) note_current(site, prev);
+  mention(site, next, Mention::kSwitchedIn);
+  name(site, prev, prev_comm);
+  name(site, next, next_comm);
+  CpuFacts& cpu = site.cpu;
+  if (cpu.idle_comm.empty()) {
+    if (prev == 0) cpu.idle_comm = std::string(clip_comm(prev_comm));
+    if (next == 0) cpu.idle_comm = std::string(clip_comm(next_comm));
+  }
+  // A CPU that comes online first runs its hot-plug thread; one that was there never does.
+  if (!cpu.switched && next_comm.starts_with("cpuhp/")) cpu.late = true;
+  cpu.switched = true;
+  cpu.current = next;
+}
+
+void InitialStateCollector::Impl::on_waking(const Site& site) {
+  has_waking_ = true;
+  const std::int32_t tid = tid_arg(site.event, model::arg::kWakeTid);
+  mention(site, tid, Mention::kWoken);
+  name(site, tid, site.event.texts[0]);
+}
+
+void InitialStateCollector::Impl::on_wakeup(const Site& site) {
+  has_wakeup_ = true;
+  const std::int32_t tid = tid_arg(site.event, model::arg::kWakeTid);
+  mention(site, tid, Mention::kWoken);
+  name(site, tid, site.event.texts[0]);
+}
+
+void InitialStateCollector::Impl::on_wakeup_new(const Site& site) {
+  mention(site, tid_arg(site.event, model::arg::kWakeTid), Mention::kBorn);
+}
+
+void InitialStateCollector::Impl::on_migrate(const Site& site) {
+  const std::int32_t tid = tid_arg(site.event, model::arg::kMigrateTid);
+  mention(site, tid, Mention::kMigrated);
+  name(site, tid, site.event.texts[0]);
+}
+
+void InitialStateCollector::Impl::on_fork(const Site& site) {
+  const Event& event = site.event;
+  const std::int32_t parent = tid_arg(event, model::arg::kForkParentTid);
+  mention(site, tid_arg(event, model::arg::kForkChildTid), Mention::kBorn);
+  if (parent <= 0) return;
+  ThreadFacts& thread = facts(parent);
+  const ForkGroups groups = groups_of_fork(event);
+  if (groups.parent >= 0) thread.tgid.take(event.own, groups.parent);
+  if (event.has(model::arg::kForkParentNs)) {
+    thread.pid_ns.take(event.own, event.i(model::arg::kForkParentNs));
+  }
+  name(site, parent, event.texts[1]);
+}
+
+void InitialStateCollector::Impl::on_newtask(const Site& site) {
+  mention(site, tid_arg(site.event, model::arg::kNewtaskTid), Mention::kBorn);
+}
+
+void InitialStateCollector::Impl::on_exec(const Site& site) {
+  const std::int32_t tid = tid_arg(site.event, model::arg::kProcessTid);
+  if (tid > 0) facts(tid).tgid.take(site.event.own, tid);
+}
+
+void InitialStateCollector::Impl::on_gone(const Site& site) {
+  const std::int32_t tid = tid_arg(site.event, model::arg::kProcessTid);
+  if (tid <= 0) return;
+  name(site, tid, site.event.texts[0]);
+  ThreadFacts& thread = facts(tid);
+  thread.gone = std::min(thread.gone, site.event.own);
+}
+
+void InitialStateCollector::Impl::on_rename(const Site& site) {
+  name(site, tid_arg(site.event, model::arg::kRenameTid), site.event.texts[1]);
+}
+
+void InitialStateCollector::Impl::enter(const Site& site, ContextKind kind, std::size_t slot) {
+  CpuFacts& cpu = site.cpu;
+  if (cpu.switched || cpu.closed) return;
+  cpu.open.push({kind, model::BlockCause::kIrq, site.event.i_or(slot, -1)});
+}
+
+// An exit whose entry came before the trace. Switches do not happen inside of interrupts, so only
+// exits before the CPU's first switch can be such.
+void InitialStateCollector::Impl::leave(const Site& site, ContextKind kind, std::size_t slot) {
+  CpuFacts& cpu = site.cpu;
+  if (cpu.switched || cpu.closed) return;
+  const std::int64_t number = site.event.i_or(slot, -1);
+  if (cpu.open.pop(kind, number).found || cpu.contexts.size() == ContextStack::kDepth) return;
+  cpu.open.clear();
+  cpu.contexts.push_back({kind, model::BlockCause::kIrq, number});
+}
+
+void InitialStateCollector::Impl::on_syscall(const Site& site) {
+  has_syscalls_ = true;
+  const std::int32_t tid = site.cpu.current;
+  if (tid <= 0) return;
+  ThreadFacts& thread = facts(tid);
+  const Event& event = site.event;
+  if (!thread.syscall.wants(event.own)) return;
+  const std::int64_t nr = event.i_or(model::arg::kSyscallNr, model::kNull);
+  thread.syscall.take(event.own,
+                      {event.kind == EventKind::kSyscallExit, {site.trace, event.type, nr}});
+}
+
+void InitialStateCollector::Impl::on_cpuhp(const Site& site) {
+  const std::int64_t cpu = site.event.i_or(model::arg::kCpuhpCpu, -1);
+  if (cpu < 0 || cpu >= limits::kCpus) return;
+  const std::size_t index = static_cast<std::size_t>(cpu);
+  const OwnTime at = site.event.own;
+  if (index >= cpus_.size()) cpus_.resize(index + 1);  // `site.cpu` is not used after this
+  cpus_[index].online = std::min(cpus_[index].online, at);
+}
+
+void InitialStateCollector::Impl::on_dump_process(const Site& site) {
+  const Event& event = site.event;
+  const std::int32_t tid = tid_arg(event, model::arg::kStateTid);
+  if (tid <= 0) return;
+  name(site, tid, event.texts[0]);
+  ThreadFacts& thread = facts(tid);
+  thread.dumped.take(event.own, state_of_dump_status(event.i_or(model::arg::kStateStatus, -1)));
+  thread.tgid.take(event.own, tid_arg(event, model::arg::kStatePid));
+  thread.parent.take(event.own, tid_arg(event, model::arg::kStatePpid));
+  thread.privilege.take(event.own, privilege_of_dump_type(event.i_or(model::arg::kStateType, -1)));
+}
+
+void InitialStateCollector::Impl::on_dump_pid_ns(const Site& site) {
+  const Event& event = site.event;
+  const std::int32_t tid = tid_arg(event, model::arg::kNsTid);
+  if (tid <= 0 || !event.has(model::arg::kNsInum)) return;
+  const std::int64_t inum = event.i(model::arg::kNsInum);
+  const std::int64_t level = event.i_or(model::arg::kNsLevel, 0);
+  // Innermost level first: the first one is the task's own.
+  namespaces_.note_level(tid, level, inum, event.i_or(model::arg::kNsVtid, 0) == 1);
+  facts(tid).pid_ns.take(event.own, inum);
+}
+
+ThreadState InitialStateCollector::Impl::state_of(const ThreadFacts& facts) const {
+  const bool dump_first = facts.dumped.time < facts.mention.time;
+  if (dump_first && facts.dumped.value != ThreadState::kUnknown) return facts.dumped.value;
+  const bool wakes_seen = has_waking_ || has_wakeup_;
+  switch (facts.mention.value) {
+    case Mention::kWoken:
+      return ThreadState::kBlocked;
+    case Mention::kSwitchedIn:
+    case Mention::kMigrated:
+      return wakes_seen ? ThreadState::kRunnable : ThreadState::kUnknown;
+    default:
+      return facts.dumped.value;
+  }
+}
+
+InitialThread InitialStateCollector::Impl::thread_of(const ThreadFacts& facts) const {
+  InitialThread thread;
+  thread.tid = facts.tid;
+  thread.state = state_of(facts);
+  thread.tgid = facts.tgid.before(facts.gone, -1);
+  thread.parent_tid = facts.parent.before(facts.gone, -1);
+  thread.privilege = facts.privilege.before(facts.gone, Privilege::kUnknown);
+  thread.pid_ns = facts.pid_ns.before(facts.gone, model::kNull);
+  thread.comm = facts.comm.before(facts.gone, {});
+  const SyscallEvidence syscall = facts.syscall.before(facts.gone, {});
+  if (syscall.exit) thread.syscall = syscall.ref;
+  const bool user = facts.syscall.time != kOwnTimeMax && facts.syscall.time <= facts.gone;
+  if (thread.privilege == Privilege::kUnknown && user) thread.privilege = Privilege::kUser;
+  return thread;
+}
+
+InitialCpu InitialStateCollector::Impl::cpu_of(std::uint32_t index, CpuFacts& facts) {
+  InitialCpu cpu;
+  cpu.cpu = index;
+  cpu.first = facts.first;
+  cpu.idle_comm = facts.idle_comm;
+  cpu.late = facts.late || facts.online < facts.first;
+  cpu.contexts.assign(facts.contexts.rbegin(), facts.contexts.rend());
+  cpu.tid = facts.tid;
+  if (cpu.tid <= 0) return cpu;
+  // It was there since the beginning only if it was neither born later nor seen elsewhere before.
+  const ThreadFacts* const thread = find(cpu.tid);
+  const bool since_begin =
+      thread != nullptr && thread->mention.value != Mention::kBorn && thread->ran_on.value == index;
+  if (!since_begin) cpu.tid = -1;
+  return cpu;
+}
+
+InitialState InitialStateCollector::Impl::finish() {
+  InitialState state;
+  if (first_ != kOwnTimeMax) state.first = first_;
+  for (std::uint32_t i = 0; i < cpus_.size(); ++i) {
+    if (cpus_[i].seen) state.cpus.push_back(cpu_of(i, cpus_[i]));
+  }
+  for (const ThreadFacts& facts : threads_) {
+    const bool born =
+        facts.mention.value == Mention::kBorn && facts.mention.time <= facts.dumped.time;
+    // Only freed: it was dead before the trace began.
+    const bool dead = facts.mention.value == Mention::kNone && facts.dumped.time == kOwnTimeMax &&
+                      facts.gone != kOwnTimeMax;
+    if (!born && !dead) state.threads.push_back(thread_of(facts));
+  }
+  std::sort(state.threads.begin(), state.threads.end(),
+            [](const InitialThread& a, const InitialThread& b) { return a.tid < b.tid; });
+  for (const InitialCpu& cpu : state.cpus) {
+    if (cpu.tid <= 0 || cpu.late) continue;
+    const auto found = std::lower_bound(
+        state.threads.begin(), state.threads.end(), cpu.tid,
+        [](const InitialThread& thread, std::int32_t tid) { return thread.tid < tid; });
+    if (found == state.threads.end() || found->tid != cpu.tid) continue;
+    found->state = ThreadState::kUser;
+    found->cpu = cpu.cpu;
+  }
+  state.names.assign(names_.begin(), names_.end());
+  state.namespaces = std::move(namespaces_);
+  state.has_waking = has_waking_;
+  state.has_wakeup = has_wakeup_;
+  state.has_syscalls = has_syscalls_;
+  return state;
+}
+
+InitialStateCollector::InitialStateCollector() : impl_(std::make_unique<Impl>()) {}
+InitialStateCollector::~InitialStateCollector() = default;
+InitialStateCollector::InitialStateCollector(InitialStateCollector&&) noexcept = default;
+InitialStateCollector& InitialStateCollector::operator=(InitialStateCollector&&) noexcept = default;
+
+model::KindSet InitialStateCollector::kinds() { return kernel_kinds(); }
+
+void InitialStateCollector::on_events(std::span<const Event> events, std::uint32_t cpu,
+                                      std::uint32_t trace) {
+  impl_->on_events(events, cpu, trace);
+}
+
+void InitialStateCollector::add_known_name(std::int32_t tid, std::string_view comm) {
+  impl_->add_known_name(tid, comm);
+}
+
+InitialState InitialStateCollector::finish() {
+  InitialState state = impl_->finish();
+  impl_ = std::make_unique<Impl>();
+  return state;
+}
+
+}  // namespace vs::analysis::kernel

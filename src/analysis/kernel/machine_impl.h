@@ -1,0 +1,158 @@
+#pragma once
+// Inside of MachineState: its members, one handler per kind of event (machine_handlers.cc) and what
+// they share (machine_state.cc).
+
+#include <array>
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "analysis/kernel/cpu_contexts.h"
+#include "analysis/kernel/machine_state.h"
+#include "analysis/kernel/thread_rows.h"
+
+namespace vs::analysis::kernel {
+
+/// What is known of one CPU, from its own stream alone.
+struct Cpu {
+  std::uint32_t index = 0;
+  bool open = false;          ///< it has rows
+  bool settled = true;        ///< an event came from the current thread since it was switched in
+  std::int32_t tid = -1;      ///< 0 = idle, -1 = unknown
+  std::int32_t left = -1;     ///< the thread that the last switch took off
+  Thread* current = nullptr;  ///< record of `tid` when that is > 0
+  ContextStack contexts;
+  model::Effective effective = model::Effective::kRunning;
+  std::string idle_comm;
+  model::StringId idle_comm_id = model::kNull;
+  HostTime since;  ///< begin of the open row
+  HostTime loss_end = kHostTimeMin;
+  CpuView view;
+  model::EntityId entity = kNoEntity;
+  std::vector<Context> initial_contexts;  ///< pushed at its first event
+};
+
+class MachineState::Impl {
+ public:
+  Impl(Options options, InitialState initial, model::IntervalSink& sink, CpuObserver* observer);
+
+  void start(HostTime begin);
+  void on_event(HostTime time, const model::Event& event, std::uint32_t trace);
+  void on_loss(HostTime begin, HostTime end, std::uint32_t cpu);
+  void set_effective(HostTime time, std::uint32_t cpu, model::Effective effective);
+  void finish(HostTime end);
+
+  [[nodiscard]] const CpuView& view(std::uint32_t cpu) const;
+  [[nodiscard]] const Thread* find(std::int32_t tid) const {
+    return tid > 0 ? threads_.find(tid) : nullptr;
+  }
+  [[nodiscard]] std::int64_t container_of(const Thread& thread) const {
+    return namespaces_.container_of(thread.pid_ns);
+  }
+  [[nodiscard]] const MachineCounters& counters() const { return counters_; }
+  [[nodiscard]] model::SmallTable thread_table() const;
+  [[nodiscard]] model::SmallTable container_table() const;
+
+ private:
+  struct Site {
+    const model::Event& event;
+    Cpu& cpu;
+    std::uint32_t trace;
+  };
+  using Method = void (Impl::*)(const Site&);
+  struct Handler {
+    Method run = nullptr;
+    bool sync = true;  ///< the event's tid says who is current
+  };
+  using Handlers = std::array<Handler, model::kEventKindCount>;
+  [[nodiscard]] static const Handlers& handlers();
+
+  // ---- handlers, machine_handlers.cc ----
+  void on_switch(const Site& site);
+  void on_waking(const Site& site);
+  void on_wakeup(const Site& site);
+  void on_wakeup_new(const Site& site);
+  void on_migrate(const Site& site);
+  void on_fork(const Site& site);
+  void on_newtask(const Site& site);
+  void on_exec(const Site& site);
+  void on_exit(const Site& site);
+  void on_free(const Site& site);
+  void on_rename(const Site& site);
+  void on_irq_entry(const Site& site);
+  void on_irq_exit(const Site& site);
+  void on_softirq_entry(const Site& site);
+  void on_softirq_exit(const Site& site);
+  void on_vector_entry(const Site& site);
+  void on_vector_exit(const Site& site);
+  void on_timer_entry(const Site& site);
+  void on_timer_exit(const Site& site);
+  void on_syscall_entry(const Site& site);
+  void on_syscall_exit(const Site& site);
+  void on_block_complete(const Site& site);
+  void on_net_receive(const Site& site);
+  void on_cgroup(const Site& site);
+  void on_dump_process(const Site& site);
+  void on_dump_pid_ns(const Site& site);
+  void on_nothing(const Site&) {}
+
+  // ---- shared, machine_state.cc ----
+  struct Waker {
+    std::int64_t tid = model::kNull;
+    model::BlockCause cause = model::BlockCause::kUnknown;
+  };
+  void advance(HostTime time);
+  [[nodiscard]] Cpu& cpu_at(std::uint32_t index);
+  void open_cpu(Cpu& cpu);
+  void sync_current(Cpu& cpu, std::int32_t tid);
+  void set_current(Cpu& cpu, std::int32_t tid);
+  /// The CPU's current thread is not there any more, and nobody saw where it went.
+  void displace(Cpu& cpu);
+  /// Brings the running thread's row and the CPU's view in line with what is known.
+  void refresh(Cpu& cpu);
+  void publish(Cpu& cpu);
+  void end_cpu_row(Cpu& cpu);
+
+  /// The live thread of this id: found, revived or added. Requires tid > 0.
+  [[nodiscard]] Thread& live(std::int32_t tid);
+  /// A new life for this id. Requires tid > 0.
+  [[nodiscard]] Thread& birth(std::int32_t tid, Birth how);
+  /// The child of a fork: a new life in state `fork`, unless it has begun already.
+  [[nodiscard]] Thread& newborn(std::int32_t tid, std::int32_t parent_tid);
+  void switch_out(Cpu& cpu, std::int32_t tid, const model::Event& event);
+  void name_idle(Cpu& cpu, std::string_view comm);
+  void refresh_where_it_runs(const Thread& thread);
+  void run_on(Cpu& cpu, Thread& thread);
+  void take_off(Thread& thread, model::ThreadState state, std::int64_t queue_cpu);
+  void wake(Thread& thread, const Waker& waker, std::int64_t queue_cpu);
+  void set_row(Thread& thread, const ThreadRow& row);
+  [[nodiscard]] ThreadRow running_row(const Cpu& cpu, const Thread& thread) const;
+  [[nodiscard]] ThreadRow off_row(model::ThreadState state);
+  [[nodiscard]] HostTime loss_end_of(const Thread& thread) const;
+  [[nodiscard]] Waker waker_at(const Cpu& cpu) const;
+  [[nodiscard]] model::StringId cause_text(model::BlockCause cause);
+  void enter(const Site& site, const Context& context);
+  void leave(const Site& site, ContextKind kind, std::int64_t number);
+  void drop_contexts(Cpu& cpu);
+  void add_initial_thread(const InitialThread& initial);
+  void label_container_of(const Thread& thread);
+
+  Options options_;
+  InitialState initial_;
+  model::IntervalSink& sink_;
+  CpuObserver* observer_;
+  ThreadRows threads_;
+  EventTypes types_;
+  PidNamespaces namespaces_;
+  std::deque<Cpu> cpus_;
+  std::array<model::StringId, 8> cause_texts_{};
+  MachineCounters counters_;
+  HostTime now_;
+  HostTime loss_end_ = kHostTimeMin;  ///< of any CPU
+  bool started_ = false;
+  bool finished_ = false;
+  bool has_waking_ = false;
+};
+
+}  // namespace vs::analysis::kernel

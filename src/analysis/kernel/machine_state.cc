@@ -1,0 +1,469 @@
+#include "analysis/kernel/machine_state.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "analysis/kernel/event_kinds.h"
+#include "analysis/kernel/machine_impl.h"
+#include "analysis/kernel/wake_cause.h"
+#include "base/limits.h"
+
+namespace vs::analysis::kernel {
+
+using model::Effective;
+using model::kNull;
+using model::PcpuState;
+using model::ThreadState;
+
+namespace {
+
+std::int64_t number(Effective effective) { return static_cast<std::int64_t>(effective); }
+
+PcpuState task_state_of(const Cpu& cpu) {
+  if (cpu.tid < 0) return PcpuState::kUnknown;
+  if (cpu.current == nullptr) return PcpuState::kIdle;
+  if (cpu.current->in_syscall) return PcpuState::kSyscall;
+  return cpu.current->kernel() ? PcpuState::kKernel : PcpuState::kUser;
+}
+
+bool same_row(const CpuView& a, const CpuView& b) {
+  return a.state == b.state && a.tid == b.tid && a.comm == b.comm;
+}
+
+model::Cell cell(std::int64_t value, std::int64_t null) {
+  return value == null ? model::Cell{} : model::Cell{value};
+}
+
+model::Cell text_cell(const std::string& text) {
+  return text.empty() ? model::Cell{} : model::Cell{text};
+}
+
+}  // namespace
+
+std::uint64_t MachineCounters::unmatched() const {
+  std::uint64_t sum = syscall_exits_without_entry + syscall_entries_without_exit + missed_switches;
+  for (const std::uint64_t count : exits_without_entry) sum += count;
+  for (const std::uint64_t count : entries_without_exit) sum += count;
+  return sum;
+}
+
+// ---- begin and end ----
+
+MachineState::Impl::Impl(Options options, InitialState initial, model::IntervalSink& sink,
+                         CpuObserver* observer)
+    : options_(std::move(options)),
+      initial_(std::move(initial)),
+      sink_(sink),
+      observer_(observer),
+      threads_(sink, options_.machine_name),
+      types_(std::move(options_.event_names), options_.syscall_table, sink),
+      namespaces_(initial_.namespaces),
+      has_waking_(initial_.has_waking) {
+  cause_texts_.fill(kNull);
+}
+
+void MachineState::Impl::start(HostTime begin) {
+  if (started_) return;
+  started_ = true;
+  now_ = begin;
+  for (const InitialCpu& initial : initial_.cpus) {
+    if (initial.cpu >= limits::kCpus) continue;
+    Cpu& cpu = cpu_at(initial.cpu);
+    cpu.idle_comm = std::string(clip_comm(initial.idle_comm));
+    if (!cpu.idle_comm.empty()) cpu.idle_comm_id = sink_.intern(cpu.idle_comm);
+    cpu.initial_contexts = initial.contexts;
+    for (Context& context : cpu.initial_contexts) {
+      if (context.kind == ContextKind::kSoftirq) context.cause = cause_of_softirq(context.number);
+    }
+  }
+  for (const InitialThread& thread : initial_.threads) add_initial_thread(thread);
+  for (const InitialCpu& initial : initial_.cpus) {
+    if (initial.cpu >= limits::kCpus || initial.late) continue;
+    Cpu& cpu = cpu_at(initial.cpu);
+    set_current(cpu, initial.tid);
+    open_cpu(cpu);
+  }
+  initial_.threads.clear();
+  initial_.cpus.clear();
+}
+
+void MachineState::Impl::add_initial_thread(const InitialThread& initial) {
+  if (initial.tid <= 0 || threads_.find(initial.tid) != nullptr) return;
+  Thread& thread = threads_.add(initial.tid, now_, Birth::kInitial);
+  thread.tgid = initial.tgid;
+  thread.parent_tid = initial.parent_tid;
+  thread.privilege = initial.privilege;
+  thread.pid_ns = initial.pid_ns;
+  if (thread.tid == kKthreadd || thread.parent_tid == kKthreadd) {
+    thread.privilege = Privilege::kKernel;
+  }
+  threads_.set_comm(thread, initial.comm);
+  if (initial.syscall) {
+    thread.in_syscall = true;
+    thread.syscall =
+        types_.syscall(initial.syscall->trace, initial.syscall->type, initial.syscall->nr);
+  }
+  if (initial.state == ThreadState::kUser) {
+    if (initial.cpu < limits::kCpus) run_on(cpu_at(initial.cpu), thread);
+    return;
+  }
+  set_row(thread, off_row(initial.state));
+}
+
+void MachineState::Impl::finish(HostTime end) {
+  if (finished_) return;
+  start(end);
+  advance(end);
+  finished_ = true;
+  for (Cpu& cpu : cpus_) {
+    if (cpu.open) end_cpu_row(cpu);
+  }
+  const auto loss_end = [](const void* self, const Thread& thread) {
+    return static_cast<const Impl*>(self)->loss_end_of(thread);
+  };
+  threads_.finish(now_, loss_end, this);
+  for (const std::pair<std::int32_t, std::string>& known : initial_.names) {
+    Thread* const thread = known.first > 0 ? threads_.find(known.first) : nullptr;
+    if (thread != nullptr && thread->comm.empty()) threads_.set_comm(*thread, known.second);
+  }
+  for (const auto& [id, ns] : namespaces_.all()) {
+    const Thread* const init = find(ns.init_tid);
+    if (init != nullptr && init->pid_ns == id) label_container_of(*init);
+  }
+}
+
+void MachineState::Impl::advance(HostTime time) {
+  if (time < now_) {
+    ++counters_.late;
+    return;
+  }
+  now_ = time;
+}
+
+// ---- events, losses, effectiveness ----
+
+void MachineState::Impl::on_event(HostTime time, const model::Event& event, std::uint32_t trace) {
+  const Handler& handler = handlers()[static_cast<std::size_t>(event.kind)];
+  if (handler.run == nullptr || finished_) return;
+  if (!started_) start(time);
+  advance(time);
+  if (event.cpu >= limits::kCpus) {
+    ++counters_.without_cpu;
+    return;
+  }
+  Cpu& cpu = cpu_at(event.cpu);
+  if (!cpu.open) open_cpu(cpu);
+  for (const Context& context : cpu.initial_contexts) cpu.contexts.push(context);
+  cpu.initial_contexts.clear();
+  if (handler.sync && event.tid >= 0) sync_current(cpu, event.tid);
+  (this->*handler.run)(Site{event, cpu, trace});
+}
+
+void MachineState::Impl::on_loss(HostTime begin, HostTime end, std::uint32_t index) {
+  if (finished_ || index >= limits::kCpus) return;
+  if (!started_) start(begin);
+  advance(begin);
+  Cpu& cpu = cpu_at(index);
+  if (!cpu.open) open_cpu(cpu);
+  // A window of no length is still a place where events are missing.
+  const HostTime reach = std::max(end, now_ + 1);
+  displace(cpu);
+  cpu.contexts.clear();
+  cpu.initial_contexts.clear();
+  end_cpu_row(cpu);
+  cpu.loss_end = std::max(cpu.loss_end, reach);
+  loss_end_ = std::max(loss_end_, reach);
+  publish(cpu);
+}
+
+void MachineState::Impl::set_effective(HostTime time, std::uint32_t index, Effective effective) {
+  if (finished_ || index >= limits::kCpus) return;
+  if (!started_) start(time);
+  advance(time);
+  Cpu& cpu = cpu_at(index);
+  cpu.effective = effective;
+  refresh(cpu);
+}
+
+// ---- CPUs ----
+
+Cpu& MachineState::Impl::cpu_at(std::uint32_t index) {
+  while (index >= cpus_.size()) {
+    const auto next = static_cast<std::uint32_t>(cpus_.size());
+    cpus_.emplace_back().index = next;
+  }
+  return cpus_[index];
+}
+
+void MachineState::Impl::open_cpu(Cpu& cpu) {
+  cpu.open = true;
+  cpu.since = now_;
+  publish(cpu);
+}
+
+void MachineState::Impl::sync_current(Cpu& cpu, std::int32_t tid) {
+  if (tid == cpu.tid) {
+    cpu.settled = true;
+    return;
+  }
+  // Between the switch event and the switch itself the old thread still counts as current.
+  if (!cpu.settled && tid == cpu.left) return;
+  if (cpu.tid >= 0) ++counters_.missed_switches;
+  displace(cpu);
+  set_current(cpu, tid);
+  refresh(cpu);
+}
+
+void MachineState::Impl::set_current(Cpu& cpu, std::int32_t tid) {
+  cpu.tid = tid;
+  cpu.settled = true;
+  cpu.current = nullptr;
+  if (tid <= 0) return;
+  Thread& thread = live(tid);
+  cpu.current = &thread;
+  run_on(cpu, thread);
+}
+
+void MachineState::Impl::displace(Cpu& cpu) {
+  if (cpu.current != nullptr && cpu.current->runs_on(cpu.index)) {
+    set_row(*cpu.current, off_row(ThreadState::kUnknown));
+  }
+  cpu.tid = -1;
+  cpu.current = nullptr;
+}
+
+void MachineState::Impl::refresh(Cpu& cpu) {
+  if (cpu.current != nullptr && cpu.current->runs_on(cpu.index)) {
+    set_row(*cpu.current, running_row(cpu, *cpu.current));
+  }
+  if (cpu.open) publish(cpu);
+}
+
+void MachineState::Impl::refresh_where_it_runs(const Thread& thread) {
+  if (thread.running()) refresh(cpus_[static_cast<std::size_t>(thread.row.cpu)]);
+}
+
+void MachineState::Impl::publish(Cpu& cpu) {
+  CpuView view;
+  const PcpuState inside = cpu.contexts.state();
+  view.state = inside == PcpuState::kUnknown ? task_state_of(cpu) : inside;
+  view.tid = cpu.tid;
+  if (cpu.current != nullptr) {
+    view.comm = cpu.current->comm_id;
+    view.container = container_of(*cpu.current);
+  } else if (cpu.tid == 0) {
+    view.comm = cpu.idle_comm_id;
+  }
+  view.lossy = now_ < cpu.loss_end;
+  if (view == cpu.view) return;
+  if (!same_row(view, cpu.view)) end_cpu_row(cpu);
+  cpu.view = view;
+  if (observer_ != nullptr) observer_->on_cpu_change(now_, cpu.index, cpu.view);
+}
+
+void MachineState::Impl::end_cpu_row(Cpu& cpu) {
+  if (now_ <= cpu.since) return;
+  if (cpu.entity == kNoEntity) {
+    const std::array<std::int64_t, 2> key = {threads_.machine_id(), cpu.index};
+    cpu.entity = sink_.entity(model::TableId::kPcpuState, key);
+  }
+  std::array<std::int64_t, 4> values{};
+  values[model::slot::kPsState] = static_cast<std::int64_t>(cpu.view.state);
+  values[model::slot::kPsTid] = cpu.view.tid < 0 ? kNull : cpu.view.tid;
+  values[model::slot::kPsComm] = cpu.view.comm;
+  values[model::slot::kPsLossy] = cpu.since < cpu.loss_end ? 1 : 0;
+  sink_.add(cpu.entity, cpu.since, now_, values);
+  cpu.since = now_;
+}
+
+// ---- threads ----
+
+Thread& MachineState::Impl::live(std::int32_t tid) {
+  Thread* const found = threads_.find(tid);
+  if (found == nullptr) return threads_.add(tid, now_, Birth::kAppeared);
+  if (!found->exited()) return *found;
+  return birth(tid, Birth::kAppeared);
+}
+
+Thread& MachineState::Impl::birth(std::int32_t tid, Birth how) {
+  Thread* const found = threads_.find(tid);
+  if (found == nullptr) return threads_.add(tid, now_, how);
+  label_container_of(*found);
+  threads_.begin_life(*found, now_, how);
+  return *found;
+}
+
+void MachineState::Impl::run_on(Cpu& cpu, Thread& thread) {
+  thread.pending.valid = false;
+  set_row(thread, running_row(cpu, thread));
+}
+
+void MachineState::Impl::take_off(Thread& thread, ThreadState state, std::int64_t queue_cpu) {
+  ThreadRow row = off_row(state);
+  row.cpu = queue_cpu;
+  set_row(thread, row);
+}
+
+void MachineState::Impl::wake(Thread& thread, const Waker& waker, std::int64_t queue_cpu) {
+  if (thread.row.state == ThreadState::kBlocked) {
+    thread.row.detail = cause_text(waker.cause);
+    thread.row.waker_tid = waker.tid;
+  }
+  ThreadRow row = off_row(ThreadState::kRunnable);
+  row.cpu = queue_cpu;
+  row.waker_tid = waker.tid;
+  set_row(thread, row);
+}
+
+void MachineState::Impl::set_row(Thread& thread, const ThreadRow& row) {
+  threads_.set(thread, now_, row, loss_end_of(thread));
+}
+
+ThreadRow MachineState::Impl::running_row(const Cpu& cpu, const Thread& thread) const {
+  ThreadRow row;
+  row.cpu = cpu.index;
+  row.effective = number(cpu.effective);
+  if (cpu.contexts.state() != PcpuState::kUnknown) {
+    row.state = ThreadState::kIrq;
+  } else if (thread.in_syscall) {
+    row.state = ThreadState::kSyscall;
+    row.detail = thread.syscall;
+  } else {
+    row.state = thread.kernel() ? ThreadState::kSyscall : ThreadState::kUser;
+  }
+  return row;
+}
+
+ThreadRow MachineState::Impl::off_row(ThreadState state) {
+  ThreadRow row;
+  row.state = state;
+  if (state == ThreadState::kBlocked) row.detail = cause_text(model::BlockCause::kUnknown);
+  const bool known = state != ThreadState::kUnknown && state != ThreadState::kExited;
+  if (known) row.effective = number(Effective::kWaiting);
+  return row;
+}
+
+// A running thread is touched by the losses of its CPU; any other one may have been woken and have
+// run where events were lost.
+HostTime MachineState::Impl::loss_end_of(const Thread& thread) const {
+  return thread.running() ? cpus_[static_cast<std::size_t>(thread.row.cpu)].loss_end : loss_end_;
+}
+
+MachineState::Impl::Waker MachineState::Impl::waker_at(const Cpu& cpu) const {
+  if (cpu.contexts.size() > 0) return {kNull, cpu.contexts.top().cause};
+  if (cpu.tid > 0) return {cpu.tid, model::BlockCause::kTask};
+  // The idle thread wakes nobody: this was an interrupt whose entry is not among the events.
+  return {kNull, cpu.tid == 0 ? model::BlockCause::kIrq : model::BlockCause::kUnknown};
+}
+
+model::StringId MachineState::Impl::cause_text(model::BlockCause cause) {
+  const std::size_t index = static_cast<std::size_t>(cause);
+  if (cause_texts_[index] == kNull) {
+    cause_texts_[index] = sink_.intern(model::block_cause_names()[index]);
+  }
+  return cause_texts_[index];
+}
+
+// ---- contexts ----
+
+void MachineState::Impl::enter(const Site& site, const Context& context) {
+  if (!site.cpu.contexts.push(context)) {
+    drop_contexts(site.cpu);
+    site.cpu.contexts.push(context);
+  }
+  refresh(site.cpu);
+}
+
+void MachineState::Impl::leave(const Site& site, ContextKind kind, std::int64_t number) {
+  const ContextStack::Popped popped = site.cpu.contexts.pop(kind, number);
+  const std::size_t index = static_cast<std::size_t>(kind);
+  if (!popped.found) {
+    ++counters_.exits_without_entry[index];
+    return;
+  }
+  counters_.entries_without_exit[index] += popped.dropped;
+  refresh(site.cpu);
+}
+
+void MachineState::Impl::drop_contexts(Cpu& cpu) {
+  while (cpu.contexts.size() > 0) {
+    const Context top = cpu.contexts.top();
+    ++counters_.entries_without_exit[static_cast<std::size_t>(top.kind)];
+    cpu.contexts.pop(top.kind, top.number);
+  }
+}
+
+// ---- tables and queries ----
+
+const CpuView& MachineState::Impl::view(std::uint32_t cpu) const {
+  static const CpuView kUnknownView;
+  return cpu < cpus_.size() ? cpus_[cpu].view : kUnknownView;
+}
+
+// A container is called like the control group of its first process, else like that process.
+void MachineState::Impl::label_container_of(const Thread& thread) {
+  const std::int64_t container = container_of(thread);
+  if (container == kNull) return;
+  const auto found = namespaces_.all().find(container);
+  if (found == namespaces_.all().end() || found->second.init_tid != thread.tid) return;
+  namespaces_.name(container, thread.cgroup.empty() ? thread.comm : thread.cgroup);
+}
+
+model::SmallTable MachineState::Impl::thread_table() const {
+  model::SmallTable table{model::TableId::kThread, {}};
+  for (const ThreadRows::Life& life : threads_.lives()) {
+    table.rows.push_back({threads_.machine_name(), std::int64_t{life.tid}, cell(life.tgid, -1),
+                          cell(life.parent_tid, -1), text_cell(life.comm),
+                          cell(namespaces_.container_of(life.pid_ns), kNull), life.first.ns,
+                          life.last.ns});
+  }
+  return table;
+}
+
+model::SmallTable MachineState::Impl::container_table() const {
+  model::SmallTable table{model::TableId::kContainer, {}};
+  for (const auto& [id, ns] : namespaces_.all()) {
+    if (namespaces_.container_of(id) == kNull) continue;
+    table.rows.push_back({threads_.machine_name(), id,
+                          cell(namespaces_.container_of(ns.parent), kNull), text_cell(ns.name)});
+  }
+  return table;
+}
+
+// ---- the public face ----
+
+MachineState::MachineState(Options options, InitialState initial, model::IntervalSink& sink,
+                           CpuObserver* observer)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(initial), sink, observer)) {}
+MachineState::~MachineState() = default;
+
+model::KindSet MachineState::kinds() { return kernel_kinds(); }
+void MachineState::start(HostTime begin) { impl_->start(begin); }
+void MachineState::on_event(HostTime time, const model::Event& event, std::uint32_t trace) {
+  impl_->on_event(time, event, trace);
+}
+void MachineState::on_loss(HostTime begin, HostTime end, std::uint32_t cpu) {
+  impl_->on_loss(begin, end, cpu);
+}
+void MachineState::set_effective(HostTime time, std::uint32_t cpu, Effective effective) {
+  impl_->set_effective(time, cpu, effective);
+}
+void MachineState::finish(HostTime end) { impl_->finish(end); }
+const CpuView& MachineState::cpu(std::uint32_t cpu) const { return impl_->view(cpu); }
+std::int32_t MachineState::tgid_of(std::int32_t tid) const {
+  const Thread* const thread = impl_->find(tid);
+  return thread == nullptr ? -1 : thread->tgid;
+}
+model::StringId MachineState::comm_of(std::int32_t tid) const {
+  const Thread* const thread = impl_->find(tid);
+  return thread == nullptr ? kNull : thread->comm_id;
+}
+std::int64_t MachineState::container_of(std::int32_t tid) const {
+  const Thread* const thread = impl_->find(tid);
+  return thread == nullptr ? kNull : impl_->container_of(*thread);
+}
+const MachineCounters& MachineState::counters() const { return impl_->counters(); }
+model::SmallTable MachineState::thread_table() const { return impl_->thread_table(); }
+model::SmallTable MachineState::container_table() const { return impl_->container_table(); }
+
+}  // namespace vs::analysis::kernel

@@ -1,0 +1,113 @@
+#include "analysis/kernel/thread_rows.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace vs::analysis::kernel {
+
+ThreadRows::ThreadRows(model::IntervalSink& sink, std::string machine_name)
+    : sink_(sink),
+      machine_name_(std::move(machine_name)),
+      machine_id_(sink.intern(machine_name_)) {}
+
+Thread* ThreadRows::find(std::int32_t tid) {
+  const std::uint32_t at = index_.find(tid);
+  return at == TidMap::kNone ? nullptr : &threads_[at];
+}
+
+const Thread* ThreadRows::find(std::int32_t tid) const {
+  const std::uint32_t at = index_.find(tid);
+  return at == TidMap::kNone ? nullptr : &threads_[at];
+}
+
+Thread& ThreadRows::add(std::int32_t tid, HostTime at, Birth birth) {
+  index_.insert(tid, static_cast<std::uint32_t>(threads_.size()));
+  Thread& thread = threads_.emplace_back();
+  thread.tid = tid;
+  thread.birth = birth;
+  thread.first = at;
+  thread.since = at;
+  return thread;
+}
+
+void ThreadRows::begin_life(Thread& thread, HostTime at, Birth birth) {
+  Life ended = life_of(thread);
+  if (!thread.exited()) ended.last = at;
+  ended_.push_back(std::move(ended));
+  Thread fresh;
+  fresh.tid = thread.tid;
+  fresh.birth = birth;
+  fresh.first = at;
+  fresh.since = thread.since;
+  fresh.row = thread.row;
+  fresh.entity = thread.entity;
+  thread = std::move(fresh);
+}
+
+void ThreadRows::set(Thread& thread, HostTime at, const ThreadRow& row, HostTime loss_end) {
+  if (row == thread.row) return;
+  emit(thread, at, loss_end);
+  thread.row = row;
+}
+
+void ThreadRows::emit(Thread& thread, HostTime end, HostTime loss_end) {
+  if (end <= thread.since) return;
+  if (thread.entity == kNoEntity) {
+    const std::array<std::int64_t, 2> key = {machine_id_, thread.tid};
+    thread.entity = sink_.entity(model::TableId::kThreadState, key);
+  }
+  const ThreadRow& row = thread.row;
+  std::array<std::int64_t, 7> values{};
+  values[model::slot::kTsState] = static_cast<std::int64_t>(row.state);
+  values[model::slot::kTsCpu] = row.cpu;
+  values[model::slot::kTsEffective] = row.effective;
+  values[model::slot::kTsDetail] = row.detail;
+  values[model::slot::kTsWakerMachine] = row.waker_tid == model::kNull ? model::kNull : machine_id_;
+  values[model::slot::kTsWakerTid] = row.waker_tid;
+  values[model::slot::kTsLossy] = thread.since < loss_end ? 1 : 0;
+  sink_.add(thread.entity, thread.since, end, values);
+  thread.since = end;
+}
+
+void ThreadRows::finish(HostTime end, HostTime (*loss_end)(const void*, const Thread&),
+                        const void* context) {
+  end_ = end;
+  for (Thread& thread : threads_) {
+    const HostTime begin = thread.since;
+    emit(thread, end, loss_end(context, thread));
+    if (thread.exited()) thread.since = begin;  // life_of() reads the end of the life there
+  }
+}
+
+void ThreadRows::set_comm(Thread& thread, std::string_view comm) {
+  comm = clip_comm(comm);
+  if (comm.empty() || comm == thread.comm) return;
+  thread.comm = std::string(comm);
+  thread.comm_id = sink_.intern(comm);
+  thread.kernel_comm = is_kernel_comm(comm);
+}
+
+ThreadRows::Life ThreadRows::life_of(const Thread& thread) const {
+  Life life;
+  life.tid = thread.tid;
+  life.tgid = thread.tgid;
+  life.parent_tid = thread.parent_tid;
+  life.comm_id = thread.comm_id;
+  life.comm = thread.comm;
+  life.pid_ns = thread.pid_ns;
+  life.first = thread.first;
+  life.last = thread.exited() ? thread.since : end_;
+  return life;
+}
+
+std::vector<ThreadRows::Life> ThreadRows::lives() const {
+  std::vector<Life> all = ended_;
+  for (const Thread& thread : threads_) all.push_back(life_of(thread));
+  std::stable_sort(all.begin(), all.end(), [](const Life& a, const Life& b) {
+    return a.tid != b.tid ? a.tid < b.tid : a.first < b.first;
+  });
+  return all;
+}
+
+}  // namespace vs::analysis::kernel

@@ -1,0 +1,59 @@
+#pragma once
+// Backend: what the command line needs of a session. The program implements it over vs::session
+// (session_backend.cc); tests implement it over a scene in memory.
+//
+// Ownership: an Opened belongs to the caller; the references it gives live as long as it. Threads: one
+// at a time, but `progress` may be called from any thread.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "query/data_source.h"
+#include "query/summary.h"
+
+namespace vs::cli {
+
+/// Done and total in bytes (total 0 = unknown) of the phase ("reading", "analysing").
+using ProgressFunction =
+    std::function<void(std::uint64_t done, std::uint64_t total, std::string_view phase)>;
+
+struct OpenOptions {
+  std::vector<std::string> paths;
+  std::vector<std::string> hosts;                           ///< --host PATH
+  std::vector<std::pair<std::string, std::string>> guests;  ///< --guest NAME=PATH
+  std::string sync = "auto";
+  std::optional<std::uint64_t> tsc_hz;
+  std::string history;  ///< --history PATH; empty = the default place
+  bool no_cache = false;
+  unsigned jobs = 0;  ///< 0 = one per CPU
+  ProgressFunction progress;
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+class Opened {
+ public:
+  virtual ~Opened() = default;
+  /// Traces, machines, clocks and event counts; complete after open.
+  [[nodiscard]] virtual const query::ExperimentSummary& summary() const = 0;
+  /// Rebuilds states, or opens the history that holds them. The interval tables are empty before.
+  [[nodiscard]] virtual Status analyse() = 0;
+  /// Before analyse: trace, machine, clock_sync, loss, issue and event are filled.
+  [[nodiscard]] virtual const query::DataSource& source() const = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  /// Fails when no trace can be opened; traces left out are in the summary.
+  [[nodiscard]] virtual Result<std::unique_ptr<Opened>> open(const OpenOptions& options) = 0;
+};
+
+}  // namespace vs::cli

@@ -1,0 +1,98 @@
+#pragma once
+// Envelopes: a guest event can only have happened while its vCPU was between kvm_entry and kvm_exit
+// (algorithms C.3, C.6). Turns guest event times and a host's runs into facts for the hull solver, by
+// propagation:
+//
+//   given that f(x) lies in [least, greatest], the event lies in one of the runs that meet this span, so
+//   f(x) >= begin of the first of them and f(x) <= end of the last. New facts, narrower span, again,
+//   until nothing moves.
+//
+// Every step is sound whatever the number of runs in the span; no event has to be matched to one run.
+//
+// Ownership: values and spans that must outlive the call. Threads: pure functions. Units: guest own time
+// for x, host own time for y.
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "clock/hull.h"
+#include "model/evidence.h"
+
+namespace vs::clock {
+
+using Fact = HullSolver::Fact;
+
+/// The spans in which one vCPU may have run guest code, ordered and disjoint.
+class RunIndex {
+ public:
+  RunIndex() = default;
+  /// Sorts and joins what overlaps. `losses`: spans in which anything may have happened.
+  RunIndex(std::vector<model::GuestRun> runs, std::span<const model::GuestRun> losses);
+
+  [[nodiscard]] bool empty() const { return runs_.empty(); }
+  [[nodiscard]] std::span<const model::GuestRun> runs() const { return runs_; }
+  /// What the host trace says something about: outside it a guest event is neither in nor out.
+  [[nodiscard]] std::int64_t cover_begin() const { return runs_.front().entry.value; }
+  [[nodiscard]] std::int64_t cover_end() const { return runs_.back().exit.value; }
+  [[nodiscard]] bool covers(std::int64_t y) const {
+    return !runs_.empty() && y >= cover_begin() && y <= cover_end();
+  }
+  [[nodiscard]] bool inside(std::int64_t y) const;
+
+  /// The narrowest [low, high] that holds all points of runs within [least, greatest]; false: none.
+  /// Ends that reach out of the cover stay as they are.
+  [[nodiscard]] bool narrow(std::int64_t least, std::int64_t greatest, std::int64_t& low,
+                            std::int64_t& high) const;
+
+ private:
+  [[nodiscard]] std::size_t first_ending_at_or_after(std::int64_t y) const;
+  std::vector<model::GuestRun> runs_;
+};
+
+/// A guest event (or the first or last of a burst) on the vCPU `vcpu` of the problem's list.
+struct GuestTime {
+  std::int64_t x = 0;
+  std::uint32_t vcpu = 0;
+  std::uint32_t weight = 1;  ///< events it stands for
+};
+
+struct EnvelopeProblem {
+  std::span<const GuestTime> times;  ///< by x
+  std::span<const RunIndex> vcpus;
+  std::span<const Fact> facts;       ///< hard facts from elsewhere (beacons, packets, deadlines)
+  std::span<const Fact> assumed;     ///< the coarse alignment; dropped in the end
+  std::int64_t slope_limit_ppb = 500'000;
+};
+
+struct EnvelopeFit {
+  Solution solution;
+  bool assumed_needed = false;  ///< without the coarse alignment's box the result would be open
+  std::uint64_t used = 0;       ///< envelope facts
+  std::uint64_t rejected = 0;   ///< guest times that no line could place in a run
+  /// Facts taken out because they contradicted the others, by kind.
+  std::array<std::uint64_t, static_cast<std::size_t>(model::FactKind::kCount)> removed{};
+};
+
+/// Tolerated share of facts that contradict the rest: wrong matches, records out of order.
+inline constexpr double kTolerated = 1e-4;
+
+/// Never fails: look at fit.solution.kind.
+[[nodiscard]] EnvelopeFit fit_envelopes(const EnvelopeProblem& problem);
+
+/// How guest times fall under a line y = x + shift(x) given by a function.
+struct Placement {
+  std::uint64_t covered = 0;
+  std::uint64_t outside = 0;
+  std::int64_t worst = 0;  ///< the farthest distance to a run
+  [[nodiscard]] double share() const {
+    return covered == 0 ? 0.0 : static_cast<double>(outside) / static_cast<double>(covered);
+  }
+};
+
+/// Counts one time. `slack`: tolerated distance (rounding of the map).
+void place(const RunIndex& runs, std::int64_t y, std::uint32_t weight, std::int64_t slack,
+           Placement& placement);
+
+}  // namespace vs::clock

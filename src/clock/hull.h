@@ -1,0 +1,128 @@
+#pragma once
+// HullSolver: the feasible lines between two clocks from half-plane facts (algorithms C.3, C.4).
+//
+// Unknown line f(x) = y0 + (x - x0) + r(x), r(x) = slope * (x - x0) + offset. A fact says
+//   upper: the event at x happened before the host's event at y, so f(x) <= y;
+//   lower: the event at x happened after it,                      so f(x) >= y.
+// Only the lower hull of the uppers and the upper hull of the lowers matter. All decisions about hulls
+// and feasibility use exact 128-bit integers; the polygon's corners are then given as long double and
+// every bound taken from it is widened by one unit.
+//
+// Any subset of facts is sound; a wrong fact shows as infeasibility, not as noise.
+//
+// Ownership: values. Threads: one solver, one thread. Units: the clocks' own (ns or ticks).
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/checked.h"
+#include "model/clock_map.h"
+
+namespace vs::clock {
+
+/// What the facts allow (the classes of Jabbarifar and Trace Compass, made precise).
+enum class SolutionClass : std::uint8_t {
+  kAbsent,       ///< no facts
+  kIncomplete,   ///< facts of one direction only
+  kApproximate,  ///< both directions; the slope is limited by the prior alone
+  kAccurate,     ///< both directions limit offset and slope
+  kInfeasible    ///< no line satisfies all facts
+};
+
+/// A line in residual form: r(x) = slope * (x - x0) + offset.
+struct ResidualLine {
+  long double slope = 0;
+  long double offset = 0;
+};
+
+/// The polygon of feasible lines.
+struct Solution {
+  SolutionClass kind = SolutionClass::kAbsent;
+  std::int64_t x0 = 0;
+  std::int64_t y0 = 0;
+  std::vector<ResidualLine> corners;  ///< empty unless approximate or accurate
+  ResidualLine centre;                ///< mean of the corners: feasible, the polygon is convex
+  long double slope_min = 0;
+  long double slope_max = 0;
+
+  [[nodiscard]] bool feasible() const {
+    return kind == SolutionClass::kApproximate || kind == SolutionClass::kAccurate;
+  }
+  /// The least and greatest y that a feasible line gives x, widened by one unit. Require feasible().
+  [[nodiscard]] std::int64_t least(std::int64_t x) const;
+  [[nodiscard]] std::int64_t greatest(std::int64_t x) const;
+  /// The centre's y. Requires feasible().
+  [[nodiscard]] std::int64_t middle(std::int64_t x) const;
+  /// Bound of |middle(x) - truth|.
+  [[nodiscard]] std::int64_t bound(std::int64_t x) const;
+};
+
+/// Coordinates further than this from the origin are refused: products then stay in 128 bits.
+inline constexpr std::int64_t kFarthest = std::int64_t{1} << 61;
+
+class HullSolver {
+ public:
+  /// Origin (x0, y0); the slope's residual is within +-slope_ppb_limit parts per billion (0: exactly
+  /// equal rates).
+  HullSolver(std::int64_t x0, std::int64_t y0, std::int64_t slope_limit_ppb)
+      : x0_(x0), y0_(y0), limit_ppb_(slope_limit_ppb) {}
+
+  /// False: out of range, not taken. Amortised O(1) for facts in the order of x.
+  bool add_upper(std::int64_t x, std::int64_t y) { return add(upper_, x, y); }
+  bool add_lower(std::int64_t x, std::int64_t y) { return add(lower_, x, y); }
+
+  [[nodiscard]] Solution solve();
+
+  /// Corner points of the two hulls, for tests and for `sync` (facts that matter).
+  [[nodiscard]] std::size_t hull_size() const { return upper_.hull.size() + lower_.hull.size(); }
+
+  /// After solve() was infeasible: the facts that contradict each other, as (x, y) with direction.
+  struct Fact {
+    std::int64_t x = 0;
+    std::int64_t y = 0;
+    bool upper = false;
+    model::FactKind kind = model::FactKind::kEnvelope;  ///< for counting only
+  };
+  [[nodiscard]] const std::vector<Fact>& conflict() const { return conflict_; }
+
+ private:
+  struct Point {
+    std::int64_t x = 0;
+    std::int64_t r = 0;
+  };
+  struct Chain {
+    int side = 1;             ///< +1: lower hull (of the uppers); -1: upper hull (of the lowers)
+    std::vector<Point> hull;  ///< by x
+    std::vector<Point> late;  ///< facts before the hull's last x, merged at the next solve
+  };
+  /// A slope as a fraction, denominator > 0.
+  struct Slope {
+    std::int64_t rise = 0;
+    std::int64_t run = 1;
+  };
+
+  bool add(Chain& chain, std::int64_t x, std::int64_t y);
+  static void append(Chain& chain, Point point);
+  static void merge_late(Chain& chain);
+  /// The hull's corner that limits the offset for a slope: the last one whose left edge is not beyond.
+  [[nodiscard]] static std::size_t limiting(const Chain& chain, Slope slope);
+  /// w(slope) * slope.run: the room between the limiting corners.
+  [[nodiscard]] Int128 room(Slope slope) const;
+  /// xL - xU of the limiting corners: the sign of w's derivative just right of the slope.
+  [[nodiscard]] Int128 derivative(Slope slope) const;
+  [[nodiscard]] std::vector<Slope> breakpoints() const;
+  void note_conflict(Slope slope);
+  void build_polygon(Solution& solution, const std::vector<Slope>& slopes, std::size_t best) const;
+  /// Where the room becomes 0 between two neighbouring breakpoints.
+  [[nodiscard]] long double root(Slope inside, Slope outside) const;
+
+  std::int64_t x0_;
+  std::int64_t y0_;
+  std::int64_t limit_ppb_;
+  Chain upper_{1, {}, {}};
+  Chain lower_{-1, {}, {}};
+  std::vector<Fact> conflict_;
+};
+
+}  // namespace vs::clock

@@ -1,0 +1,241 @@
+#include "clock/pieces.h"
+
+#include <algorithm>
+
+namespace vs::clock {
+namespace {
+
+constexpr double kProbeNs = 0.5e9;
+constexpr double kBucketNs = 20e3;
+constexpr double kSlackNs = 25e3;  // 100 ppm over half a probe
+constexpr double kDeclaredRangeNs = 3e9;
+constexpr double kStepRangeNs = 20e9;
+constexpr double kProbeSpacingNs = 150e3;
+constexpr std::size_t kProbeTimes = 400;
+constexpr std::size_t kProbes = 6;
+constexpr std::size_t kMaxPieces = 64;
+constexpr std::int64_t kMaxBuckets = std::int64_t{1} << 27;
+
+struct Range {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  [[nodiscard]] std::size_t size() const { return end - begin; }
+};
+
+class PieceFinder {
+ public:
+  explicit PieceFinder(const PieceProblem& problem) : problem_(problem) {}
+
+  std::vector<Piece> run() {
+    cover(Range{0, problem_.times.size()});
+    std::sort(pieces_.begin(), pieces_.end(),
+              [](const Piece& a, const Piece& b) { return a.begin < b.begin; });
+    return std::move(pieces_);
+  }
+
+ private:
+  [[nodiscard]] std::int64_t units(double ns) const {
+    return std::max<std::int64_t>(1, static_cast<std::int64_t>(ns / problem_.unit_ns));
+  }
+
+  [[nodiscard]] std::span<const Fact> facts_of(Range range) const {
+    if (range.size() == 0) return {};
+    // The first and last range also own the facts beyond the times.
+    const std::int64_t first =
+        range.begin == 0 ? INT64_MIN : problem_.times[range.begin].x;
+    const std::int64_t last = range.end == problem_.times.size()
+                                  ? INT64_MAX
+                                  : problem_.times[range.end - 1].x;
+    const auto begin = std::partition_point(problem_.facts.begin(), problem_.facts.end(),
+                                            [&](const Fact& fact) { return fact.x < first; });
+    const auto end = std::partition_point(begin, problem_.facts.end(),
+                                          [&](const Fact& fact) { return fact.x <= last; });
+    return {begin, end};
+  }
+
+  [[nodiscard]] EnvelopeFit fit(Range range, std::span<const Fact> assumed) const {
+    EnvelopeProblem problem;
+    problem.times = problem_.times.subspan(range.begin, range.size());
+    problem.vcpus = problem_.vcpus;
+    problem.facts = facts_of(range);
+    problem.assumed = assumed;
+    problem.slope_limit_ppb = problem_.slope_limit_ppb;
+    return fit_envelopes(problem);
+  }
+
+  [[nodiscard]] static bool bounded(std::span<const Fact> facts) {
+    const auto count = std::count_if(facts.begin(), facts.end(),
+                                     [](const Fact& fact) { return fact.upper; });
+    return count >= 2 && static_cast<std::size_t>(count) + 2 <= facts.size();
+  }
+
+  void cover(Range range) {
+    std::vector<Range> open{range};
+    while (!open.empty() && pieces_.size() < kMaxPieces) {
+      const Range next = open.back();
+      open.pop_back();
+      if (next.size() < kLeastPieceTimes) continue;
+      const auto piece = find(next);
+      if (!piece) continue;
+      open.push_back({next.begin, piece->begin});
+      open.push_back({piece->end, next.end});
+      pieces_.push_back(*piece);
+    }
+  }
+
+  std::optional<Piece> find(Range range) {
+    if (bounded(facts_of(range))) {
+      if (auto piece = longest_prefix(range)) return piece;
+    }
+    return problem_.search ? search(range) : std::nullopt;
+  }
+
+  // The facts bound the offset everywhere: the longest feasible prefix is a piece.
+  std::optional<Piece> longest_prefix(Range range) const {
+    Piece best{range.begin, range.end, fit(range, {})};
+    if (best.fit.solution.feasible()) return best;
+    best.end = range.begin;
+    std::size_t low = range.begin;
+    std::size_t high = range.end;
+    while (low + 1 < high) {
+      const std::size_t middle = low + (high - low) / 2;
+      EnvelopeFit part = fit({range.begin, middle}, {});
+      const bool open = part.solution.kind == SolutionClass::kIncomplete ||
+                        part.solution.kind == SolutionClass::kAbsent;
+      if (part.solution.feasible()) {
+        best.end = middle;
+        best.fit = std::move(part);
+        low = middle;
+      } else if (open) {
+        low = middle;  // too short to say
+      } else {
+        high = middle;
+      }
+    }
+    if (best.end - best.begin < kLeastPieceTimes) return std::nullopt;
+    return best;
+  }
+
+  // Only times apart from each other: a burst of events says the same thing again and again.
+  [[nodiscard]] std::vector<GuestTime> thin_probe(std::span<const GuestTime> times) const {
+    const std::int64_t spacing = units(kProbeSpacingNs);
+    std::vector<GuestTime> probe;
+    std::vector<std::int64_t> last(problem_.vcpus.size(), INT64_MIN / 2);
+    for (const GuestTime& time : times) {
+      if (time.x - last[time.vcpu] < spacing) continue;
+      last[time.vcpu] = time.x;
+      probe.push_back(time);
+    }
+    if (probe.size() > kProbeTimes) {
+      std::vector<GuestTime> fewer;
+      for (std::size_t i = 0; i < kProbeTimes; ++i) {
+        fewer.push_back(probe[i * probe.size() / kProbeTimes]);
+      }
+      return fewer;
+    }
+    return probe;
+  }
+
+  struct OffsetRange {
+    std::int64_t least = 0;
+    std::int64_t greatest = 0;
+  };
+
+  // Where to look: near what is declared or known of a neighbouring piece, then everywhere.
+  [[nodiscard]] std::vector<OffsetRange> ranges(std::int64_t x) const {
+    std::vector<OffsetRange> list;
+    const auto around = [&](std::int64_t offset, double range_ns) {
+      list.push_back({offset - units(range_ns), offset + units(range_ns)});
+    };
+    for (const Piece& piece : pieces_) around(piece.fit.solution.middle(x) - x, kStepRangeNs);
+    if (problem_.declared_offset) around(*problem_.declared_offset, kDeclaredRangeNs);
+    std::int64_t first = INT64_MAX;
+    std::int64_t last = INT64_MIN;
+    for (const RunIndex& runs : problem_.vcpus) {
+      if (runs.empty()) continue;
+      first = std::min(first, runs.cover_begin());
+      last = std::max(last, runs.cover_end());
+    }
+    if (first < last) list.push_back({first - x, last - x});
+    return list;
+  }
+
+  std::optional<Piece> search(Range range) const {
+    const auto times = problem_.times.subspan(range.begin, range.size());
+    const auto windows = probe_windows(times, units(kProbeNs), kProbes);
+    std::optional<Piece> best;
+    for (const bool everywhere : {false, true}) {
+      for (const ProbeWindow& window : windows) {
+        const Range probe{range.begin + window.begin, range.begin + window.end};
+        const auto where = ranges(problem_.times[probe.begin].x);
+        for (std::size_t i = 0; i < where.size(); ++i) {
+          if ((i + 1 == where.size()) != everywhere) continue;
+          try_window(range, probe, where[i], best);
+        }
+        if (best && best->end - best->begin == range.size()) return best;
+      }
+      if (best && best->end - best->begin >= range.size() / 2) return best;
+    }
+    return best;
+  }
+
+  void try_window(Range range, Range probe, OffsetRange where, std::optional<Piece>& best) const {
+    const auto times = problem_.times.subspan(probe.begin, probe.size());
+    AlignOptions options;
+    options.offset_least = where.least;
+    options.offset_greatest = where.greatest;
+    options.slack = units(kSlackNs);
+    options.bucket = std::max(units(kBucketNs), (where.greatest - where.least) / kMaxBuckets);
+    const auto candidates = find_offsets(thin_probe(times), problem_.vcpus, options);
+    for (const OffsetCandidate& candidate : candidates) {
+      const std::int64_t x = times[times.size() / 2].x;
+      const std::int64_t slack = 2 * options.slack + options.bucket;
+      const Fact box[] = {{x, x + candidate.greatest + slack, true},
+                          {x, x + candidate.least - slack, false}};
+      auto piece = grow(range, probe, box);
+      if (piece && (!best || piece->end - piece->begin > best->end - best->begin)) best = piece;
+      if (best && best->end - best->begin == range.size()) return;
+    }
+  }
+
+  // From the probe outwards to the longest feasible stretch.
+  std::optional<Piece> grow(Range range, Range probe, std::span<const Fact> box) const {
+    Piece piece{probe.begin, probe.end, fit(probe, box)};
+    if (!piece.fit.solution.feasible()) return std::nullopt;
+    EnvelopeFit whole = fit(range, box);
+    if (whole.solution.feasible()) return Piece{range.begin, range.end, std::move(whole)};
+    grow_side(range, box, piece, true);
+    grow_side(range, box, piece, false);
+    if (piece.end - piece.begin < kLeastPieceTimes) return std::nullopt;
+    return piece;
+  }
+
+  void grow_side(Range range, std::span<const Fact> box, Piece& piece, bool right) const {
+    std::size_t step = std::max<std::size_t>(64, piece.end - piece.begin);
+    while (step > 0) {
+      Range wider{piece.begin, piece.end};
+      if (right) {
+        wider.end = std::min(range.end, piece.end + step);
+      } else {
+        wider.begin = piece.begin - std::min(piece.begin - range.begin, step);
+      }
+      if (wider.size() == piece.end - piece.begin) return;
+      EnvelopeFit fitted = fit(wider, box);
+      if (fitted.solution.feasible()) {
+        piece = Piece{wider.begin, wider.end, std::move(fitted)};
+        step *= 2;
+      } else {
+        step = step > 1 && wider.size() > 2 ? step / 4 : 0;
+      }
+    }
+  }
+
+  const PieceProblem& problem_;
+  std::vector<Piece> pieces_;
+};
+
+}  // namespace
+
+std::vector<Piece> fit_pieces(const PieceProblem& problem) { return PieceFinder(problem).run(); }
+
+}  // namespace vs::clock

@@ -1,0 +1,85 @@
+#pragma once
+// Constants and plain structures of the history file that writer and reader share
+// (docs/formats/history.md specifies the bytes).
+//
+// Threads: immutable values.
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "model/interval_sink.h"
+#include "model/tables.h"
+
+namespace vs::history {
+
+using model::EntityId;
+using model::StringId;
+using model::TableId;
+
+inline constexpr std::string_view kMagic = "VSHIST\r\n";
+inline constexpr std::string_view kEndMagic = "VSHISEND";
+inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::size_t kHeaderBytes = 32;
+inline constexpr std::size_t kTrailerBytes = 56;
+
+inline constexpr std::size_t kBlockRows = 256;       ///< rows that are coded together
+inline constexpr std::size_t kPieceRows = 16384;     ///< rows that are compressed together
+inline constexpr std::size_t kSlabRows = 65536;      ///< a slab is sealed from here on ...
+inline constexpr std::size_t kSlabRowsMax = 262144;  ///< ... at the latest here
+inline constexpr std::size_t kSlabRowsPerEntity =
+    16;  ///< ... when entities have this many on average
+inline constexpr std::size_t kIndexEntries = 131072;  ///< index entries kept open by the writer
+inline constexpr std::size_t kIndexPieceEntries = 4096;
+inline constexpr std::size_t kMaxValues = 16;  ///< value columns of a table
+
+/// Times beyond this are cut to it, so that every difference fits an int64.
+inline constexpr std::int64_t kTimeLimit = std::int64_t{1} << 62;
+
+// Limits that refuse a file. What they bound is allocated only after the comparison.
+inline constexpr std::uint64_t kMaxFooterBytes = 128ULL << 20;
+inline constexpr std::uint64_t kMaxPieceBytes = 8ULL << 20;
+inline constexpr std::uint64_t kMaxEntities = 1ULL << 22;
+inline constexpr std::uint64_t kMaxStrings = 1ULL << 23;
+inline constexpr std::uint64_t kMaxCells = 1ULL << 23;  ///< of all small tables together
+
+enum class PieceKind : std::uint8_t { kRows, kSummary, kIndex, kFooter };
+enum class Codec : std::uint8_t { kStored, kLz4, kZstd };
+
+/// Where a piece lies and what it holds; the footer has one per piece.
+struct PieceInfo {
+  std::uint64_t offset = 0;
+  std::uint64_t checksum = 0;  ///< XXH3-64 of the stored bytes
+  std::uint32_t stored = 0;    ///< bytes in the file
+  std::uint32_t raw = 0;       ///< bytes unpacked
+  PieceKind kind = PieceKind::kRows;
+  Codec codec = Codec::kStored;
+  TableId table = TableId::kCount;
+  EntityId first_entity = 0;  ///< entities that occur lie within [first, last]
+  EntityId last_entity = 0;
+};
+inline constexpr std::uint32_t kNoPiece = 0xffffffffU;
+
+/// How the rows of an interval table are coded: which value columns go into the tuple dictionary
+/// and which are numbers of their own, and which column the summaries are about.
+struct TableLayout {
+  std::size_t keys = 0;
+  std::size_t values = 0;
+  std::vector<std::uint8_t> tuple_slots;
+  std::vector<std::uint8_t> number_slots;
+  std::uint8_t state_slot = 0xff;  ///< first state column; 0xff: none
+
+  [[nodiscard]] bool has_state() const { return state_slot != 0xff; }
+};
+[[nodiscard]] const TableLayout& layout_of(TableId table);
+
+/// The part of a table's rows that one index entry points to: those of one entity in one piece.
+struct IndexEntry {
+  EntityId entity = 0;
+  std::uint32_t piece = 0;
+  std::int64_t begin_ns = 0;  ///< of the first row there
+};
+
+}  // namespace vs::history

@@ -1,0 +1,105 @@
+#include "history/slab.h"
+
+#include <algorithm>
+
+namespace vs::history {
+namespace {
+
+constexpr std::size_t kFirstPlaces = 1024;
+
+std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
+  hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+  return hash ^ (hash >> 29);
+}
+
+}  // namespace
+
+void TupleDictionary::start(const TableLayout& layout) {
+  layout_ = &layout;
+  tuples_.clear();
+  hashes_.clear();
+  places_.assign(kFirstPlaces, 0);
+  last_ = before_ = 0;
+}
+
+bool TupleDictionary::equal(std::uint32_t id, std::span<const std::int64_t> values) const {
+  const std::size_t width = layout_->tuple_slots.size();
+  for (std::size_t c = 0; c < width; ++c) {
+    if (tuples_[id * width + c] != values[layout_->tuple_slots[c]]) return false;
+  }
+  return true;
+}
+
+std::uint32_t TupleDictionary::id_of(std::span<const std::int64_t> values) {
+  if (!hashes_.empty()) {
+    if (equal(last_, values)) return last_;
+    if (equal(before_, values)) return std::swap(last_, before_), last_;
+  }
+  std::uint64_t hash = 0;
+  for (const std::uint8_t slot : layout_->tuple_slots) {
+    hash = mix(hash, static_cast<std::uint64_t>(values[slot]));
+  }
+  std::size_t place = hash & (places_.size() - 1);
+  before_ = last_;
+  while (places_[place] != 0) {
+    const std::uint32_t id = places_[place] - 1;
+    if (hashes_[id] == hash && equal(id, values)) return last_ = id;
+    place = (place + 1) & (places_.size() - 1);
+  }
+  const auto id = static_cast<std::uint32_t>(hashes_.size());
+  for (const std::uint8_t slot : layout_->tuple_slots) tuples_.push_back(values[slot]);
+  hashes_.push_back(hash);
+  places_[place] = id + 1;
+  if (hashes_.size() * 2 > places_.size()) grow();
+  return last_ = id;
+}
+
+void TupleDictionary::grow() {
+  places_.assign(places_.size() * 2, 0);
+  for (std::size_t id = 0; id < hashes_.size(); ++id) {
+    std::size_t place = hashes_[id] & (places_.size() - 1);
+    while (places_[place] != 0) place = (place + 1) & (places_.size() - 1);
+    places_[place] = static_cast<std::uint32_t>(id + 1);
+  }
+}
+
+TableSlab::TableSlab(TableId table) : layout_(layout_of(table)) { dictionary_.start(layout_); }
+
+void TableSlab::add(EntityId entity, std::int64_t begin_ns, std::int64_t end_ns,
+                    std::span<const std::int64_t> values) {
+  SlabRow row{begin_ns, end_ns, dictionary_.id_of(values),
+              static_cast<std::uint32_t>(numbers_.size())};
+  for (const std::uint8_t slot : layout_.number_slots) numbers_.push_back(values[slot]);
+  entity_of_.push_back(entity);
+  log_.push_back(row);
+}
+
+std::span<const TableSlab::Run> TableSlab::group(std::size_t entities) {
+  if (place_.size() < entities) place_.resize(entities, 0);
+  present_.clear();
+  for (const EntityId entity : entity_of_) {
+    if (place_[entity]++ == 0) present_.push_back(entity);
+  }
+  std::sort(present_.begin(), present_.end());
+  grouped_.resize(log_.size());
+  runs_.clear();
+  std::uint32_t next = 0;
+  for (const EntityId entity : present_) {
+    const std::uint32_t rows = place_[entity];
+    place_[entity] = next;
+    runs_.push_back(Run{entity, std::span(grouped_).subspan(next, rows)});
+    next += rows;
+  }
+  for (std::size_t i = 0; i < log_.size(); ++i) grouped_[place_[entity_of_[i]]++] = log_[i];
+  for (const EntityId entity : present_) place_[entity] = 0;
+  return runs_;
+}
+
+void TableSlab::clear() {
+  dictionary_.start(layout_);
+  entity_of_.clear();
+  log_.clear();
+  numbers_.clear();
+}
+
+}  // namespace vs::history

@@ -1,0 +1,69 @@
+#pragma once
+// The open part of one table: rows as they close, until the slab is sealed.
+//
+// add() keeps a log (entity, times, tuple id, numbers). group() sorts the log by entity, rows of
+// one entity staying in the order of the calls, so that they can be coded together. Memory: about
+// 52 bytes per open row plus one entry per distinct tuple; the writer seals slabs by row count.
+//
+// Threads: one.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "history/layout.h"
+#include "history/piece.h"
+
+namespace vs::history {
+
+/// Numbers the distinct combinations of a table's dictionary-like columns from 0.
+class TupleDictionary {
+ public:
+  void start(const TableLayout& layout);
+  [[nodiscard]] std::uint32_t id_of(std::span<const std::int64_t> values);
+  /// Slot values of all tuples, one after the other.
+  [[nodiscard]] std::span<const std::int64_t> tuples() const { return tuples_; }
+
+ private:
+  [[nodiscard]] bool equal(std::uint32_t id, std::span<const std::int64_t> values) const;
+  void grow();
+
+  const TableLayout* layout_ = nullptr;
+  std::vector<std::int64_t> tuples_;
+  std::vector<std::uint64_t> hashes_;  ///< by id
+  std::vector<std::uint32_t> places_;  ///< open addressing: id + 1, 0 = free
+  std::uint32_t last_ = 0;             ///< states alternate: the previous answers are tried first
+  std::uint32_t before_ = 0;
+};
+
+class TableSlab {
+ public:
+  struct Run {
+    EntityId entity = 0;
+    std::span<const SlabRow> rows;
+  };
+
+  explicit TableSlab(TableId table);
+  void add(EntityId entity, std::int64_t begin_ns, std::int64_t end_ns,
+           std::span<const std::int64_t> values);
+  [[nodiscard]] std::size_t rows() const { return log_.size(); }
+  [[nodiscard]] std::span<const std::int64_t> tuples() const { return dictionary_.tuples(); }
+  [[nodiscard]] std::span<const std::int64_t> numbers() const { return numbers_; }
+  /// The rows by entity, ascending; valid until clear(). `entities` = number of entities there are.
+  [[nodiscard]] std::span<const Run> group(std::size_t entities);
+  void clear();
+
+ private:
+  const TableLayout& layout_;
+  TupleDictionary dictionary_;
+  std::vector<EntityId> entity_of_;
+  std::vector<SlabRow> log_;
+  std::vector<std::int64_t> numbers_;
+  // scratch of group()
+  std::vector<std::uint32_t> place_;  ///< by entity: rows, then the next free place
+  std::vector<EntityId> present_;
+  std::vector<SlabRow> grouped_;
+  std::vector<Run> runs_;
+};
+
+}  // namespace vs::history

@@ -1,0 +1,148 @@
+#pragma once
+// Variable-length integers of the history's pieces: little-endian base 128, at most 10 bytes.
+//
+// ByteSink appends, VarReader reads with every byte checked. VarReader keeps a sticky failure
+// instead of a Result per value: loops read a bounded number of values and look at ok() once.
+// Ownership: VarReader is a view. Threads: values.
+
+#include <bit>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "model/tables.h"
+
+namespace vs::history {
+
+[[nodiscard]] constexpr std::uint64_t zigzag(std::int64_t value) noexcept {
+  return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
+}
+[[nodiscard]] constexpr std::int64_t unzigzag(std::uint64_t code) noexcept {
+  return static_cast<std::int64_t>((code >> 1) ^ (~(code & 1) + 1));
+}
+
+/// A column's value as a code: 0 is NULL, others are zigzag + 1. NULL is the smallest integer,
+/// whose zigzag is the largest one, so the + 1 wraps to 0 for it and for nothing else.
+[[nodiscard]] constexpr std::uint64_t code_of(std::int64_t value) noexcept {
+  return zigzag(value) + 1;
+}
+[[nodiscard]] constexpr std::int64_t value_of(std::uint64_t code) noexcept {
+  return unzigzag(code - 1);
+}
+static_assert(code_of(model::kNull) == 0 && value_of(0) == model::kNull);
+
+class ByteSink {
+ public:
+  void put_u8(std::uint8_t value) { data_.push_back(std::byte{value}); }
+  void put_u32(std::uint32_t value) { put_fixed(value, 4); }
+  void put_u64(std::uint64_t value) { put_fixed(value, 8); }
+  void put_varint(std::uint64_t value) {
+    while (value >= 0x80) {
+      data_.push_back(static_cast<std::byte>(value | 0x80));
+      value >>= 7;
+    }
+    data_.push_back(static_cast<std::byte>(value));
+  }
+  void put_signed(std::int64_t value) { put_varint(zigzag(value)); }
+  void put_value(std::int64_t value) { put_varint(code_of(value)); }
+  void put_bytes(Bytes bytes) { data_.insert(data_.end(), bytes.begin(), bytes.end()); }
+  void put_text(std::string_view text) {
+    put_varint(text.size());
+    put_bytes(as_bytes(text));
+  }
+
+  [[nodiscard]] Bytes bytes() const { return data_; }
+  [[nodiscard]] std::size_t size() const { return data_.size(); }
+  void clear() { data_.clear(); }
+
+ private:
+  void put_fixed(std::uint64_t value, int size) {
+    for (int i = 0; i < size; ++i) put_u8(static_cast<std::uint8_t>(value >> (8 * i)));
+  }
+  std::vector<std::byte> data_;
+};
+
+/// The number of bytes that put_varint writes.
+[[nodiscard]] constexpr std::size_t varint_size(std::uint64_t value) noexcept {
+  return static_cast<std::size_t>(std::bit_width(value | 1) + 6) / 7;
+}
+
+class VarReader {
+ public:
+  VarReader() = default;
+  explicit VarReader(Bytes bytes, std::size_t offset = 0) noexcept
+      : bytes_(bytes), offset_(offset), failed_(offset > bytes.size()) {}
+
+  [[nodiscard]] bool ok() const noexcept { return !failed_; }
+  [[nodiscard]] std::size_t offset() const noexcept { return offset_; }
+  [[nodiscard]] std::size_t remaining() const noexcept {
+    return failed_ ? 0 : bytes_.size() - offset_;
+  }
+  void fail() noexcept { failed_ = true; }
+
+  /// The next integer; 0 after a failure. Bits beyond 64 are a failure.
+  [[nodiscard]] std::uint64_t varint() noexcept {
+    if (remaining() >= 8) {
+      // The common lengths without a loop: one load, the stop bit tells the length.
+      const std::uint64_t word = load_unchecked<std::uint64_t>(bytes_, offset_, ByteOrder::kLittle);
+      if ((word & 0x80) == 0) return ++offset_, word & 0x7f;
+      if ((word & 0x8000) == 0) return offset_ += 2, fold2(word);
+      if ((word & 0x800000) == 0) return offset_ += 3, fold2(word) | ((word >> 2) & 0x1fc000);
+      if ((word & 0x80000000) == 0) {
+        offset_ += 4;
+        return fold2(word) | ((word >> 2) & 0x1fc000) | ((word >> 3) & 0xfe00000);
+      }
+    }
+    return varint_slow();
+  }
+  [[nodiscard]] std::int64_t signed_varint() noexcept { return unzigzag(varint()); }
+  [[nodiscard]] std::int64_t value() noexcept { return value_of(varint()); }
+
+  /// An integer that must be <= limit.
+  [[nodiscard]] std::uint64_t varint_up_to(std::uint64_t limit) noexcept {
+    const std::uint64_t value = varint();
+    if (value > limit) failed_ = true;
+    return failed_ ? 0 : value;
+  }
+  /// A count of things that take at least one byte each, so it cannot exceed what remains.
+  [[nodiscard]] std::size_t count() noexcept {
+    const std::uint64_t value = varint();
+    if (value > remaining()) failed_ = true;
+    return failed_ ? 0 : static_cast<std::size_t>(value);
+  }
+  [[nodiscard]] std::uint8_t u8() noexcept {
+    if (remaining() < 1) failed_ = true;
+    return failed_ ? std::uint8_t{0} : static_cast<std::uint8_t>(bytes_[offset_++]);
+  }
+  [[nodiscard]] Bytes bytes(std::size_t size) noexcept {
+    if (size > remaining()) failed_ = true;
+    if (failed_) return {};
+    offset_ += size;
+    return bytes_.subspan(offset_ - size, size);
+  }
+  [[nodiscard]] std::string_view text() noexcept { return as_text(bytes(count())); }
+
+ private:
+  [[nodiscard]] static std::uint64_t fold2(std::uint64_t word) noexcept {
+    return (word & 0x7f) | ((word >> 1) & 0x3f80);
+  }
+  [[nodiscard]] std::uint64_t varint_slow() noexcept {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 70; shift += 7) {
+      if (remaining() == 0) break;
+      const auto byte = static_cast<std::uint64_t>(bytes_[offset_++]);
+      if (shift == 63 && byte > 1) break;
+      value |= (byte & 0x7f) << shift;
+      if ((byte & 0x80) == 0) return value;
+    }
+    failed_ = true;
+    return 0;
+  }
+
+  Bytes bytes_;
+  std::size_t offset_ = 0;
+  bool failed_ = false;
+};
+
+}  // namespace vs::history

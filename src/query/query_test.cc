@@ -1,0 +1,346 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "query/database.h"
+#include "query/duration.h"
+#include "query/event_table.h"
+#include "query/features.h"
+#include "query/testing/memory_source.h"
+
+namespace vs::query {
+namespace {
+
+using model::kNull;
+using model::TableId;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::MemorySource;
+using Texts = std::vector<std::string>;
+
+std::string text_of_cell(const model::Cell& cell) {
+  if (const auto* text = std::get_if<std::string>(&cell)) return *text;
+  if (const auto* integer = std::get_if<std::int64_t>(&cell)) return std::to_string(*integer);
+  if (const auto* real = std::get_if<double>(&cell)) return std::to_string(*real);
+  return "NULL";
+}
+
+// Two VMs with two vCPUs each; vCPU v of VM m has rows [10 i, 10 i + 10) + m, state guest for even
+// i.
+class QueryTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const std::int64_t hlt = source_.intern("HLT");
+    for (const char* machine : {"vm2", "vm1"}) {
+      for (std::int64_t vcpu = 0; vcpu < 2; ++vcpu) {
+        const std::int64_t key[] = {source_.intern(machine), vcpu};
+        const auto entity = source_.entity(TableId::kVcpuState, key);
+        for (std::int64_t i = 0; i < 100; ++i) {
+          const std::int64_t values[] = {i % 2 == 0 ? 2 : 10,      vcpu,  1,
+                                         i % 2 == 0 ? kNull : hlt, kNull, 0};
+          const std::int64_t begin = 10 * i + (machine[2] == '2' ? 1 : 0);
+          source_.add(entity, HostTime{begin}, HostTime{begin + 10}, values);
+        }
+      }
+    }
+    for (std::int64_t tid = 0; tid < 50; ++tid) {
+      source_.add_row(TableId::kThread, {std::string(tid % 2 == 0 ? "vm1" : "host"),
+                                         tid,
+                                         tid,
+                                         1,
+                                         "task" + std::to_string(tid),
+                                         {},
+                                         0,
+                                         1000});
+    }
+    for (std::int64_t i = 0; i < 100; ++i) {
+      source_.add_event({HostTime{i}, i % 2, i % 2 == 0 ? "host" : "vm1", i % 4, 100 + i,
+                         i % 3 == 0 ? "sched_switch" : "kvm_exit",
+                         "{\"i\":" + std::to_string(i) + "}"});
+    }
+    auto opened = Database::open(source_, &cancel_);
+    ASSERT_TRUE(opened.ok()) << opened.error().to_string();
+    database_ = std::move(opened).value();
+  }
+
+  // Rows as text, cells joined by "|"; a failure gives one line "error: ...".
+  Texts ask(std::string_view sql) {
+    source_.rows_given = source_.streams_opened = source_.events_given = 0;
+    auto statement = database_->prepare(sql);
+    if (!statement.ok()) return {"error: " + statement.error().to_string()};
+    Texts rows;
+    while (true) {
+      const auto more = statement->step();
+      if (!more.ok()) return {"error: " + more.error().to_string()};
+      if (!*more) return rows;
+      std::string line;
+      for (const model::Cell& cell : statement->row()) {
+        line += (line.empty() ? "" : "|") + text_of_cell(cell);
+      }
+      rows.push_back(line);
+    }
+  }
+
+  MemorySource source_;
+  std::atomic<bool> cancel_{false};
+  std::unique_ptr<Database> database_;
+};
+
+TEST_F(QueryTest, KeysChooseEntities) {
+  EXPECT_THAT(ask("SELECT count(*) FROM vcpu_state WHERE machine='vm1' AND vcpu=1"),
+              ElementsAre("100"));
+  EXPECT_EQ(source_.streams_opened, 1u);
+  EXPECT_THAT(ask("SELECT count(*) FROM vcpu_state WHERE machine='nobody'"), ElementsAre("0"));
+  EXPECT_EQ(source_.rows_given, 0u);
+  EXPECT_THAT(ask("SELECT count(*) FROM vcpu_state WHERE vcpu='1'"), ElementsAre("200"));
+  EXPECT_EQ(source_.streams_opened, 2u);
+  EXPECT_THAT(ask("SELECT count(*) FROM vcpu_state WHERE vcpu=NULL"), ElementsAre("0"));
+  EXPECT_THAT(ask("SELECT count(*) FROM vcpu_state WHERE machine IN ('vm1','vm3') AND vcpu=0"),
+              ElementsAre("100"));
+  EXPECT_EQ(source_.streams_opened, 1u);
+}
+
+TEST_F(QueryTest, OtherCollationsAreLeftToSqlite) {
+  EXPECT_THAT(ask("SELECT count(*) FROM vcpu_state WHERE machine='VM1' COLLATE NOCASE"),
+              ElementsAre("200"));
+  EXPECT_THAT(ask("SELECT count(*) FROM thread WHERE comm='TASK7' COLLATE NOCASE"),
+              ElementsAre("1"));
+}
+
+TEST_F(QueryTest, TimeBoundsReadOnlyTheirRows) {
+  const std::string who = " FROM vcpu_state WHERE machine='vm1' AND vcpu=0 AND ";
+  EXPECT_THAT(ask("SELECT count(*), min(ts), max(ts)" + who + "ts >= 500 AND ts < 600"),
+              ElementsAre("10|500|590"));
+  EXPECT_LE(source_.rows_given, 11u);
+  EXPECT_THAT(ask("SELECT count(*)" + who + "ts BETWEEN 500 AND 600"), ElementsAre("11"));
+  EXPECT_LE(source_.rows_given, 12u);
+  EXPECT_THAT(ask("SELECT count(*)" + who + "ts > 980"), ElementsAre("1"));
+  EXPECT_THAT(ask("SELECT count(*)" + who + "ts = 500"), ElementsAre("1"));
+  EXPECT_LE(source_.rows_given, 2u);
+  EXPECT_THAT(ask("SELECT count(*)" + who + "ts > 499.5 AND ts < 509.5"), ElementsAre("1"));
+  EXPECT_THAT(ask("SELECT count(*)" + who + "ts > 1e30"), ElementsAre("0"));
+  EXPECT_THAT(ask("SELECT count(*)" + who + "ts < 1e30"), ElementsAre("100"));
+  EXPECT_THAT(ask("SELECT count(*)" + who + "ts < 'text'"), ElementsAre("100"));
+  EXPECT_THAT(ask("SELECT count(*)" + who + "ts > 9223372036854775807"), ElementsAre("0"));
+  EXPECT_THAT(ask("SELECT count(*)" + who + "ts <= 9223372036854775807"), ElementsAre("100"));
+  EXPECT_THAT(ask("SELECT count(*)" + who + "ts > NULL"), ElementsAre("0"));
+}
+
+TEST_F(QueryTest, OverlapWindowFindsTheRowThatBeganBefore) {
+  EXPECT_THAT(ask("SELECT ts FROM vcpu_state WHERE machine='vm1' AND vcpu=0 AND from_ts=505 AND "
+                  "to_ts=515"),
+              ElementsAre("500", "510"));
+  EXPECT_THAT(ask("SELECT ts FROM vcpu_state(505, 515) WHERE machine='vm1' AND vcpu=0"),
+              ElementsAre("500", "510"));
+  EXPECT_THAT(ask("SELECT ts FROM vcpu_state(515, 505)"), ElementsAre());
+  EXPECT_THAT(ask("SELECT ts FROM vcpu_state('x', 505)")[0], HasSubstr("must be integers"));
+}
+
+TEST_F(QueryTest, StatesAreNamesAndFilter) {
+  EXPECT_THAT(ask("SELECT state, count(*) FROM vcpu_state GROUP BY state ORDER BY state"),
+              ElementsAre("guest|200", "preempted|200"));
+  EXPECT_THAT(ask("SELECT count(*) FROM vcpu_state WHERE state='guest'"), ElementsAre("200"));
+  EXPECT_THAT(ask("SELECT count(*) FROM vcpu_state WHERE state IN ('guest','preempted')"),
+              ElementsAre("400"));
+  EXPECT_EQ(source_.rows_given, 400u) << "one scan for the whole list";
+  EXPECT_THAT(ask("SELECT count(*) FROM vcpu_state WHERE state='no such'"), ElementsAre("0"));
+  EXPECT_THAT(ask("SELECT count(*) FROM vcpu_state WHERE exit_reason='HLT'"), ElementsAre("200"));
+  EXPECT_THAT(ask("SELECT count(*) FROM vcpu_state WHERE exit_reason IS NULL"), ElementsAre("200"));
+  EXPECT_THAT(ask("SELECT count(*) FROM vcpu_state WHERE state=2"), ElementsAre("0"));
+}
+
+TEST_F(QueryTest, OrderByTimeMergesWithoutSorting) {
+  const Texts plan =
+      ask("EXPLAIN QUERY PLAN SELECT ts FROM vcpu_state WHERE state='guest' ORDER BY ts");
+  for (const std::string& line : plan) EXPECT_THAT(line, ::testing::Not(HasSubstr("TEMP B-TREE")));
+  const Texts rows = ask("SELECT ts FROM vcpu_state ORDER BY ts");
+  ASSERT_EQ(rows.size(), 400u);
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    EXPECT_LE(std::stoll(rows[i - 1]), std::stoll(rows[i]));
+  }
+  EXPECT_THAT(ask("SELECT ts FROM vcpu_state ORDER BY ts LIMIT 3"), ElementsAre("0", "0", "1"));
+  EXPECT_LE(source_.rows_given, 8u) << "LIMIT stops the scan";
+  EXPECT_THAT(ask("SELECT ts FROM vcpu_state ORDER BY ts DESC LIMIT 1"), ElementsAre("991"));
+}
+
+TEST_F(QueryTest, GroupByKeysNeedsNoSort) {
+  const std::string sql = "SELECT machine, vcpu, count(*) FROM vcpu_state GROUP BY machine, vcpu";
+  for (const std::string& line : ask("EXPLAIN QUERY PLAN " + sql)) {
+    EXPECT_THAT(line, ::testing::Not(HasSubstr("TEMP B-TREE")));
+  }
+  EXPECT_THAT(ask(sql), ElementsAre("vm1|0|100", "vm1|1|100", "vm2|0|100", "vm2|1|100"));
+}
+
+TEST_F(QueryTest, SmallTablesJoinByIndex) {
+  EXPECT_THAT(ask("SELECT comm FROM thread WHERE machine='host' AND tid=7"), ElementsAre("task7"));
+  EXPECT_THAT(ask("SELECT count(*) FROM thread WHERE machine='host' AND tid=8"), ElementsAre("0"));
+  EXPECT_THAT(ask("SELECT count(*) FROM thread WHERE container IS NULL"), ElementsAre("50"));
+  EXPECT_THAT(ask("SELECT count(*) FROM thread a JOIN thread b USING (machine, tid)"),
+              ElementsAre("50"));
+}
+
+TEST_F(QueryTest, EventsPushDownAndDecodeFieldsLazily) {
+  EXPECT_THAT(ask("SELECT count(*) FROM event WHERE name='sched_switch' AND ts >= 50"),
+              ElementsAre("17"));
+  EXPECT_EQ(source_.events_given, 17u);
+  EXPECT_EQ(source_.fields_decoded, 0u);
+  EXPECT_THAT(ask("SELECT fields ->> 'i' FROM event WHERE machine='vm1' AND cpu=1 AND trace=1 "
+                  "ORDER BY ts LIMIT 2"),
+              ElementsAre("1", "5"));
+  EXPECT_EQ(source_.fields_decoded, 2u);
+  EXPECT_THAT(ask("SELECT count(*) FROM event WHERE name IN ('sched_switch', 'kvm_exit', NULL)"),
+              ElementsAre("100"));
+  EXPECT_THAT(ask("SELECT count(*) FROM event WHERE cpu=-1"), ElementsAre("0"));
+  EXPECT_THAT(ask("SELECT count(*) FROM event WHERE machine='vm1' AND machine='host'"),
+              ElementsAre("0"));
+  EXPECT_THAT(ask("SELECT ts FROM event ORDER BY ts DESC LIMIT 1"), ElementsAre("99"));
+}
+
+TEST_F(QueryTest, NothingCanBeWritten) {
+  for (const char* sql :
+       {"ATTACH 'x.db' AS x", "CREATE TABLE x(a)", "CREATE TEMP TABLE x(a)",
+        "DROP TABLE vcpu_state", "INSERT INTO thread(tid) VALUES (1)", "PRAGMA journal_mode=WAL",
+        "VACUUM INTO 'x.db'", "SELECT load_extension('x')", "PRAGMA temp_store_directory='/'",
+        "CREATE VIEW v AS SELECT 1", "DELETE FROM issue"}) {
+    EXPECT_THAT(ask(sql)[0], HasSubstr("error: ")) << sql;
+  }
+}
+
+TEST_F(QueryTest, ErrorsSayWhereAndWhatToTypeInstead) {
+  SqlError details;
+  auto statement = database_->prepare("SELECT stat FROM vcpu_state", &details);
+  ASSERT_FALSE(statement.ok());
+  EXPECT_EQ(statement.error().code, ErrorCode::kBadUse);
+  EXPECT_EQ(statement.error().to_string(), "no such column: stat (did you mean state?)");
+  EXPECT_EQ(details.offset, 7u);
+  EXPECT_THAT(ask("SELECT * FROM vcpu_stat"),
+              ElementsAre("error: no such table: vcpu_stat (did you mean vcpu_state?)"));
+  EXPECT_THAT(ask("SELECT * FROM zzzzzz")[0], HasSubstr("tables: event, vcpu_state"));
+  EXPECT_THAT(ask("SELEC 1")[0], HasSubstr("syntax error"));
+  EXPECT_THAT(ask("")[0], HasSubstr("no SQL statement"));
+  EXPECT_THAT(ask("SELECT 1; SELECT 2")[0], HasSubstr("more than one"));
+  EXPECT_THAT(ask("SELECT 1; -- done\n ;"), ElementsAre("1"));
+  EXPECT_THAT(ask("SELECT count(*) FROM thread WHERE comm = \"task1\"")[0],
+              HasSubstr("no such column"));
+}
+
+TEST_F(QueryTest, CaretPointsAtTheFault) {
+  EXPECT_EQ(caret_lines("SELECT stat FROM x", 7, 80), "SELECT stat FROM x\n       ^");
+  EXPECT_EQ(caret_lines("SELECT\n  stat\nFROM x", 9, 80), "  stat\n  ^");
+  EXPECT_EQ(caret_lines("", 5, 80), "\n^");
+  EXPECT_EQ(caret_lines("\x1b[31m", 1, 80), "\\x1b[31m\n    ^");
+  EXPECT_LE(caret_lines(std::string(1000, 'x'), 500, 40).find('\n'), 40u);
+}
+
+TEST_F(QueryTest, FailuresBelowKeepTheirMeaning) {
+  source_.fail_after(50, {ErrorCode::kTruncated, "block ends early", "history: byte 77", ""});
+  auto statement = database_->prepare("SELECT count(*) FROM vcpu_state");
+  ASSERT_TRUE(statement.ok());
+  const auto stepped = statement->step();
+  ASSERT_FALSE(stepped.ok());
+  EXPECT_EQ(stepped.error().code, ErrorCode::kTruncated);
+  EXPECT_EQ(stepped.error().to_string(), "history: byte 77: block ends early");
+}
+
+TEST_F(QueryTest, CancelStopsALongQuery) {
+  auto statement = database_->prepare(
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n");
+  ASSERT_TRUE(statement.ok());
+  cancel_ = true;
+  const auto stepped = statement->step();
+  ASSERT_FALSE(stepped.ok());
+  EXPECT_EQ(stepped.error().code, ErrorCode::kCancelled);
+}
+
+TEST_F(QueryTest, TablesReadAreKnown) {
+  EXPECT_THAT(ask("WITH x AS (SELECT tid FROM thread) SELECT count(*) FROM x, vcpu"),
+              ElementsAre("0"));
+  EXPECT_THAT(database_->tables_read(), ElementsAre("thread", "vcpu"));
+}
+
+TEST_F(QueryTest, TablesHaveTheContractsColumns) {
+  for (const model::TableDef& table : model::table_defs()) {
+    Texts expected;
+    for (const auto& column : table.columns) expected.emplace_back(column.name);
+    auto statement = database_->prepare("SELECT * FROM " + std::string(table.name));
+    ASSERT_TRUE(statement.ok()) << table.name;
+    EXPECT_EQ(statement->columns(), expected) << table.name;
+  }
+}
+
+TEST_F(QueryTest, ExtraFunctions) {
+  EXPECT_THAT(ask("SELECT quantile(tid, 0.5), quantile(tid, 0), quantile(tid, 1) FROM thread"),
+              ElementsAre("24|0|49"));
+  EXPECT_THAT(ask("SELECT quantile(tid, 0.5) FROM thread WHERE tid < 0"), ElementsAre("NULL"));
+  EXPECT_THAT(ask("SELECT quantile(tid, 2) FROM thread")[0], HasSubstr("from 0 to 1"));
+  EXPECT_THAT(ask("SELECT ns_text(252000), ns_text(NULL), x'01ff'"),
+              ElementsAre("252 µs|NULL|X'01FF'"));
+}
+
+TEST(Duration, ThreeDigitsAndTheRightUnit) {
+  EXPECT_EQ(duration_text(0), "0");
+  EXPECT_EQ(duration_text(999), "999 ns");
+  EXPECT_EQ(duration_text(1000), "1.00 µs");
+  EXPECT_EQ(duration_text(999'449), "999 µs");
+  EXPECT_EQ(duration_text(999'949), "1.00 ms");
+  EXPECT_EQ(duration_text(1'210'000'000), "1.21 s");
+  EXPECT_EQ(duration_text(-252'000), "-252 µs");
+  EXPECT_EQ(duration_text(95'300'000'000), "95.3 s");
+  EXPECT_EQ(duration_text(std::numeric_limits<std::int64_t>::min()).substr(0, 1), "-");
+}
+
+TEST(Nearest, OnlyNearNames) {
+  constexpr std::string_view kNames[] = {"report", "stat", "query"};
+  EXPECT_EQ(nearest("reprot", kNames), "report");
+  EXPECT_EQ(nearest("STAT", kNames), "stat");
+  EXPECT_EQ(nearest("banana", kNames), std::nullopt);
+  EXPECT_EQ(nearest("", kNames), std::nullopt);
+}
+
+ExperimentSummary host_with(std::initializer_list<model::EventKind> kinds) {
+  ExperimentSummary summary;
+  model::Machine host;
+  host.name = "host";
+  host.traces = {0};
+  summary.experiment.machines.push_back(host);
+  TraceSummary trace;
+  trace.machine = 0;
+  trace.info.format = "trace.dat";
+  trace.info.is_kernel = true;
+  for (const auto kind : kinds) trace.events.push_back({"", "", kind, 1});
+  summary.traces.push_back(trace);
+  return summary;
+}
+
+TEST(Features, MissingEventsAreNamedWithTheirCommand) {
+  using K = model::EventKind;
+  const auto summary = host_with({K::kSchedSwitch, K::kKvmEntry});
+  const std::vector<std::string> tables = {"vcpu_state"};
+  const auto missing = unanswerable(summary, tables);
+  ASSERT_EQ(missing.size(), 1u);
+  EXPECT_EQ(kind_list(missing[0].missing), "kvm_exit");
+  EXPECT_EQ(record_command(summary, 0, missing[0].missing), "trace-cmd record -e kvm:kvm_exit");
+  const std::vector<std::string> threads = {"thread_state"};
+  EXPECT_TRUE(unanswerable(summary, threads).empty());
+}
+
+TEST(Features, EmulatedGuestsAreAnsweredInPart) {
+  using K = model::EventKind;
+  const auto summary = host_with({K::kSchedSwitch, K::kKvmEmulateInsn});
+  const std::vector<std::string> tables = {"vcpu_state"};
+  EXPECT_TRUE(unanswerable(summary, tables).empty());
+  EXPECT_EQ(feature_statuses(summary)[0].availability, Availability::kPartial);
+}
+
+TEST(Features, NoKernelTraceAnswersNothingButEvents) {
+  auto summary = host_with({model::EventKind::kSchedSwitch});
+  summary.traces[0].info.is_kernel = false;
+  const std::vector<std::string> tables = {"vcpu_state", "event", "trace"};
+  const auto missing = unanswerable(summary, tables);
+  ASSERT_EQ(missing.size(), 1u);
+  EXPECT_EQ(kind_list(missing[0].missing), "sched_switch, kvm_entry, kvm_exit");
+}
+
+}  // namespace
+}  // namespace vs::query

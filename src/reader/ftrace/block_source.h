@@ -1,0 +1,100 @@
+#pragma once
+// BlockSource: the pages of one CPU, in blocks that fit into memory: some pages of a plain region,
+// or one unpacked chunk of a packed one.
+//
+//   packed region = u32 count of chunks | chunk...
+//   chunk         = u32 packed bytes | u32 unpacked bytes | packed bytes
+//
+// A chunk that breaks its rules is reported and stepped over; where its own size cannot be trusted
+// the next chunk is found by its header and the compression's magic. Memory: one block, at most
+// limits::kChunkBytes unpacked plus the packed chunk. Threads: one thread at a time.
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/time.h"
+#include "os/file.h"
+#include "reader/ftrace/codec.h"
+#include "reader/ftrace/container.h"
+#include "reader/ftrace/page.h"
+#include "reader/ftrace/report.h"
+
+namespace vs::reader::ftrace {
+
+struct Block {
+  Bytes bytes;
+  std::uint64_t offset = 0;      ///< in the file: of the first page, or of the chunk
+  std::uint64_t first_page = 0;  ///< number of the first page in the stream
+  bool packed = false;
+  bool gap_before = false;  ///< data between the last block and this one could not be read
+  bool gap_after = false;   ///< the block's own end could not be read
+};
+
+class BlockSource {
+ public:
+  BlockSource(const os::File& file, const CpuRegion& region, bool compressed, Codec codec,
+              const PageLayout& layout, Reporter report);
+
+  /// The next block; false at the end. The block is valid until the next call.
+  [[nodiscard]] Result<bool> next(Block& block);
+  /// Positions on the last block that begins before `time` (on the first when none does).
+  [[nodiscard]] Status seek(OwnTime time);
+
+  /// The region passes the end of the file.
+  [[nodiscard]] bool truncated() const noexcept { return truncated_; }
+  [[nodiscard]] std::uint64_t bytes_done() const noexcept { return at_ - begin_; }
+
+  /// Time stamp of the first page, and of the last one where it is cheap to find.
+  [[nodiscard]] std::optional<OwnTime> first_time();
+  [[nodiscard]] std::optional<OwnTime> last_time();
+
+ private:
+  struct Chunk {
+    std::uint64_t at = 0;  ///< of its header
+    std::uint64_t first_page = 0;
+    std::uint32_t packed = 0;
+    std::uint32_t unpacked = 0;
+    bool cut = false;  ///< the file ends inside it
+    bool gap_before = false;
+    [[nodiscard]] std::uint64_t data() const { return at + 8; }
+  };
+
+  [[nodiscard]] Result<bool> next_plain(Block& block);
+  [[nodiscard]] Result<bool> next_packed(Block& block);
+  /// The chunk at at_, or nothing at the end; steps over what is no chunk.
+  [[nodiscard]] Result<std::optional<Chunk>> next_chunk(bool quiet);
+  [[nodiscard]] std::string chunk_fault(const Chunk& chunk) const;
+  [[nodiscard]] Result<std::uint64_t> find_chunk(std::uint64_t from) const;
+  [[nodiscard]] Result<Unpacker::Outcome> unpack(const Chunk& chunk);
+  void step_past(const Chunk& chunk);
+  void rewind();
+  void build_index();
+  [[nodiscard]] std::size_t index_size() const;
+  [[nodiscard]] std::optional<std::uint64_t> time_of(std::size_t entry);
+  [[nodiscard]] std::optional<std::uint64_t> page_time(Bytes page) const;
+  [[nodiscard]] std::size_t last_before(std::uint64_t time);
+
+  const os::File& file_;
+  const bool compressed_;
+  const Codec codec_;
+  const PageLayout layout_;
+  const Reporter report_;
+  const std::uint64_t begin_;
+  std::uint64_t end_ = 0;  ///< of what is there
+  bool truncated_ = false;
+
+  std::uint64_t at_ = 0;
+  std::uint64_t page_ = 0;
+  std::uint32_t chunk_count_ = 0;
+  std::uint32_t chunk_ = 0;  ///< chunks stepped past
+  bool gap_ = false;
+  bool ended_ = false;
+  std::vector<std::byte> packed_;
+  std::vector<std::byte> bytes_;
+  std::optional<Unpacker> unpacker_;
+  std::vector<Chunk> index_;
+  bool indexed_ = false;
+};
+
+}  // namespace vs::reader::ftrace

@@ -1,0 +1,332 @@
+// The report as one page for a terminal of 100 columns: what happened in the first lines, the
+// evidence below, what could not be said at the end.
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/escape.h"
+#include "model/states.h"
+#include "query/duration.h"
+#include "report/pages.h"
+#include "report/report_page.h"
+
+namespace vs::report {
+namespace {
+
+using model::VcpuState;
+using query::duration_text;
+
+constexpr std::size_t kMostVcpus = 24;
+constexpr std::size_t kMostVictims = 8;
+constexpr std::size_t kMostThieves = 4;
+
+std::string machines_text(const ReportData& data) {
+  std::string text;
+  if (data.hosts.size() == 1) text = "host " + terminal_text(data.hosts[0]);
+  if (data.hosts.size() > 1) text = plural(data.hosts.size(), "host", "hosts");
+  if (!data.vms.empty()) text += " + " + plural(data.vms.size(), "VM", "VMs");
+  return text.empty() ? "no kernel trace" : text;
+}
+
+std::string lost_text(const ReportData& data) {
+  if (!data.lost_events) return data.losses.empty() ? "losses unknown" : "some lost";
+  return *data.lost_events == 0 ? "none lost" : count_text(*data.lost_events) + " lost";
+}
+
+// "clocks: vm1 and vm2 exact (tsc), error ≤ 1 ns; 0 % of guest events outside guest time"
+std::string clock_line(const ReportData& data) {
+  std::vector<std::string> joined;
+  std::set<std::string> ways;
+  std::set<std::string> seen;
+  std::int64_t error = 0;
+  bool error_known = true;
+  double outside = 0;
+  for (const ClockLine& clock : data.clocks) {
+    if (clock.method == "reference" || clock.quality == "failed" || clock.quality == "absent")
+      continue;
+    if (seen.insert(clock.machine).second) joined.push_back(terminal_text(clock.machine));
+    ways.insert(clock.quality + " (" + clock.method + ")");
+    error = std::max(error, clock.error_ns.value_or(0));
+    error_known = error_known && clock.error_ns.has_value();
+    outside = std::max(outside, clock.outside_after.value_or(0));
+  }
+  if (joined.empty()) return {};
+  const std::vector<std::string> ways_list(ways.begin(), ways.end());
+  return fmt::format("clocks   {} {}{}; {} of guest events outside guest time",
+                     name_list(joined, 4), name_list(ways_list, 3),
+                     error_known ? ", error ≤ " + duration_text(error) : "", share_text(outside));
+}
+
+std::string head(const ReportData& data, const Painter& paint, std::size_t width) {
+  const std::string name = terminal_text(data.name);
+  std::string out = paint(Tone::kTitle, clip(name, 40)) + "   " +
+                    paint(Tone::kTitle, duration_text(data.duration_ns())) + "   " +
+                    clip(machines_text(data), 36) + "   " + count_text(data.events) + " events, " +
+                    lost_text(data) + "\n";
+  out +=
+      paint(Tone::kDim, fmt::format("{}     {}", data.has_window ? "window" : "from",
+                                    data.has_window ? time_text(data.begin, data.epoch) + " to " +
+                                                          time_text(data.end, data.epoch)
+                                                    : time_text(data.begin, data.epoch))) +
+      "\n";
+  const std::string clocks = clock_line(data);
+  if (!clocks.empty()) out += paint(Tone::kDim, wrap(clocks, width, "         ")) + "\n";
+  return out;
+}
+
+struct Mark {
+  std::string_view sign;
+  Tone tone;
+};
+Mark mark_of(Conclusion::Kind kind) {
+  switch (kind) {
+    case Conclusion::Kind::kBad:
+      return {"✗", Tone::kBad};
+    case Conclusion::Kind::kWarn:
+      return {"!", Tone::kWarn};
+    case Conclusion::Kind::kGood:
+      return {"✓", Tone::kGood};
+    case Conclusion::Kind::kNote:
+      break;
+  }
+  return {"·", Tone::kPlain};
+}
+
+std::string conclusions_text(const ReportData& data, const Painter& paint, std::size_t width) {
+  constexpr std::size_t kMost = 12;
+  std::string out;
+  bool said_next = false;
+  for (std::size_t i = 0; i < data.conclusions.size() && i < kMost; ++i) {
+    const Conclusion& line = data.conclusions[i];
+    const Mark mark = mark_of(line.kind);
+    out += "  " + paint(mark.tone, mark.sign) + " " + wrap(line.message, width - 4, "    ") + "\n";
+    // One command to go on with is help; one per line is noise.
+    if (line.next.empty() || said_next) continue;
+    said_next = true;
+    out += "    " + paint(Tone::kDim, "next: ") +
+           wrap(terminal_text(line.next), width - 10, "      ") + "\n";
+  }
+  if (data.conclusions.size() > kMost) {
+    out += fmt::format("    {} more: --format json\n", data.conclusions.size() - kMost);
+  }
+  return out;
+}
+
+// The columns of the vCPU table: every state of A.5, so that a row sums to 100 %.
+struct StateColumn {
+  std::string_view head;
+  std::initializer_list<VcpuState> states;
+  std::string_view glyph;
+  Tone tone;
+  bool always;
+};
+const std::vector<StateColumn>& state_columns() {
+  static const std::vector<StateColumn> kColumns = {
+      {"guest", {VcpuState::kGuest}, "█", Tone::kGuest, true},
+      {"kernel", {VcpuState::kHypervisor, VcpuState::kEmulated}, "▒", Tone::kOverhead, true},
+      {"vmm", {VcpuState::kUserspace}, "▒", Tone::kOverhead, false},
+      {"irq", {VcpuState::kHostIrq}, "▒", Tone::kOverhead, false},
+      {"STOLEN", {VcpuState::kPreempted, VcpuState::kWaking}, "╳", Tone::kStolen, true},
+      {"blocked", {VcpuState::kBlocked}, "░", Tone::kIdle, false},
+      {"poll", {VcpuState::kPolling}, "·", Tone::kIdle, false},
+      {"halted", {VcpuState::kHalted}, "·", Tone::kIdle, true},
+      {"stopped", {VcpuState::kStopped}, " ", Tone::kIdle, false},
+      {"unknown", {VcpuState::kUnknown}, "?", Tone::kIdle, false},
+  };
+  return kColumns;
+}
+
+double share_in(const VcpuShare& vcpu, const StateColumn& column) {
+  std::int64_t ns = 0;
+  for (const VcpuState state : column.states) ns += vcpu.in(state);
+  return vcpu.life_ns <= 0 ? 0 : static_cast<double>(ns) / static_cast<double>(vcpu.life_ns);
+}
+
+std::string pcpus_text(const std::map<std::int64_t, std::int64_t>& pcpus) {
+  std::string text;
+  for (auto i = pcpus.begin(); i != pcpus.end();) {
+    auto last = i;
+    auto next = std::next(i);
+    while (next != pcpus.end() && next->first == last->first + 1) last = next++;
+    text += (text.empty() ? "" : ",") + std::to_string(i->first);
+    if (last != i) text += "-" + std::to_string(last->first);
+    i = next;
+  }
+  return text;
+}
+
+std::vector<const VcpuShare*> shown_vcpus(const ReportData& data) {
+  std::vector<const VcpuShare*> list;
+  for (const VcpuShare& vcpu : data.vcpus) list.push_back(&vcpu);
+  if (list.size() <= kMostVcpus) return list;
+  std::stable_sort(list.begin(), list.end(), [](const VcpuShare* a, const VcpuShare* b) {
+    if (a->steal_ns() != b->steal_ns()) return a->steal_ns() > b->steal_ns();
+    return a->demand_ns() > b->demand_ns();
+  });
+  list.resize(kMostVcpus - 4);
+  return list;
+}
+
+std::string vcpu_name(const std::string& machine, std::int64_t vcpu) {
+  return clip(terminal_text(machine), 16) + "/" + std::to_string(vcpu);
+}
+
+std::string vcpus_text(const ReportData& data, const Painter& paint, std::size_t width) {
+  if (data.vcpus.empty()) return {};
+  const auto list = shown_vcpus(data);
+  std::vector<const StateColumn*> columns;
+  std::size_t used = 2;
+  for (const StateColumn& column : state_columns()) {
+    const bool seen = std::any_of(list.begin(), list.end(), [&](const VcpuShare* vcpu) {
+      return share_in(*vcpu, column) >= 0.0005;
+    });
+    if (!column.always && !seen) continue;
+    columns.push_back(&column);
+    used += std::max<std::size_t>(5, column.head.size()) + 1;
+  }
+  std::size_t name_width = 4;
+  for (const VcpuShare* vcpu : list) {
+    name_width = std::max(name_width, display_width(vcpu_name(vcpu->machine, vcpu->vcpu)));
+  }
+  constexpr std::size_t kPcpuWidth = 8;
+  used += name_width + 1 + kPcpuWidth + 1;
+  const std::size_t bar = std::clamp<std::size_t>(width > used ? width - used : 0, 10, 30);
+  std::vector<Grid::Column> heads = {{"vCPU"}, {"on pCPU"}, {""}};
+  for (const StateColumn* column : columns) heads.push_back({std::string(column->head), true});
+  Grid grid(heads);
+  for (const VcpuShare* vcpu : list) {
+    std::vector<BarPart> parts;
+    std::vector<Piece> row = {{vcpu_name(vcpu->machine, vcpu->vcpu), Tone::kPlain, 0},
+                              {clip(pcpus_text(vcpu->pcpu_ns), kPcpuWidth), Tone::kDim, 0},
+                              {}};
+    for (const StateColumn& column : state_columns()) {
+      parts.push_back({share_in(*vcpu, column), column.glyph, column.tone});
+    }
+    for (const StateColumn* column : columns) {
+      const double share = share_in(*vcpu, *column);
+      const bool alarm = column->tone == Tone::kStolen && share >= 0.02;
+      const Tone tone = share < 0.0005 ? Tone::kDim : alarm ? Tone::kBad : Tone::kPlain;
+      row.push_back({percent_text(share), tone, 0});
+    }
+    row[2] = {stacked_bar(parts, bar, paint), Tone::kPlain, bar};
+    grid.add(std::move(row));
+  }
+  std::string out = paint(Tone::kTitle, "vCPUs") +
+                    paint(Tone::kDim, "   percent of each vCPU's life; a row sums to 100") + "\n" +
+                    grid.render(paint, 2);
+  if (list.size() < data.vcpus.size()) {
+    out += paint(Tone::kDim, fmt::format("  {} more vCPUs, less stolen: --format json\n",
+                                         data.vcpus.size() - list.size()));
+  }
+  return out + paint(Tone::kDim, "  █ guest  ▒ kernel, vmm, irq  ╳ stolen  ░ blocked  · idle") +
+         "\n";
+}
+
+std::string thief_name(const Thief& thief) {
+  if (thief.by_machine.empty()) return "nobody known (pCPU idle, woken late)";
+  std::string text = clip(terminal_text(thief.by_machine), 16);
+  if (thief.by_vcpu) text += "/" + std::to_string(*thief.by_vcpu);
+  if (!thief.by_comm.empty()) text += " " + clip(terminal_text(thief.by_comm), 16);
+  if (thief.by_tid) text += " (" + std::to_string(*thief.by_tid) + ")";
+  return text;
+}
+
+// One vCPU's thieves; those beyond the first few in one row.
+void add_thieves(std::span<const Thief> thieves, std::int64_t total, Grid& grid) {
+  const auto add = [&](std::string victim, std::string who, std::int64_t ns, std::uint64_t count,
+                       std::int64_t longest, const std::string& pcpus) {
+    const double share = static_cast<double>(ns) / static_cast<double>(total);
+    grid.add({{std::move(victim)},
+              {duration_text(ns), Tone::kPlain, 0},
+              {percent_text(share), Tone::kPlain, 0},
+              {plain_bar(share, 12), Tone::kStolen, 0},
+              {std::move(who)},
+              {count_text(count), Tone::kPlain, 0},
+              {duration_text(ns / static_cast<std::int64_t>(std::max<std::uint64_t>(1, count))),
+               Tone::kPlain, 0},
+              {duration_text(longest), Tone::kPlain, 0},
+              {clip(pcpus, 6), Tone::kDim, 0}});
+  };
+  const std::size_t shown = thieves.size() <= kMostThieves + 1 ? thieves.size() : kMostThieves;
+  for (std::size_t i = 0; i < shown; ++i) {
+    const Thief& t = thieves[i];
+    add(i == 0 ? vcpu_name(t.machine, t.vcpu) : "", thief_name(t), t.total_ns, t.count, t.max_ns,
+        pcpus_text(t.pcpu_ns));
+  }
+  Thief rest;
+  for (const Thief& t : thieves.subspan(shown)) {
+    rest.total_ns += t.total_ns;
+    rest.count += t.count;
+    rest.max_ns = std::max(rest.max_ns, t.max_ns);
+  }
+  if (shown < thieves.size()) {
+    add("", plural(thieves.size() - shown, "other", "others"), rest.total_ns, rest.count,
+        rest.max_ns, "");
+  }
+}
+
+std::string thieves_text(const ReportData& data, const Painter& paint) {
+  struct Victim {
+    std::size_t begin;
+    std::size_t end;
+    std::int64_t total;
+  };
+  std::vector<Victim> victims;
+  for (std::size_t i = 0; i < data.thieves.size();) {
+    Victim victim{i, i, 0};
+    const Thief& first = data.thieves[i];
+    for (; victim.end < data.thieves.size(); ++victim.end) {
+      const Thief& t = data.thieves[victim.end];
+      if (t.machine != first.machine || t.vcpu != first.vcpu) break;
+      victim.total += t.total_ns;
+    }
+    i = victim.end;
+    // Rows of no weight only hide the others.
+    if (victim.total * 1000 >= data.duration_ns() && victim.total > 0) victims.push_back(victim);
+  }
+  if (victims.empty()) return {};
+  std::stable_sort(victims.begin(), victims.end(),
+                   [](const Victim& a, const Victim& b) { return a.total > b.total; });
+  const std::size_t all = victims.size();
+  victims.resize(std::min(all, kMostVictims));
+  Grid grid({{"vCPU"},
+             {"lost", true},
+             {"%", true},
+             {""},
+             {"to"},
+             {"times", true},
+             {"mean", true},
+             {"longest", true},
+             {"pCPU"}});
+  for (const Victim& victim : victims) {
+    add_thieves(std::span(data.thieves).subspan(victim.begin, victim.end - victim.begin),
+                victim.total, grid);
+  }
+  std::string out = paint(Tone::kTitle, "Stolen time") +
+                    paint(Tone::kDim, "   who ran while the vCPU wanted to") + "\n" +
+                    grid.render(paint, 2);
+  if (all > kMostVictims) {
+    out += paint(Tone::kDim, fmt::format("  {} more vCPUs lost less\n", all - kMostVictims));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string report_text(const ReportData& data, const TextOptions& options) {
+  const Painter paint(options.colour);
+  std::string out = head(data, paint, options.width) + "\n";
+  out += conclusions_text(data, paint, options.width);
+  for (const std::string& part :
+       {vcpus_text(data, paint, options.width), thieves_text(data, paint),
+        page::exits_text(data, paint), page::pcpus_text(data, paint),
+        page::clocks_text(data, paint), page::data_text(data, paint, options.width),
+        page::missing_text(data, paint, options.width)}) {
+    if (!part.empty()) out += "\n" + part;
+  }
+  return out;
+}
+
+}  // namespace vs::report

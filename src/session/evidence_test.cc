@@ -1,0 +1,3 @@
+#include "session/evidence.h"
+
+#include <gtest/gtest.h>

@@ -1,0 +1,589 @@
+#include "session/join_pair.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <tuple>
+
+namespace vs::session {
+namespace {
+
+using clock::Fact;
+using clock::GuestTime;
+using clock::Placement;
+using clock::RunIndex;
+using model::FactKind;
+
+constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+constexpr double kMisassigned = 0.01;  // share outside that makes a CPU's vCPU doubtful
+constexpr std::int64_t kTickSlopePpb = 500'000;
+constexpr std::size_t kSampleTimes = 4096;
+constexpr double kChanceShiftsNs[] = {3.1e6, 11.7e6, 47e6, 153e6, 511e6, 1.7e9};
+
+
+/// One pair's work. Everything below is in working units unless it says own.
+class PairJudge {
+ public:
+  explicit PairJudge(const PairTask& task)
+      : task_(task), guest_(*task.guest->evidence), host_(*task.host->evidence) {
+    build_runs();
+    match_beacons();
+    assign_by_rank();
+    build_times();
+  }
+
+  PairResult run() {
+    result_.beacons = matched_;
+    if (times_.empty() || runs_.empty()) return std::move(result_);
+    const bool exact_wanted = task_.mode == SyncMode::kAuto || task_.mode == SyncMode::kTsc;
+    if (exact_wanted && try_exact()) return finish();
+    if (task_.mode == SyncMode::kAuto || task_.mode == SyncMode::kEnvelope) {
+      fit_with_envelopes();
+    } else {
+      fit_facts_alone();
+    }
+    return finish();
+  }
+
+ private:
+  // --- preparation -------------------------------------------------------------------------------
+
+  void build_runs() {
+    std::vector<model::GuestRun> losses;
+    for (const model::GuestRun& loss : host_.losses) losses.push_back(to_working(loss));
+    for (const model::FoundVcpu& vcpu : task_.vm->vcpus) {
+      std::vector<model::GuestRun> runs;
+      for (const model::VcpuThread& thread : vcpu.threads) {
+        tids_.push_back({thread.tid, runs_.size()});
+        const auto found = std::find_if(host_.threads.begin(), host_.threads.end(),
+                                        [&](const auto& t) { return t.tid == thread.tid; });
+        if (found == host_.threads.end()) continue;
+        for (const model::GuestRun& run : found->runs) {
+          if (run.exit < thread.first || run.entry > thread.last) continue;
+          runs.push_back(to_working(run));
+        }
+      }
+      runs_.emplace_back(std::move(runs), losses);
+    }
+  }
+
+  [[nodiscard]] model::GuestRun to_working(const model::GuestRun& run) const {
+    return {OwnTime{task_.clocks.host.apply(run.entry.value)},
+            OwnTime{task_.clocks.host.apply(run.exit.value)}};
+  }
+  [[nodiscard]] std::int64_t x_of(OwnTime own) const { return task_.clocks.guest.apply(own.value); }
+  [[nodiscard]] std::int64_t y_of(OwnTime own) const { return task_.clocks.host.apply(own.value); }
+
+  [[nodiscard]] std::size_t vcpu_of_tid(std::int32_t tid) const {
+    for (const auto& [known, vcpu] : tids_) {
+      if (known == tid) return vcpu;
+    }
+    return kNone;
+  }
+
+  // The CPU with number c is the vCPU of rank c, unless beacons have shown otherwise.
+  void assign_by_rank() {
+    for (const model::CpuBursts& cpu : guest_.cpus) {
+      std::size_t vcpu = cpu.cpu < runs_.size() ? cpu.cpu : kNone;
+      for (const auto& [guest_cpu, voted] : votes_) {
+        if (guest_cpu == cpu.cpu) vcpu = voted;
+      }
+      vcpu_of_.push_back(vcpu);
+    }
+  }
+
+  void build_times() {
+    struct Timed {
+      GuestTime time;
+      OwnTime own;
+    };
+    std::vector<Timed> all;
+    for (std::size_t c = 0; c < guest_.cpus.size(); ++c) {
+      if (vcpu_of_[c] == kNone || runs_[vcpu_of_[c]].empty()) continue;
+      const auto vcpu = static_cast<std::uint32_t>(vcpu_of_[c]);
+      for (const model::Burst& burst : guest_.cpus[c].bursts) {
+        const OwnTime first{burst.first};
+        const OwnTime last{burst.first + burst.length};
+        all.push_back({{x_of(first), vcpu, (burst.count + 1) / 2}, first});
+        if (burst.count > 1) all.push_back({{x_of(last), vcpu, burst.count / 2}, last});
+      }
+    }
+    std::stable_sort(all.begin(), all.end(),
+                     [](const Timed& a, const Timed& b) { return a.time.x < b.time.x; });
+    times_.clear();
+    owns_.clear();
+    for (const Timed& timed : all) {
+      times_.push_back(timed.time);
+      owns_.push_back(timed.own);
+    }
+  }
+
+  // --- hard facts --------------------------------------------------------------------------------
+
+  // The one hypercall of this VM that carries the mark's numbers; nullptr: none or several.
+  [[nodiscard]] const model::HostBeacon* call_of(
+      const model::BeaconMark& mark,
+      const std::vector<std::pair<std::pair<std::uint64_t, std::uint64_t>,
+                                  const model::HostBeacon*>>& calls) const {
+    const auto key = std::pair{mark.nr, mark.key[0]};
+    auto call = std::lower_bound(calls.begin(), calls.end(), key,
+                                 [](const auto& a, const auto& b) { return a.first < b; });
+    const model::HostBeacon* found = nullptr;
+    for (; call != calls.end() && call->first == key; ++call) {
+      bool equal = true;
+      for (std::size_t i = 1; i < mark.key_size; ++i) {
+        equal = equal && call->second->args[i] == mark.key[i];
+      }
+      if (!equal) continue;
+      if (found != nullptr) return nullptr;
+      found = call->second;
+    }
+    return found;
+  }
+
+  void match_beacons() {
+    std::vector<std::pair<std::pair<std::uint64_t, std::uint64_t>, const model::HostBeacon*>> calls;
+    for (const model::HostBeacon& beacon : host_.host_beacons) {
+      if (vcpu_of_tid(beacon.tid) == kNone) continue;
+      calls.push_back({{beacon.nr, beacon.args[0]}, &beacon});
+    }
+    std::sort(calls.begin(), calls.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
+    const model::BeaconMark* previous = nullptr;
+    const model::HostBeacon* previous_call = nullptr;
+    for (const model::BeaconMark& mark : guest_.marks) {
+      const model::HostBeacon* call = call_of(mark, calls);
+      if (call == nullptr) continue;
+      ++matched_;
+      votes_.emplace_back(mark.cpu, vcpu_of_tid(call->tid));
+      add_beacon_facts(mark, *call);
+      // An agent writes mark n after its call n-1 has returned.
+      if (previous != nullptr && !mark.after && mark.tid == previous->tid && mark.tid >= 0 &&
+          mark.nr == previous->nr && mark.key[0] == previous->key[0] + 1) {
+        beacon_facts_.push_back({x_of(mark.own), y_of(previous_call->call), false,
+                                 FactKind::kBeacon});
+      }
+      previous = &mark;
+      previous_call = call;
+    }
+    match_vmsync();
+  }
+
+  void add_beacon_facts(const model::BeaconMark& mark, const model::HostBeacon& call) {
+    if (!mark.after) {
+      beacon_facts_.push_back({x_of(mark.own), y_of(call.call), true, FactKind::kBeacon});
+    } else if (call.next_entry != kOwnTimeMax) {
+      beacon_facts_.push_back({x_of(mark.own), y_of(call.next_entry), false, FactKind::kBeacon});
+    }
+  }
+
+  void match_vmsync() {
+    using Key = std::tuple<std::uint64_t, std::uint64_t>;
+    std::vector<std::pair<Key, const model::VmsyncPoint*>> host_points;
+    for (const model::VmsyncPoint& point : host_.vmsync) {
+      const bool host_side = point.role == 'b' || point.role == 'c';
+      if (host_side && vcpu_of_tid(point.tid) != kNone) {
+        host_points.push_back({Key{point.uid, point.count}, &point});
+      }
+    }
+    std::sort(host_points.begin(), host_points.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (const model::VmsyncPoint& point : guest_.vmsync) {
+      const char wanted = point.role == 'a' ? 'b' : point.role == 'd' ? 'c' : '\0';
+      auto at = std::lower_bound(host_points.begin(), host_points.end(),
+                                 Key{point.uid, point.count},
+                                 [](const auto& a, const Key& key) { return a.first < key; });
+      for (; at != host_points.end() && at->first == Key{point.uid, point.count}; ++at) {
+        if (at->second->role != wanted) continue;
+        ++matched_;
+        beacon_facts_.push_back({x_of(point.own), y_of(at->second->own), wanted == 'b',
+                                 FactKind::kVmsync});
+      }
+    }
+  }
+
+  // The guest's TSC as the host read it; needs a guest trace in the same ticks.
+  [[nodiscard]] std::vector<Fact> deadline_facts() const {
+    std::vector<Fact> facts;
+    if (!task_.clocks.ticks) return facts;
+    std::vector<model::DeadlineReading> readings;
+    for (const model::DeadlineReading& reading : host_.deadlines) {
+      if (vcpu_of_tid(reading.tid) != kNone) readings.push_back(reading);
+    }
+    const auto offset = clock::offset_of(readings);
+    if (!offset || offset->agreeing < 3 || offset->agreeing * 2 < readings.size()) return facts;
+    for (const model::DeadlineReading& reading : readings) {
+      const bool agrees = reading.guest_tsc - reading.upper.value <= offset->least &&
+                          reading.guest_tsc - reading.lower.value >= offset->greatest;
+      if (!agrees) continue;
+      facts.push_back({reading.guest_tsc, reading.upper.value, true, FactKind::kDeadline});
+      facts.push_back({reading.guest_tsc, reading.lower.value, false, FactKind::kDeadline});
+    }
+    return facts;
+  }
+
+  [[nodiscard]] std::vector<Fact> hard_facts() const {
+    std::vector<Fact> facts;
+    const auto add = [&facts](const std::vector<Fact>& more) {
+      facts.insert(facts.end(), more.begin(), more.end());
+    };
+    const SyncMode mode = task_.mode;
+    if (mode == SyncMode::kAuto || mode == SyncMode::kBeacon) add(beacon_facts_);
+    if (mode == SyncMode::kAuto || mode == SyncMode::kTsc) add(deadline_facts());
+    if (mode == SyncMode::kAuto || mode == SyncMode::kPackets) {
+      add(packet_facts(guest_, host_, task_.clocks));
+    }
+    std::stable_sort(facts.begin(), facts.end(),
+                     [](const Fact& a, const Fact& b) { return a.x < b.x; });
+    return facts;
+  }
+
+  // --- exact -------------------------------------------------------------------------------------
+
+  static std::int64_t y_of_exact(const TscTimeline& line, const TscStep& step, std::int64_t x) {
+    const Int128 host = (static_cast<Int128>(x) - step.offset) << line.fraction_bits;
+    return static_cast<std::int64_t>(host / static_cast<Int128>(line.ratio));
+  }
+
+  static std::int64_t y_of_exact(const TscTimeline& line, std::int64_t x) {
+    std::int64_t y = y_of_exact(line, line.steps.front(), x);
+    for (const TscStep& step : line.steps) {
+      const std::int64_t candidate = y_of_exact(line, step, x);
+      if (candidate >= step.from) y = candidate;
+    }
+    return y;
+  }
+
+  bool try_exact() {
+    if (!task_.clocks.ticks) return false;
+    for (const TscTimeline& line : task_.exact) {
+      const auto map = [&line](std::int64_t x) { return y_of_exact(line, x); };
+      Placement placement = place_all(map);
+      if (placement.covered > 0 && placement.share() > kMisassigned && reassign(map)) {
+        placement = place_all(map);
+      }
+      const double allowed = std::max(clock::kTolerated,
+                                      2.0 / static_cast<double>(placement.covered + 1));
+      const bool fits = placement.covered > 0 ? placement.share() <= allowed : line.trusted;
+      if (!fits) {
+        result_.exact_rejected = result_.exact_rejected || placement.covered > 0;
+        continue;
+      }
+      publish_exact(line, placement);
+      return true;
+    }
+    return false;
+  }
+
+  void publish_exact(const TscTimeline& line, const Placement& placement) {
+    for (const TscStep& step : line.steps) {
+      model::ClockSegment segment = clock::make_exact_segment(step.offset, task_.clocks.timeline);
+      if (line.fraction_bits != 0 || line.ratio != 1) {
+        const auto scaled = (static_cast<Int128>(segment.rate) << line.fraction_bits) /
+                            static_cast<Int128>(line.ratio);
+        segment.rate = static_cast<std::int64_t>(scaled);
+        segment.error_min_ns = segment.error_median_ns = segment.error_max_ns = 2;
+      }
+      if (step.from != INT64_MIN) {
+        const Int128 scaled = (static_cast<Int128>(step.from) * line.ratio) >> line.fraction_bits;
+        segment.own_begin = OwnTime{static_cast<std::int64_t>(scaled) + step.offset};
+        if (!result_.segments.empty() &&
+            (segment.own_begin <= result_.segments.back().own_begin ||
+             segment.own_begin > guest_.last)) {
+          continue;  // before the guest's trace or after it
+        }
+        if (segment.own_begin <= guest_.first) result_.segments.clear();
+      }
+      auto& facts = segment.facts[static_cast<std::size_t>(FactKind::kTscOffset)];
+      facts.used = 1;
+      segment.facts[static_cast<std::size_t>(FactKind::kEnvelope)].used = placement.covered;
+      result_.segments.push_back(segment);
+    }
+    result_.source = line.source;
+    result_.exact = true;
+    result_.placed = times_.size();
+    y_of_x_ = [line](std::int64_t x) { return y_of_exact(line, x); };
+    chance(y_of_x_);
+  }
+
+  // --- hull --------------------------------------------------------------------------------------
+
+  [[nodiscard]] std::vector<clock::Piece> pieces(const std::vector<Fact>& facts,
+                                                 std::int64_t slope_ppb) const {
+    clock::PieceProblem problem;
+    problem.times = times_;
+    problem.vcpus = runs_;
+    problem.facts = facts;
+    problem.slope_limit_ppb = slope_ppb;
+    problem.unit_ns = task_.clocks.unit_ns;
+    problem.declared_offset = task_.clocks.declared_offset;
+    return clock::fit_pieces(problem);
+  }
+
+  static std::size_t placed(const std::vector<clock::Piece>& list) {
+    std::size_t count = 0;
+    for (const clock::Piece& piece : list) count += piece.end - piece.begin;
+    return count;
+  }
+
+  // The line of the last piece that begins at or before x.
+  static std::int64_t y_of_pieces(const std::vector<clock::Piece>& list,
+                                  const std::vector<GuestTime>& times, std::int64_t x) {
+    const clock::Piece* piece = &list.front();
+    for (const clock::Piece& candidate : list) {
+      if (candidate.begin < times.size() && x >= times[candidate.begin].x) piece = &candidate;
+    }
+    return piece->fit.solution.middle(x);
+  }
+  static auto map_of(const std::vector<clock::Piece>& list, const std::vector<GuestTime>& times) {
+    return [&list, &times](std::int64_t x) { return y_of_pieces(list, times, x); };
+  }
+
+  void fit_with_envelopes() {
+    const std::vector<Fact> facts = hard_facts();
+    std::vector<clock::Piece> list = pieces(facts, kTickSlopePpb);
+    if (placed(list) * 2 < times_.size() && runs_.size() > 1 && votes_.empty()) {
+      list = fit_by_single_cpus(facts, std::move(list));
+    } else if (!list.empty() && reassign_by(list)) {
+      list = pieces(facts, kTickSlopePpb);
+    }
+    if (list.empty()) return;
+    if (task_.clocks.ticks) {
+      // KVM scales a guest's TSC only when its rate differs by more than 250 ppm; otherwise both count
+      // the same ticks and only the offset is unknown.
+      std::vector<clock::Piece> same_rate = pieces(facts, 0);
+      if (placed(same_rate) >= placed(list)) list = std::move(same_rate);
+    }
+    publish(list, facts);
+  }
+
+  // The CPUs are not numbered like the vCPUs: one CPU against each vCPU, then the rest by the map found.
+  std::vector<clock::Piece> fit_by_single_cpus(const std::vector<Fact>& facts,
+                                               std::vector<clock::Piece> fallback) {
+    const std::vector<std::size_t> by_rank = vcpu_of_;
+    const auto busiest = std::max_element(
+        guest_.cpus.begin(), guest_.cpus.end(),
+        [](const auto& a, const auto& b) { return a.bursts.size() < b.bursts.size(); });
+    const auto c = static_cast<std::size_t>(busiest - guest_.cpus.begin());
+    for (std::size_t v = 0; v < runs_.size(); ++v) {
+      if (v == by_rank[c]) continue;
+      vcpu_of_.assign(vcpu_of_.size(), kNone);
+      vcpu_of_[c] = v;
+      build_times();
+      std::vector<clock::Piece> list = pieces(facts, kTickSlopePpb);
+      if (list.empty() || placed(list) * 10 < times_.size() * 9) continue;
+      if (!reassign_by(list)) continue;
+      list = pieces(facts, kTickSlopePpb);
+      if (placed(list) * 10 >= times_.size() * 9) return list;
+    }
+    vcpu_of_ = by_rank;
+    build_times();
+    return fallback;
+  }
+
+  void fit_facts_alone() {
+    const std::vector<Fact> facts = hard_facts();
+    if (facts.empty()) return;
+    clock::EnvelopeProblem problem;
+    problem.facts = facts;
+    problem.slope_limit_ppb = task_.mode == SyncMode::kTsc ? 0 : kTickSlopePpb;
+    clock::Piece piece{0, times_.size(), clock::fit_envelopes(problem)};
+    if (piece.fit.solution.feasible()) publish({piece}, facts);
+  }
+
+  void publish(const std::vector<clock::Piece>& list, const std::vector<Fact>& facts) {
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const clock::Piece& piece = list[i];
+      const bool last = i + 1 == list.size();
+      const OwnTime begin = i == 0 ? guest_.first : owns_[piece.begin];
+      const OwnTime end = last ? guest_.last : owns_[list[i + 1].begin];
+      model::ClockSegment segment =
+          clock::make_segment(piece.fit.solution, task_.clocks.guest, task_.clocks.timeline,
+                              {begin, end});
+      segment.own_begin = i == 0 ? kOwnTimeMin : begin;
+      count_facts(piece, facts, segment);
+      segment.method = method_of(segment);
+      const bool firm = piece.fit.solution.kind == clock::SolutionClass::kAccurate &&
+                        !piece.fit.assumed_needed;
+      segment.quality = firm ? model::SyncQuality::kAccurate : model::SyncQuality::kApproximate;
+      result_.segments.push_back(segment);
+      const std::size_t next = last ? times_.size() : list[i + 1].begin;
+      if (next > piece.end && piece.end > piece.begin) mark_unplaced(owns_[piece.end]);
+    }
+    result_.placed = placed(list);
+    result_.source = "facts";
+    y_of_x_ = [list, times = times_](std::int64_t x) { return y_of_pieces(list, times, x); };
+    chance(y_of_x_);
+  }
+
+  // Times that fit in no piece keep the map before them, but nothing is promised.
+  void mark_unplaced(OwnTime begin) {
+    model::ClockSegment segment = result_.segments.back();
+    if (begin <= segment.own_begin) return;
+    segment.own_begin = begin;
+    segment.quality = model::SyncQuality::kFailed;
+    segment.error_min_ns = segment.error_median_ns = segment.error_max_ns = -1;
+    for (model::FactCount& count : segment.facts) count = {};
+    result_.segments.push_back(segment);
+  }
+
+  void count_facts(const clock::Piece& piece, const std::vector<Fact>& facts,
+                   model::ClockSegment& segment) const {
+    const auto slot = [&segment](FactKind kind) -> model::FactCount& {
+      return segment.facts[static_cast<std::size_t>(kind)];
+    };
+    const std::int64_t first =
+        piece.begin == 0 ? INT64_MIN : times_[piece.begin].x;
+    const std::int64_t last =
+        piece.end >= times_.size() ? INT64_MAX : times_[piece.end - 1].x;
+    for (const Fact& fact : facts) {
+      if (fact.x >= first && fact.x <= last) ++slot(fact.kind).used;
+    }
+    slot(FactKind::kEnvelope).used = piece.fit.used;
+    slot(FactKind::kEnvelope).rejected = piece.fit.rejected;
+    for (std::size_t k = 0; k < piece.fit.removed.size(); ++k) {
+      model::FactCount& count = segment.facts[k];
+      count.rejected += piece.fit.removed[k];
+      count.used -= std::min(count.used, piece.fit.removed[k]);
+    }
+  }
+
+  static model::SyncMethod method_of(const model::ClockSegment& segment) {
+    using model::SyncMethod;
+    constexpr std::pair<FactKind, SyncMethod> kMethods[] = {
+        {FactKind::kBeacon, SyncMethod::kBeacon},     {FactKind::kVmsync, SyncMethod::kBeacon},
+        {FactKind::kDeadline, SyncMethod::kTsc},      {FactKind::kPacket, SyncMethod::kPackets},
+        {FactKind::kEnvelope, SyncMethod::kEnvelope}, {FactKind::kInterrupt, SyncMethod::kEnvelope}};
+    SyncMethod method = SyncMethod::kNone;
+    for (const auto& [kind, of_kind] : kMethods) {
+      if (segment.facts[static_cast<std::size_t>(kind)].used == 0) continue;
+      if (method != SyncMethod::kNone && method != of_kind) return SyncMethod::kMixed;
+      method = of_kind;
+    }
+    return method;
+  }
+
+  // --- verdict -----------------------------------------------------------------------------------
+
+  template <typename Map>
+  Placement place_all(const Map& map) const {
+    Placement placement;
+    for (const GuestTime& time : times_) {
+      clock::place(runs_[time.vcpu], map(time.x), time.weight, 1, placement);
+    }
+    return placement;
+  }
+
+  // Which vCPU each guest CPU is, by where its events fall under a map. True when it changed.
+  template <typename Map>
+  bool reassign(const Map& map) {
+    const std::size_t rows = guest_.cpus.size();
+    if (runs_.size() < 2 || rows > runs_.size() || rows == 0) return false;
+    std::vector<std::vector<double>> cost(rows, std::vector<double>(runs_.size()));
+    for (std::size_t c = 0; c < rows; ++c) {
+      const auto& bursts = guest_.cpus[c].bursts;
+      const std::size_t stride = bursts.size() / kSampleTimes + 1;
+      for (std::size_t v = 0; v < runs_.size(); ++v) {
+        Placement placement;
+        for (std::size_t i = 0; i < bursts.size(); i += stride) {
+          const std::int64_t y = map(x_of(OwnTime{bursts[i].first}));
+          if (!runs_[v].empty()) clock::place(runs_[v], y, 1, 1, placement);
+        }
+        // A vCPU that says nothing is worse than one that agrees, better than one that contradicts.
+        cost[c][v] = placement.covered == 0 ? 0.5 : placement.share();
+        if (vcpu_of_[c] == v) cost[c][v] -= kMisassigned;  // keep the rank unless it is clearly wrong
+      }
+    }
+    std::vector<std::size_t> best = clock::assign(cost);
+    if (best == vcpu_of_) return false;
+    vcpu_of_ = std::move(best);
+    build_times();
+    return true;
+  }
+
+  bool reassign_by(const std::vector<clock::Piece>& list) {
+    const std::vector<GuestTime> times = times_;  // reassign() replaces them
+    return reassign(map_of(list, times));
+  }
+
+  // How often events would fall outside if the map meant nothing.
+  template <typename Map>
+  void chance(const Map& map) {
+    const std::size_t stride = times_.size() / kSampleTimes + 1;
+    double sum = 0;
+    int count = 0;
+    for (const double shift_ns : kChanceShiftsNs) {
+      for (const double sign : {-1.0, 1.0}) {
+        const auto shift = static_cast<std::int64_t>(sign * shift_ns / task_.clocks.unit_ns);
+        Placement placement;
+        for (std::size_t i = 0; i < times_.size(); i += stride) {
+          clock::place(runs_[times_[i].vcpu], map(times_[i].x) + shift, 1, 0, placement);
+        }
+        if (placement.covered < 16) continue;
+        sum += placement.share();
+        ++count;
+      }
+    }
+    result_.by_chance = count == 0 ? 0 : sum / count;
+  }
+
+  PairResult finish() {
+    if (result_.segments.empty()) return std::move(result_);
+    result_.times = times_.size();
+    for (std::size_t c = 0; c < guest_.cpus.size(); ++c) {
+      const std::int32_t id =
+          vcpu_of_[c] == kNone ? model::kNoVcpu : task_.vm->vcpus[vcpu_of_[c]].id;
+      result_.cpus.push_back({guest_.cpus[c].cpu, id});
+    }
+    for (std::size_t i = 0; i + 1 < result_.segments.size(); ++i) {
+      result_.segments[i].own_end = result_.segments[i + 1].own_begin;
+    }
+    result_.segments.back().own_end = kOwnTimeMax;
+    measure();
+    return std::move(result_);
+  }
+
+  // The shares outside, per segment: of the events that the map puts into the host's cover.
+  void measure() {
+    std::vector<Placement> after(result_.segments.size());
+    std::vector<Placement> before(result_.segments.size());
+    std::size_t s = 0;
+    for (std::size_t i = 0; i < times_.size(); ++i) {
+      while (s + 1 < result_.segments.size() && owns_[i] >= result_.segments[s].own_end) ++s;
+      const GuestTime& time = times_[i];
+      const RunIndex& runs = runs_[time.vcpu];
+      const std::uint64_t covered = after[s].covered;
+      clock::place(runs, y_of_x_(time.x), time.weight, 1, after[s]);
+      if (after[s].covered == covered) continue;
+      before[s].covered += time.weight;
+      if (!runs.covers(time.x) || !runs.inside(time.x)) before[s].outside += time.weight;
+    }
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      result_.shares.push_back({after[i].covered, before[i].share(), after[i].share()});
+      result_.covered += after[i].covered;
+      result_.outside += after[i].outside;
+      const double worst = static_cast<double>(after[i].worst) * task_.clocks.unit_ns;
+      result_.worst_ns = std::max(result_.worst_ns, static_cast<std::int64_t>(worst));
+    }
+  }
+
+  const PairTask& task_;
+  const model::TraceEvidence& guest_;
+  const model::TraceEvidence& host_;
+  std::vector<RunIndex> runs_;                                ///< by vCPU of the VM
+  std::vector<std::pair<std::int32_t, std::size_t>> tids_;    ///< host thread, vCPU
+  std::vector<std::pair<std::uint32_t, std::size_t>> votes_;  ///< guest CPU, vCPU, by beacons
+  std::vector<std::size_t> vcpu_of_;                          ///< by position in guest_.cpus
+  std::vector<GuestTime> times_;
+  std::vector<OwnTime> owns_;                                 ///< parallel to times_
+  std::vector<Fact> beacon_facts_;
+  std::size_t matched_ = 0;
+  std::function<std::int64_t(std::int64_t)> y_of_x_;
+  PairResult result_;
+};
+
+}  // namespace
+
+PairResult evaluate_pair(const PairTask& task) { return PairJudge(task).run(); }
+
+}  // namespace vs::session

@@ -1,0 +1,91 @@
+#pragma once
+// One guest trace against one VM of one host: the working clocks, the facts, the fit, the verdict.
+// Internal to join_clocks.
+//
+// Units: working units are ticks when both clocks count the same ticks, else ns.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "clock/map.h"
+#include "clock/pieces.h"
+#include "clock/rate.h"
+#include "model/evidence.h"
+#include "session/join.h"
+
+namespace vs::session {
+
+/// How two traces' own times become comparable numbers, and those the host timeline.
+struct PairClocks {
+  bool ticks = false;        ///< both count ticks: own times as they are
+  clock::Scale guest;        ///< own -> working x
+  clock::Scale host;         ///< own -> working y
+  clock::Scale timeline;     ///< working y -> host ns
+  double unit_ns = 1;        ///< of a working unit
+  std::optional<std::int64_t> declared_offset;  ///< y - x by the clocks' epochs
+};
+
+/// An offset guest_tsc - host_tsc, constant from `from` (working y) on.
+struct TscStep {
+  std::int64_t from = INT64_MIN;
+  std::int64_t offset = 0;
+};
+/// A complete, exact relation of the two TSCs.
+struct TscTimeline {
+  std::vector<TscStep> steps;  ///< by from; at least one
+  std::uint64_t ratio = 1;     ///< guest = ((host * ratio) >> fraction_bits) + offset
+  std::uint32_t fraction_bits = 0;
+  std::string source;
+  bool trusted = false;        ///< identifies the VM by itself (the capture or the file say so)
+};
+
+/// What is tried for a pair.
+struct PairTask {
+  const JoinTrace* guest = nullptr;
+  const JoinTrace* host = nullptr;
+  const model::FoundVm* vm = nullptr;
+  PairClocks clocks;
+  SyncMode mode = SyncMode::kAuto;
+  std::vector<TscTimeline> exact;  ///< candidates, best first
+  bool named = false;              ///< the user or the capture bind them
+};
+
+/// Counts for the verdict.
+struct PairResult {
+  std::vector<model::ClockSegment> segments;  ///< empty: no clock fits
+  std::vector<SegmentShare> shares;
+  std::vector<CpuBinding> cpus;
+  std::string source;
+  std::uint64_t covered = 0;
+  std::uint64_t outside = 0;
+  std::uint64_t placed = 0;       ///< guest times that lie in some piece
+  std::uint64_t times = 0;
+  double by_chance = 0;           ///< share outside at unrelated offsets
+  std::size_t beacons = 0;        ///< matched
+  bool exact = false;
+  bool exact_rejected = false;
+  std::int64_t worst_ns = 0;
+  [[nodiscard]] double outside_share() const {
+    return covered == 0 ? 0 : static_cast<double>(outside) / static_cast<double>(covered);
+  }
+  /// The envelopes could have contradicted and did not.
+  [[nodiscard]] bool convincing() const {
+    return !segments.empty() && covered >= 32 && outside_share() <= 0.001 &&
+           by_chance - outside_share() >= 0.05;
+  }
+};
+
+[[nodiscard]] PairResult evaluate_pair(const PairTask& task);
+
+/// The exact timelines that the traces and the capture offer (join_tsc.cc).
+[[nodiscard]] std::vector<TscTimeline> exact_timelines(const JoinInput& input, std::size_t guest,
+                                                       std::size_t host, std::size_t vm);
+
+/// Facts from packets: x seen by `guest`, y by `host` (join_packets.cc); by x.
+[[nodiscard]] std::vector<clock::Fact> packet_facts(const model::TraceEvidence& guest,
+                                                    const model::TraceEvidence& host,
+                                                    const PairClocks& clocks);
+
+}  // namespace vs::session

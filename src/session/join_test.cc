@@ -1,0 +1,3 @@
+#include "session/join.h"
+
+#include <gtest/gtest.h>

@@ -1,0 +1,312 @@
+#include "session/session.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "session/experiment.h"
+#include "session/fingerprint.h"
+#include "session/pipeline.h"
+#include "session/small_tables.h"
+
+namespace vs::session {
+namespace {
+
+constexpr std::string_view kFingerprintKey = "fingerprint";
+/// Raised when an analysis changes what it stores: histories of another number are rebuilt.
+constexpr int kAnalysisVersion = 1;
+
+/// The last parts of a path that tell traces apart: "cap/host/kernel" and "cap/vm1/kernel" give
+/// "host/kernel"; "cap/host.dat" gives "host.dat".
+std::string short_place(const std::string& path) {
+  const std::string_view last = os::base_name(path);
+  if (last.find('.') != std::string_view::npos) return std::string(last);
+  const std::string_view folder = std::string_view(path).substr(0, path.rfind('/'));
+  const bool deeper = path.rfind('/') != std::string::npos && !folder.empty();
+  return deeper ? os::join_path(os::base_name(folder), last) : std::string(last);
+}
+
+/// For a CTF trace the folder "kernel" (or "64-bit" and the like) says nothing: the name is one higher.
+std::string naming_part(const Input& input) {
+  std::string_view path = input.path;
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  const std::string_view last = os::base_name(path);
+  const bool folder = input.format->name == "ctf";
+  const std::size_t slash = path.rfind('/');
+  if (!folder || last != "kernel" || slash == std::string_view::npos || slash == 0) {
+    return std::string(last);
+  }
+  return std::string(os::base_name(path.substr(0, slash)));
+}
+
+}  // namespace
+
+Session::Session(os::FileSystem& files, SessionOptions options)
+    : files_(files), options_(std::move(options)), progress_(options_.progress, options_.cancel) {
+  for (const model::TableDef& def : model::table_defs()) tables_.push_back({def.id, {}});
+}
+
+Session::~Session() = default;
+
+Result<std::unique_ptr<Session>> Session::open(os::FileSystem& files, SessionOptions options) {
+  auto session = std::unique_ptr<Session>(new Session(files, std::move(options)));
+  VS_TRY(session->open_traces());
+  return session;
+}
+
+Status Session::open_traces() {
+  VS_ASSIGN(Inputs inputs, resolve_inputs(files_, options_.inputs));
+  capture_ = std::move(inputs.capture);
+  for (Input& input : inputs.traces) {
+    OpenTrace open;
+    open.place = short_place(input.path);
+    open.issues = std::make_unique<model::IssueLog>();
+    auto trace = input.format->open(files_, input.path, *open.issues);
+    if (!trace.ok()) {
+      refused_.push_back({input.path, trace.error()});
+      issues_.add({model::IssueCode::kUnreadableTrace, input.path,
+                   trace.error().where.empty() ? input.path : trace.error().where, 1,
+                   trace.error().what});
+      continue;
+    }
+    open.trace = std::move(trace).value();
+    open.input = std::move(input);
+    traces_.push_back(std::move(open));
+  }
+  if (traces_.empty()) return refused_.front().error;
+  return {};
+}
+
+Status Session::survey() {
+  if (surveyed_) return {};
+  std::uint64_t bytes = 0;
+  for (const OpenTrace& open : traces_) {
+    for (const reader::StreamInfo& stream : open.trace->streams()) bytes += stream.bytes;
+  }
+  progress_.begin("reading", bytes);
+  std::atomic<std::size_t> next = 0;
+  std::vector<Status> results(traces_.size());
+  const auto work = [&] {
+    for (std::size_t t = next++; t < traces_.size(); t = next++) {
+      auto survey = survey_trace(*traces_[t].trace, *traces_[t].issues, progress_);
+      if (survey.ok()) {
+        traces_[t].survey = std::move(survey).value();
+      } else {
+        results[t] = survey.error();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> helpers;
+    const std::size_t jobs = std::min<std::size_t>(std::max(options_.jobs, 1U), traces_.size());
+    for (std::size_t i = 1; i < jobs; ++i) helpers.emplace_back(work);
+    work();
+  }
+  for (Status& result : results) VS_TRY(std::move(result));
+  for (const OpenTrace& open : traces_) {
+    if (open.survey.time_reversals == 0) continue;
+    open.issues->add({model::IssueCode::kTimeGoesBack, open.place, open.place,
+                      open.survey.time_reversals, "time goes back within a stream"});
+  }
+  surveyed_ = true;
+  refresh_tables();
+  return {};
+}
+
+namespace {
+
+SnapshotMachine snapshot_of(const CaptureMachine& from) {
+  SnapshotMachine out;
+  out.name = from.name;
+  out.kind = from.kind == "vm" ? model::MachineKind::kVm : model::MachineKind::kHost;
+  out.parent = from.parent;
+  out.tsc_hz = from.tsc_hz;
+  out.vmm_pid = from.vmm_pid;
+  out.uuid = from.uuid;
+  for (const CaptureVcpu& vcpu : from.vcpus) {
+    out.vcpus.push_back({vcpu.id, vcpu.tid, vcpu.tsc_offset_begin, vcpu.tsc_offset_end,
+                         vcpu.tsc_ratio, vcpu.tsc_frac_bits});
+  }
+  return out;
+}
+
+JoinInput join_input(const std::vector<OpenTrace>& traces, const std::optional<Capture>& capture,
+                     const SessionOptions& options) {
+  JoinInput input;
+  input.options.mode = options.sync;
+  input.options.tsc_hz = options.tsc_hz;
+  if (capture) {
+    for (const CaptureMachine& machine : capture->machines) {
+      input.snapshot.push_back(snapshot_of(machine));
+    }
+  }
+  for (std::size_t t = 0; t < traces.size(); ++t) {
+    const OpenTrace& open = traces[t];
+    input.traces.push_back({&open.trace->info(), &open.survey.evidence, open.survey.vms});
+    if (open.input.forced_host) input.options.host_trace = t;
+    if (!open.input.forced_guest.empty()) {
+      input.options.guests.push_back({open.input.forced_guest, t});
+    }
+    if (open.input.capture_machine) input.snapshot[*open.input.capture_machine].trace = t;
+  }
+  return input;
+}
+
+}  // namespace
+
+Status Session::join() {
+  VS_TRY(survey());
+  if (joined_done_) return {};
+  VS_ASSIGN(joined_, join_clocks(join_input(traces_, capture_, options_), issues_));
+  std::vector<MachineTrace> machine_traces;
+  for (const OpenTrace& open : traces_) {
+    machine_traces.push_back({&open.trace->info(), &open.survey, naming_part(open.input),
+                              open.input.forced_guest, open.input.capture_machine});
+  }
+  MachinesOfTraces built = build_machines(machine_traces, joined_, capture_);
+  experiment_ = std::move(built.experiment);
+  for (std::size_t t = 0; t < traces_.size(); ++t) traces_[t].machine = built.machine_of_trace[t];
+  joined_done_ = true;
+  refresh_tables();
+  return {};
+}
+
+void Session::refresh_tables() {
+  if (!joined_done_) return;
+  TableInput input{&experiment_, &joined_, {}};
+  for (const OpenTrace& open : traces_) {
+    input.traces.push_back({&open.trace->info(), &open.survey, open.input.path, open.machine});
+  }
+  for (model::SmallTable table : {trace_table(input), machine_table(input), clock_sync_table(input),
+                                  loss_table(input), vcpu_table(input)}) {
+    const auto index = static_cast<std::size_t>(table.id);
+    tables_[index] = std::move(table);
+  }
+}
+
+std::string Session::history_file(const std::string& fingerprint) const {
+  if (!options_.history_path.empty()) return options_.history_path;
+  if (options_.cache_folder.empty()) return {};
+  return os::join_path(options_.cache_folder, fingerprint + ".vsh");
+}
+
+Status Session::analyse() {
+  if (history_) return {};
+  VS_TRY(join());
+  std::vector<std::string> paths;
+  for (const OpenTrace& open : traces_) paths.push_back(open.input.path);
+  std::string settings = "analysis " + std::to_string(kAnalysisVersion) + " sync " +
+                         std::to_string(static_cast<int>(options_.sync));
+  if (options_.tsc_hz) settings += " hz " + std::to_string(*options_.tsc_hz);
+  for (const OpenTrace& open : traces_) {
+    settings += open.input.forced_host ? " host" : " guest " + open.input.forced_guest;
+  }
+  VS_ASSIGN(const std::string key, fingerprint(files_, paths, settings));
+  const std::string path = history_file(key);
+  if (!path.empty() && worst_issue() == model::Severity::kInfo) {
+    auto stored = history::Reader::open(path);
+    if (stored.ok() && stored.value()->meta(kFingerprintKey) == key) {
+      history_ = std::move(stored).value();
+    } else if (stored.ok() || stored.error().code != ErrorCode::kNotFound) {
+      issues_.add({model::IssueCode::kHistoryRebuilt, "", path, 1,
+                   stored.ok() ? "the stored history is of other input or options"
+                               : stored.error().what});
+    }
+  }
+  if (!history_) VS_TRY(build_history(key));
+  for (const model::TableId id : {model::TableId::kThread, model::TableId::kContainer}) {
+    if (const model::SmallTable* table = history_->small_table(id)) {
+      tables_[static_cast<std::size_t>(id)] = *table;
+    }
+  }
+  return {};
+}
+
+namespace {
+
+/// Where a history goes that nobody keeps.
+constexpr std::string_view kTemporaryFolder = "/tmp";
+
+Result<std::unique_ptr<history::Writer>> open_writer(const std::string& path, bool keep,
+                                                     model::IssueLog& issues) {
+  if (keep && !path.empty()) {
+    auto writer = history::Writer::create(path);
+    if (writer.ok()) return writer;
+    issues.add({model::IssueCode::kHistoryNotStored, "", path, 1, writer.error().to_string()});
+  }
+  return history::Writer::create_anonymous(std::string(kTemporaryFolder));
+}
+
+}  // namespace
+
+Status Session::build_history(const std::string& fingerprint) {
+  // Damaged input never leaves a history that is reused (design.md 3).
+  const bool keep = worst_issue() == model::Severity::kInfo;
+  VS_ASSIGN(const std::unique_ptr<history::Writer> writer,
+            open_writer(history_file(fingerprint), keep, issues_));
+  model::IssueLog seen_again;  // the first pass has told all of it
+  PipelineInput input{&experiment_, {}};
+  std::uint64_t bytes = 0;
+  for (OpenTrace& open : traces_) {
+    input.traces.push_back({open.trace.get(), &open.survey, open.place, &seen_again});
+    for (const reader::StreamInfo& stream : open.trace->streams()) bytes += stream.bytes;
+  }
+  progress_.begin("analysing", bytes);
+  VS_ASSIGN(PipelineOutput output, run_pipeline(input, *writer, issues_, progress_));
+  writer->put_small_table(std::move(output.threads));
+  writer->put_small_table(std::move(output.containers));
+  writer->set_meta(std::string(kFingerprintKey), fingerprint);
+  VS_ASSIGN(history_, writer->finish());
+  return {};
+}
+
+const model::SmallTable& Session::small_table(model::TableId table) const {
+  const auto index = static_cast<std::size_t>(table);
+  if (table == model::TableId::kIssue) {
+    std::vector<LocatedIssue> located;
+    for (std::size_t t = 0; t < traces_.size(); ++t) {
+      for (model::Issue& issue : traces_[t].issues->rows()) located.push_back({std::move(issue), t});
+    }
+    for (model::Issue& issue : issues_.rows()) {
+      std::optional<std::size_t> trace;
+      for (std::size_t t = 0; t < traces_.size(); ++t) {
+        if (issue.trace == traces_[t].input.path) trace = t;
+      }
+      located.push_back({std::move(issue), trace});
+    }
+    std::stable_sort(located.begin(), located.end(), [](const auto& a, const auto& b) {
+      return model::spec_of(a.issue.code).severity > model::spec_of(b.issue.code).severity;
+    });
+    tables_[index] = issue_table(located);
+  }
+  return tables_[index];
+}
+
+std::vector<model::Issue> Session::issues() const {
+  std::vector<model::Issue> all;
+  for (const OpenTrace& open : traces_) {
+    for (model::Issue& issue : open.issues->rows()) all.push_back(std::move(issue));
+  }
+  for (model::Issue& issue : issues_.rows()) all.push_back(std::move(issue));
+  return all;
+}
+
+model::Severity Session::worst_issue() const {
+  model::Severity worst = issues_.worst();
+  for (const OpenTrace& open : traces_) worst = std::max(worst, open.issues->worst());
+  return worst;
+}
+
+Result<std::unique_ptr<EventScan>> Session::events(const EventRequest& request) const {
+  std::vector<ScanTrace> scanned;
+  for (std::uint32_t t = 0; t < traces_.size(); ++t) {
+    if (request.trace && *request.trace != t) continue;
+    const model::MachineIndex machine = traces_[t].machine;
+    const bool known = machine != model::kNoMachine;
+    if (request.machine && (!known || experiment_.machines[machine].name != *request.machine)) continue;
+    const bool guest = known && experiment_.machines[machine].kind == model::MachineKind::kVm;
+    scanned.push_back({traces_[t].trace.get(), &joined_.traces[t].clock, t, guest});
+  }
+  return EventScan::open(std::move(scanned), request.scan, issues_);
+}
+
+}  // namespace vs::session

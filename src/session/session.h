@@ -1,0 +1,121 @@
+#pragma once
+// Session: an opened experiment, and the only place where readers, clocks, analyses and the history are
+// wired together (design.md 2, floor 7).
+//
+// Work happens in stages, each done once and only when something needs it:
+//   open()     resolves the paths and opens the readers (metadata only)
+//   survey()   first pass, traces in parallel: what is in there, VMs, initial states, clock evidence
+//   join()     clock maps, hosts and guests, the machines of the experiment
+//   analyse()  second pass in host-time order into a history, or a stored history that still holds
+//
+// Ownership: owns traces, maps and history; everything returned by reference lives as long as the
+// session. Threads: one caller at a time; survey() uses up to `jobs` threads inside.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "history/reader.h"
+#include "model/experiment.h"
+#include "model/issue.h"
+#include "model/tables.h"
+#include "os/file.h"
+#include "reader/trace.h"
+#include "session/event_scan.h"
+#include "session/inputs.h"
+#include "session/join.h"
+#include "session/progress.h"
+#include "session/survey.h"
+
+namespace vs::session {
+
+struct SessionOptions {
+  InputRequest inputs;
+  SyncMode sync = SyncMode::kAuto;
+  std::optional<double> tsc_hz;
+  std::string history_path;  ///< --history; empty = in cache_folder
+  std::string cache_folder;  ///< empty = nothing is stored
+  unsigned jobs = 1;
+  ProgressCallback progress;
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+/// One opened trace. `trace` in the SQL tables is its index.
+struct OpenTrace {
+  Input input;
+  std::string place;  ///< short name in issues: the path's last parts
+  std::unique_ptr<reader::Trace> trace;
+  std::unique_ptr<model::IssueLog> issues;  ///< of opening and the first pass
+  TraceSurvey survey;                  ///< after Session::survey()
+  model::MachineIndex machine = model::kNoMachine;  ///< after join()
+};
+
+/// A path that could not be opened; the others answer without it.
+struct RefusedInput {
+  std::string path;
+  Error error;
+};
+
+/// What is asked of the `event` table.
+struct EventRequest {
+  ScanRequest scan;
+  std::optional<std::int64_t> trace;
+  std::optional<std::string> machine;
+};
+
+class Session {
+ public:
+  /// Fails when no trace at all can be opened (with the first one's error).
+  [[nodiscard]] static Result<std::unique_ptr<Session>> open(os::FileSystem& files,
+                                                             SessionOptions options);
+  ~Session();
+
+  [[nodiscard]] Status survey();
+  [[nodiscard]] Status join();
+  [[nodiscard]] Status analyse();
+
+  [[nodiscard]] const std::vector<OpenTrace>& traces() const { return traces_; }
+  [[nodiscard]] const std::vector<RefusedInput>& refused() const { return refused_; }
+  [[nodiscard]] const SessionOptions& options() const { return options_; }
+  /// After join().
+  [[nodiscard]] const model::Experiment& experiment() const { return experiment_; }
+  [[nodiscard]] const JoinResult& joined() const { return joined_; }
+  /// After analyse().
+  [[nodiscard]] const history::Reader& history() const { return *history_; }
+  /// trace, machine, clock_sync, loss and vcpu after join(); thread and container after analyse();
+  /// issue always, as of now.
+  [[nodiscard]] const model::SmallTable& small_table(model::TableId table) const;
+  /// Every issue so far, with the index of its trace where it has one.
+  [[nodiscard]] std::vector<model::Issue> issues() const;
+  [[nodiscard]] model::Severity worst_issue() const;
+  /// After join().
+  [[nodiscard]] Result<std::unique_ptr<EventScan>> events(const EventRequest& request) const;
+
+ private:
+  Session(os::FileSystem& files, SessionOptions options);
+
+  [[nodiscard]] Status open_traces();
+  [[nodiscard]] Status build_history(const std::string& fingerprint);
+  [[nodiscard]] std::string history_file(const std::string& fingerprint) const;
+  void refresh_tables();
+
+  os::FileSystem& files_;
+  const SessionOptions options_;
+  Progress progress_;
+  std::optional<Capture> capture_;
+  std::vector<OpenTrace> traces_;
+  std::vector<RefusedInput> refused_;
+  mutable model::IssueLog issues_;  // of the session itself, and of scans
+  bool surveyed_ = false;
+  bool joined_done_ = false;
+  JoinResult joined_;
+  model::Experiment experiment_;
+  std::shared_ptr<const history::Reader> history_;
+  mutable std::vector<model::SmallTable> tables_;
+};
+
+}  // namespace vs::session

@@ -1,0 +1,105 @@
+#include "session/survey.h"
+
+#include <algorithm>
+
+#include "analysis/vcpu/discovery.h"
+#include "session/evidence.h"
+
+namespace vs::session {
+namespace {
+
+using model::Event;
+using model::EventKind;
+
+/// Counts and extents of one trace.
+class Counter {
+ public:
+  explicit Counter(TraceSurvey& out, std::size_t types) : out_(out) {
+    out_.events_by_type.assign(types, 0);
+  }
+
+  void begin_stream() { last_ = kOwnTimeMin; reversed_ = false; }
+
+  void on_events(std::span<const Event> events, std::uint32_t cpu) {
+    for (const Event& event : events) {
+      if (event.kind == EventKind::kLoss) {
+        on_loss(event, cpu);
+        continue;
+      }
+      ++out_.events_by_type[event.type];
+      out_.kinds.add(event.kind);
+      first_ = std::min(first_, event.own);
+      end_ = std::max(end_, event.own);
+      if (event.own < last_) reversed_ = true;
+      last_ = event.own;
+    }
+  }
+
+  void end_stream() { out_.time_reversals += reversed_ ? 1 : 0; }
+
+  void finish() {
+    for (const std::uint64_t count : out_.events_by_type) out_.events += count;
+    if (out_.events == 0) return;
+    out_.begin = first_;
+    out_.end = end_;
+  }
+
+ private:
+  void on_loss(const Event& event, std::uint32_t cpu) {
+    LossWindow window{event.cpu == model::kNoCpu ? cpu : event.cpu, event.own,
+                      OwnTime{event.i(model::arg::kLossEndOwn)}, std::nullopt};
+    if (event.has(model::arg::kLossLost)) window.lost = event.u(model::arg::kLossLost);
+    out_.losses.push_back(window);
+  }
+
+  TraceSurvey& out_;
+  OwnTime first_ = kOwnTimeMax;
+  OwnTime end_ = kOwnTimeMin;
+  OwnTime last_ = kOwnTimeMin;
+  bool reversed_ = false;
+};
+
+}  // namespace
+
+Result<TraceSurvey> survey_trace(const reader::Trace& trace, model::IssueLog& issues,
+                                 Progress& progress) {
+  TraceSurvey out;
+  Counter counter(out, trace.event_types().size());
+  analysis::kernel::InitialStateCollector initial;
+  for (const reader::ThreadName& name : trace.info().thread_names) {
+    initial.add_known_name(name.tid, name.comm);
+  }
+  analysis::vcpu::Discovery discovery;
+  EvidenceGatherer evidence(EvidenceRoles{true, true});
+  const bool kernel = trace.info().is_kernel;
+  for (std::size_t s = 0; s < trace.streams().size(); ++s) {
+    VS_ASSIGN(const std::unique_ptr<reader::StreamCursor> cursor,
+              trace.open_stream(s, reader::StreamRequest{}, issues));
+    const std::uint32_t cpu = trace.streams()[s].cpu;
+    std::uint64_t told = 0;
+    counter.begin_stream();
+    for (;;) {
+      VS_ASSIGN(const std::span<const Event> events, cursor->next());
+      if (events.empty()) break;
+      counter.on_events(events, cpu);
+      if (kernel) {
+        initial.on_events(events, cpu);
+        discovery.on_events(events, cpu);
+        evidence.on_events(events, cpu);
+      }
+      if (const std::uint64_t done = cursor->bytes_done(); done - told > (1U << 20)) {
+        progress.add(done - told);
+        told = done;
+        if (progress.cancelled()) return Progress::cancel_error();
+      }
+    }
+    counter.end_stream();
+  }
+  counter.finish();
+  out.initial = initial.finish();
+  out.vms = discovery.finish(trace.info());
+  out.evidence = evidence.finish();
+  return out;
+}
+
+}  // namespace vs::session

@@ -1,0 +1,48 @@
+#pragma once
+// The first pass over a trace, stream by stream and without any order between streams: what is in
+// there, what was true when it began, which VMs it shows and what it says about clocks. Everything that
+// needs the global order comes later and starts from this, so that the first part of a trace is never
+// dark (trace-compass.md 12.7).
+//
+// Memory: per thread, CPU and event type; clock evidence is capped by its gatherers.
+// Threads: one call works on one trace in the calling thread.
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "analysis/kernel/initial_state.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "model/evidence.h"
+#include "model/experiment.h"
+#include "reader/trace.h"
+#include "session/progress.h"
+
+namespace vs::session {
+
+/// A span in which the tracer says that it dropped events (own times).
+struct LossWindow {
+  std::uint32_t cpu = model::kNoCpu;
+  OwnTime begin;
+  OwnTime end;
+  std::optional<std::uint64_t> lost;  ///< absent: some, number unknown
+};
+
+struct TraceSurvey {
+  std::vector<std::uint64_t> events_by_type;  ///< by Trace::event_types()
+  std::uint64_t events = 0;
+  std::optional<OwnTime> begin;
+  std::optional<OwnTime> end;
+  std::vector<LossWindow> losses;
+  model::KindSet kinds;                       ///< kinds that occur
+  analysis::kernel::InitialState initial;
+  std::vector<model::FoundVm> vms;
+  model::TraceEvidence evidence;
+  std::uint32_t time_reversals = 0;           ///< streams in which time goes back
+};
+
+[[nodiscard]] Result<TraceSurvey> survey_trace(const reader::Trace& trace, model::IssueLog& issues,
+                                               Progress& progress);
+
+}  // namespace vs::session
