@@ -18,7 +18,11 @@ class Counter {
     out_.events_by_type.assign(types, 0);
   }
 
-  void begin_stream() { last_ = kOwnTimeMin; reversed_ = false; }
+  void begin_stream(std::size_t stream) {
+    out_.streams.push_back({stream, 0});
+    last_ = kOwnTimeMin;
+    reversed_ = false;
+  }
 
   void on_events(std::span<const Event> events, std::uint32_t cpu) {
     for (const Event& event : events) {
@@ -27,6 +31,7 @@ class Counter {
         continue;
       }
       ++out_.events_by_type[event.type];
+      ++out_.streams.back().events;
       out_.kinds.add(event.kind);
       first_ = std::min(first_, event.own);
       end_ = std::max(end_, event.own);
@@ -47,7 +52,8 @@ class Counter {
  private:
   void on_loss(const Event& event, std::uint32_t cpu) {
     LossWindow window{event.cpu == model::kNoCpu ? cpu : event.cpu, event.own,
-                      OwnTime{event.i(model::arg::kLossEndOwn)}, std::nullopt};
+                      OwnTime{event.i(model::arg::kLossEndOwn)}, std::nullopt,
+                      out_.streams.back().stream};
     if (event.has(model::arg::kLossLost)) window.lost = event.u(model::arg::kLossLost);
     out_.losses.push_back(window);
   }
@@ -77,7 +83,7 @@ Result<TraceSurvey> survey_trace(const reader::Trace& trace, model::IssueLog& is
               trace.open_stream(s, reader::StreamRequest{}, issues));
     const std::uint32_t cpu = trace.streams()[s].cpu;
     std::uint64_t told = 0;
-    counter.begin_stream();
+    counter.begin_stream(s);
     for (;;) {
       VS_ASSIGN(const std::span<const Event> events, cursor->next());
       if (events.empty()) break;

@@ -27,6 +27,13 @@ struct LossWindow {
   OwnTime begin;
   OwnTime end;
   std::optional<std::uint64_t> lost;  ///< absent: some, number unknown
+  std::size_t stream = 0;             ///< index into Trace::streams()
+};
+
+/// What one stream delivered.
+struct StreamCount {
+  std::size_t stream = 0;
+  std::uint64_t events = 0;
 };
 
 struct TraceSurvey {
@@ -35,6 +42,7 @@ struct TraceSurvey {
   std::optional<OwnTime> begin;
   std::optional<OwnTime> end;
   std::vector<LossWindow> losses;
+  std::vector<StreamCount> streams;           ///< by Trace::streams()
   model::KindSet kinds;                       ///< kinds that occur
   analysis::kernel::InitialState initial;
   std::vector<model::FoundVm> vms;

@@ -1,0 +1,271 @@
+#include "session/pipeline.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "analysis/exits/exits.h"
+#include "analysis/fused/fusion.h"
+#include "analysis/kernel/machine_state.h"
+#include "analysis/vcpu/state.h"
+#include "merge/merger.h"
+
+namespace vs::session {
+namespace {
+
+using analysis::exits::Exits;
+using analysis::fused::Fusion;
+using analysis::kernel::MachineState;
+using analysis::vcpu::HostVcpus;
+using model::MachineIndex;
+
+/// Everything that runs for one machine with a trace.
+struct MachineRun {
+  MachineIndex index = model::kNoMachine;
+  HostTime begin;
+  HostTime end;
+  std::unique_ptr<MachineState> kernel;
+  std::unique_ptr<HostVcpus> vcpus;  ///< null: it hosts no VM
+  bool finished = false;
+};
+
+bool hosts_vms(const model::Experiment& experiment, MachineIndex machine) {
+  return std::any_of(experiment.machines.begin(), experiment.machines.end(),
+                     [machine](const model::Machine& other) { return other.parent == machine; });
+}
+
+MachineIndex root_of(const model::Experiment& experiment, MachineIndex machine) {
+  while (experiment.machines[machine].parent != model::kNoMachine) {
+    machine = experiment.machines[machine].parent;
+  }
+  return machine;
+}
+
+/// Machines that share one flow: 0 = the joined ones; an unjoined host with what hangs on it; an
+/// unjoined guest on its own.
+std::size_t group_of(const model::Experiment& experiment, MachineIndex machine) {
+  if (!experiment.machines[machine].joined) return 1 + std::size_t{machine};
+  const MachineIndex root = root_of(experiment, machine);
+  return experiment.machines[root].joined ? 0 : 1 + std::size_t{root};
+}
+
+/// Numbers of raw_syscalls mean x86-64 calls only where the trace shows that kernel.
+analysis::kernel::SyscallTable syscall_table(const reader::Trace& trace) {
+  const reader::TraceInfo& info = trace.info();
+  const auto has = [&info](std::string_view part) { return info.kernel.find(part) != std::string::npos; };
+  const bool x86 = info.clock.name == "x86-tsc" || has("amd64") || has("x86_64") ||
+                   std::any_of(trace.event_types().begin(), trace.event_types().end(),
+                               [](const reader::EventTypeInfo& type) {
+                                 return type.system == "irq_vectors" || type.system == "x86_fpu" ||
+                                        type.name.starts_with("x86_");
+                               });
+  return x86 ? analysis::kernel::SyscallTable::kX86_64 : analysis::kernel::SyscallTable::kNone;
+}
+
+/// One flow of machines.
+class Flow final : public analysis::fused::EffectiveSink {
+ public:
+  Flow(const PipelineInput& input, std::vector<MachineIndex> machines, model::IntervalSink& sink)
+      : input_(input),
+        experiment_(*input.experiment),
+        sink_(sink),
+        fusion_(experiment_, sink, this),
+        exits_(experiment_, sink) {
+    runs_of_machine_.assign(experiment_.machines.size(), nullptr);
+    runs_.reserve(machines.size());
+    for (const MachineIndex machine : machines) add_machine(machine);
+    std::sort(by_end_.begin(), by_end_.end(), [this](std::size_t a, std::size_t b) {
+      return runs_[a].end != runs_[b].end ? runs_[a].end < runs_[b].end : runs_[a].index > runs_[b].index;
+    });
+  }
+
+  Status run(Progress& progress) {
+    VS_ASSIGN(std::vector<merge::Source> sources, open_sources());
+    merge::Merger merger(std::move(sources));
+    VS_TRY(merger.start());
+    std::uint64_t told_bytes = 0;
+    merge::Item item;
+    for (;;) {
+      VS_ASSIGN(const bool more, merger.next(item));
+      if (!more) break;
+      deliver(merger.source(item.source), item);
+      if ((++events_ & 0xffffU) == 0) {
+        const std::uint64_t done = merger.bytes_done();
+        progress.add(done - told_bytes);
+        told_bytes = done;
+        if (progress.cancelled()) return Progress::cancel_error();
+      }
+    }
+    while (next_end_ < by_end_.size()) finish(runs_[by_end_[next_end_++]]);
+    return {};
+  }
+
+  void collect(PipelineOutput& output, model::IssueLog& issues) const {
+    output.events += events_;
+    for (const MachineRun& run : runs_) {
+      append(run.kernel->thread_table(), output.threads);
+      append(run.kernel->container_table(), output.containers);
+      const std::uint64_t unmatched = run.kernel->counters().unmatched();
+      if (unmatched == 0) continue;
+      const model::Machine& machine = experiment_.machines[run.index];
+      issues.add({model::IssueCode::kUnmatchedPairs, input_.traces[machine.traces.front()].place,
+                  input_.traces[machine.traces.front()].place, unmatched,
+                  "begin and end events without their partner on " + machine.name});
+    }
+  }
+
+  void set_effective(HostTime time, MachineIndex machine, std::uint32_t guest_cpu,
+                     model::Effective effective) override {
+    MachineRun* const run = runs_of_machine_[machine];
+    if (run != nullptr && !run->finished) run->kernel->set_effective(time, guest_cpu, effective);
+  }
+
+ private:
+  void add_machine(MachineIndex index) {
+    const model::Machine& machine = experiment_.machines[index];
+    const PipelineTrace* const trace = kernel_trace(machine);
+    if (trace == nullptr) return;
+    MachineRun run;
+    run.index = index;
+    MachineState::Options options;
+    options.machine_name = machine.name;
+    options.task_states = analysis::kernel::task_state_coding(trace->trace->info().kernel);
+    options.syscall_table = syscall_table(*trace->trace);
+    run.begin = machine.clock.to_host(*trace->survey->begin);
+    run.end = machine.clock.to_host(*trace->survey->end);
+    for (const std::size_t t : machine.traces) {
+      options.event_names.push_back(type_names(*input_.traces[t].trace));
+      const TraceSurvey& survey = *input_.traces[t].survey;
+      if (survey.end) run.end = std::max(run.end, machine.clock.to_host(*survey.end));
+    }
+    run.kernel = std::make_unique<MachineState>(std::move(options), trace->survey->initial, sink_,
+                                                &fusion_.cpu_observer(index));
+    run.kernel->start(run.begin);
+    if (hosts_vms(experiment_, index)) {
+      run.vcpus = std::make_unique<HostVcpus>(
+          experiment_, index, sink_, std::vector<analysis::vcpu::VcpuObserver*>{&exits_, &fusion_});
+      for (const auto& cpu : trace->survey->initial.cpus) {
+        if (!cpu.late && cpu.tid >= 0) run.vcpus->set_current(cpu.cpu, cpu.tid);
+      }
+    }
+    by_end_.push_back(runs_.size());
+    runs_.push_back(std::move(run));
+    runs_of_machine_[index] = &runs_.back();  // reserved: stays put
+  }
+
+  /// The machine's first kernel trace that has events; what else it has is shown, not analysed.
+  [[nodiscard]] const PipelineTrace* kernel_trace(const model::Machine& machine) const {
+    for (const std::size_t t : machine.traces) {
+      const PipelineTrace& trace = input_.traces[t];
+      if (trace.trace->info().is_kernel && trace.survey->begin) return &trace;
+    }
+    return nullptr;
+  }
+
+  [[nodiscard]] static std::vector<std::string> type_names(const reader::Trace& trace) {
+    std::vector<std::string> names;
+    for (const reader::EventTypeInfo& type : trace.event_types()) names.push_back(type.name);
+    return names;
+  }
+
+  Result<std::vector<merge::Source>> open_sources() const {
+    std::vector<merge::Source> sources;
+    for (std::size_t r = 0; r < runs_.size(); ++r) {
+      const model::Machine& machine = experiment_.machines[runs_[r].index];
+      reader::StreamRequest request;
+      request.kinds = MachineState::kinds();
+      if (runs_[r].vcpus) request.kinds.add(HostVcpus::kinds()).add(Exits::kinds());
+      for (std::uint32_t t = 0; t < machine.traces.size(); ++t) {
+        const PipelineTrace& trace = input_.traces[machine.traces[t]];
+        if (!trace.trace->info().is_kernel) continue;
+        for (std::size_t s = 0; s < trace.trace->streams().size(); ++s) {
+          merge::Source source;
+          VS_ASSIGN(source.cursor, trace.trace->open_stream(s, request, *trace.issues));
+          source.clock = &machine.clock;
+          source.trace = t;
+          source.machine = static_cast<std::uint32_t>(r);
+          source.guest = machine.parent != model::kNoMachine;
+          sources.push_back(std::move(source));
+        }
+      }
+    }
+    return sources;
+  }
+
+  void deliver(const merge::Source& source, const merge::Item& item) {
+    while (next_end_ < by_end_.size() && runs_[by_end_[next_end_]].end < item.time) {
+      finish(runs_[by_end_[next_end_++]]);
+    }
+    MachineRun& run = runs_[source.machine];
+    const model::Event& event = *item.event;
+    if (event.kind == model::EventKind::kLoss) {
+      const HostTime end =
+          std::max(item.time, source.clock->to_host(OwnTime{event.i(model::arg::kLossEndOwn)}));
+      run.kernel->on_loss(item.time, end, event.cpu);
+      if (run.vcpus) run.vcpus->on_loss(item.time, end, event.cpu);
+      return;
+    }
+    run.kernel->on_event(item.time, event, source.trace);
+    if (run.vcpus) run.vcpus->on_event(item.time, event);
+  }
+
+  void finish(MachineRun& run) {
+    if (run.vcpus) {
+      run.vcpus->finish(run.end);
+      fusion_.finish(run.index, run.end);
+    }
+    run.finished = true;
+    run.kernel->finish(run.end);
+    if (!run.vcpus && experiment_.machines[run.index].parent == model::kNoMachine) {
+      fusion_.finish(run.index, run.end);
+    }
+    forget_guest(run);
+  }
+
+  /// A guest whose trace has ended says nothing about who runs on its vCPUs any more.
+  void forget_guest(const MachineRun& run) {
+    for (const model::Vcpu& vcpu : experiment_.machines[run.index].vcpus) {
+      if (vcpu.guest_cpu < 0) continue;
+      fusion_.cpu_observer(run.index).on_cpu_change(run.end, static_cast<std::uint32_t>(vcpu.guest_cpu),
+                                                    analysis::kernel::CpuView{});
+    }
+  }
+
+  static void append(model::SmallTable from, model::SmallTable& to) {
+    to.id = from.id;
+    std::move(from.rows.begin(), from.rows.end(), std::back_inserter(to.rows));
+  }
+
+  const PipelineInput& input_;
+  const model::Experiment& experiment_;
+  model::IntervalSink& sink_;
+  Fusion fusion_;
+  Exits exits_;
+  std::vector<MachineRun> runs_;
+  std::vector<MachineRun*> runs_of_machine_;
+  std::vector<std::size_t> by_end_;  // runs in the order in which their traces end
+  std::size_t next_end_ = 0;
+  std::uint64_t events_ = 0;
+};
+
+}  // namespace
+
+Result<PipelineOutput> run_pipeline(const PipelineInput& input, model::IntervalSink& sink,
+                                    model::IssueLog& issues, Progress& progress) {
+  const model::Experiment& experiment = *input.experiment;
+  std::vector<std::vector<MachineIndex>> groups(1 + experiment.machines.size());
+  for (MachineIndex m = 0; m < experiment.machines.size(); ++m) {
+    groups[group_of(experiment, m)].push_back(m);
+  }
+  PipelineOutput output;
+  output.threads.id = model::TableId::kThread;
+  output.containers.id = model::TableId::kContainer;
+  for (std::vector<MachineIndex>& group : groups) {
+    if (group.empty()) continue;
+    Flow flow(input, std::move(group), sink);
+    VS_TRY(flow.run(progress));
+    flow.collect(output, issues);
+  }
+  return output;
+}
+
+}  // namespace vs::session
