@@ -196,13 +196,18 @@ class Oracle:
                 self.add("fused_cpu", ({
                     "ts": self.at(b), "dur": self.at(e) - self.at(b), "host_machine": "host", "cpu": cpu, "condition": c,
                     "machine": vm or "host", "vcpu": vcpu, "tid": tid, "lossy": 0} for b, e, c in pieces))
-        for tid, runs in self.schedule.runs.items():
+        self._threads("host", self.schedule, 0)
+        for vm, trace in self.capture.guests.items():
+            self._threads(vm, expect.Schedule(trace), self._offset(vm))
+
+    def _threads(self, machine, schedule, shift):
+        words = {"asleep": "blocked", "preempted": "preempted", "waking": "runnable"}
+        for tid, runs in schedule.runs.items():
             pieces = [(b, e, "user", "running") for b, e, _ in runs]
-            pieces += [(w.begin, w.end, "blocked" if w.kind == "asleep" else "runnable", "waiting")
-                       for w in self.schedule.waits[tid]]
+            pieces += [(w.begin, w.end, words[w.kind], "waiting") for w in schedule.waits[tid]]
             if tid:
                 self.add("thread_state", ({
-                    "ts": self.at(b), "dur": self.at(e) - self.at(b), "machine": "host", "tid": tid, "state": s,
+                    "ts": self.at(b) + shift, "dur": self.at(e) - self.at(b), "machine": machine, "tid": tid, "state": s,
                     "effective": f, "lossy": 0} for b, e, s, f in sorted(pieces)))
 
     def _pieces_within(self, tid, begin, end):

@@ -19,12 +19,17 @@ import check_events
 import check_exits
 import check_invariants
 import check_preempt
+import check_scenes
 import check_sync
+import check_threads
 import check_twovms
 import context
 import program
 
-CHECKS = [check_events, check_exits, check_invariants, check_sync, check_preempt, check_twovms, check_cuts]
+CHECKS = [
+    check_events, check_exits, check_invariants, check_threads, check_sync, check_preempt, check_twovms, check_scenes,
+    check_cuts,
+]
 
 
 def arguments(argv):
