@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "history/writer.h"
 #include "session/experiment.h"
 #include "session/fingerprint.h"
 #include "session/pipeline.h"
@@ -76,6 +77,29 @@ Status Session::open_traces() {
   return {};
 }
 
+namespace {
+
+/// The VMs of the machine that this trace is, by the capture's snapshot. A capture that does not name
+/// parents has one host.
+std::vector<analysis::vcpu::VmHint> vm_hints(const std::optional<Capture>& capture,
+                                             const Input& input) {
+  std::vector<analysis::vcpu::VmHint> hints;
+  if (!capture || !input.capture_machine) return hints;
+  const std::string& host = capture->machines[*input.capture_machine].name;
+  for (const CaptureMachine& machine : capture->machines) {
+    const bool here = machine.parent.empty() || machine.parent == host;
+    if (machine.kind != "vm" || !here || machine.name == host) continue;
+    analysis::vcpu::VmHint hint{machine.vmm_pid, machine.name, {}};
+    for (const CaptureVcpu& vcpu : machine.vcpus) {
+      if (vcpu.tid >= 0) hint.threads.push_back({vcpu.id, vcpu.tid});
+    }
+    hints.push_back(std::move(hint));
+  }
+  return hints;
+}
+
+}  // namespace
+
 Status Session::survey() {
   if (surveyed_) return {};
   std::uint64_t bytes = 0;
@@ -87,7 +111,8 @@ Status Session::survey() {
   std::vector<Status> results(traces_.size());
   const auto work = [&] {
     for (std::size_t t = next++; t < traces_.size(); t = next++) {
-      auto survey = survey_trace(*traces_[t].trace, *traces_[t].issues, progress_);
+      auto survey = survey_trace(*traces_[t].trace, vm_hints(capture_, traces_[t].input),
+                                 *traces_[t].issues, progress_);
       if (survey.ok()) {
         traces_[t].survey = std::move(survey).value();
       } else {

@@ -65,10 +65,32 @@ class Counter {
   bool reversed_ = false;
 };
 
+/// trace.dat names the guests of its recording and the threads of their vCPUs.
+void add_guest_list(const reader::TraceInfo& info, std::vector<analysis::vcpu::VmHint>& hints) {
+  for (const reader::GuestLink& guest : info.guests) {
+    analysis::vcpu::VmHint hint;
+    hint.name = guest.name;
+    for (std::size_t v = 0; v < guest.vcpu_tids.size(); ++v) {
+      if (guest.vcpu_tids[v] > 0) {
+        hint.threads.push_back({static_cast<std::int32_t>(v), guest.vcpu_tids[v]});
+      }
+    }
+    hints.push_back(std::move(hint));
+  }
+}
+
+void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Discovery& discovery,
+                        model::IssueLog& issues) {
+  if (!discovery.entry_ids_are_pointers()) return;
+  issues.add({model::IssueCode::kVcpuIdIsPointer, info.path, info.path, 1,
+              "kvm_entry's vcpu_id is no vCPU number"});
+}
+
 }  // namespace
 
-Result<TraceSurvey> survey_trace(const reader::Trace& trace, model::IssueLog& issues,
-                                 Progress& progress) {
+Result<TraceSurvey> survey_trace(const reader::Trace& trace,
+                                 std::vector<analysis::vcpu::VmHint> hints,
+                                 model::IssueLog& issues, Progress& progress) {
   TraceSurvey out;
   Counter counter(out, trace.event_types().size());
   analysis::kernel::InitialStateCollector initial;
@@ -103,7 +125,9 @@ Result<TraceSurvey> survey_trace(const reader::Trace& trace, model::IssueLog& is
   }
   counter.finish();
   out.initial = initial.finish();
-  out.vms = discovery.finish(trace.info());
+  add_guest_list(trace.info(), hints);
+  out.vms = discovery.finish(std::move(hints));
+  report_pointer_ids(trace.info(), discovery, issues);
   out.evidence = evidence.finish();
   return out;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "analysis/kernel/initial_state.h"
+#include "analysis/vcpu/grouping.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "model/evidence.h"
@@ -50,7 +51,10 @@ struct TraceSurvey {
   std::uint32_t time_reversals = 0;           ///< streams in which time goes back
 };
 
-[[nodiscard]] Result<TraceSurvey> survey_trace(const reader::Trace& trace, model::IssueLog& issues,
-                                               Progress& progress);
+/// `hints`: what a snapshot says about the VMs of this trace's machine; the file's own guest list is
+/// added.
+[[nodiscard]] Result<TraceSurvey> survey_trace(const reader::Trace& trace,
+                                               std::vector<analysis::vcpu::VmHint> hints,
+                                               model::IssueLog& issues, Progress& progress);
 
 }  // namespace vs::session
