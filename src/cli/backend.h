@@ -2,8 +2,8 @@
 // Backend: what the command line needs of a session. The program implements it over vs::session
 // (session_backend.cc); tests implement it over a scene in memory.
 //
-// Ownership: an Opened belongs to the caller; the references it gives live as long as it. Threads: one
-// at a time, but `progress` may be called from any thread.
+// Ownership: an Opened belongs to the caller; the references it gives live as long as it. Threads:
+// one at a time, but `progress` may be called from any thread.
 
 #include <atomic>
 #include <cstdint>

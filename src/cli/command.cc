@@ -12,14 +12,20 @@
 namespace vs::cli {
 
 std::span<const Command* const> commands() {
-  static const Command* const kCommands[] = {&info_command(), &sync_command(), &report_command(),
+  static const Command* const kCommands[] = {&info_command(), &sync_command(),  &report_command(),
                                              &stat_command(), &check_command(), &query_command()};
   return kCommands;
 }
 
+Status Context::analyse() {
+  Status status = opened.analyse();
+  progress.finish();
+  return status;
+}
+
 void write_document(const Context& context, const report::Document& document) {
   context.streams.out << (context.arguments.format == Format::kCsv ? report::to_csv(document)
-                                                                  : report::to_json(document));
+                                                                   : report::to_json(document));
 }
 
 report::TextOptions text_options(const Context& context) {
@@ -61,11 +67,10 @@ Status require_tables(const Context& context, std::span<const std::string> table
   const std::string where = first.machine < machines.size()
                                 ? fmt::format("the trace of {}", machines[first.machine].name)
                                 : "these traces";
-  return Error{ErrorCode::kUnanswerable,
-               fmt::format("{}: {} has no {}", first.feature->title, where,
-                           query::kind_list(first.missing)),
-               "",
-               "record them: " + query::record_command(summary, first.machine, first.missing)};
+  return Error{
+      ErrorCode::kUnanswerable,
+      fmt::format("{}: {} has no {}", first.feature->title, where, query::kind_list(first.missing)),
+      "", "record them: " + query::record_command(summary, first.machine, first.missing)};
 }
 
 }  // namespace vs::cli

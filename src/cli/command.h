@@ -13,6 +13,7 @@
 #include "cli/backend.h"
 #include "cli/exit_code.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "report/document.h"
 #include "report/pages.h"
 
@@ -34,6 +35,10 @@ struct Context {
   Opened& opened;
   Streams& streams;
   const std::atomic<bool>* cancel = nullptr;
+  Progress& progress;
+
+  /// Opened::analyse, with the progress line removed afterwards.
+  [[nodiscard]] Status analyse();
 };
 
 class Command {
@@ -47,6 +52,8 @@ class Command {
   [[nodiscard]] virtual std::span<const OptionSpec> options() const { return {}; }
   /// True when the last positional argument is the SQL.
   [[nodiscard]] virtual bool takes_sql() const { return false; }
+  /// Finds wrong use before any trace is opened.
+  [[nodiscard]] virtual Status check(const Arguments&) const { return {}; }
   [[nodiscard]] virtual Result<ExitCode> run(Context& context) const = 0;
 };
 

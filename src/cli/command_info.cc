@@ -15,12 +15,11 @@ class InfoCommand final : public Command {
   }
   [[nodiscard]] std::string_view usage() const override { return "info [OPTION...] TRACE..."; }
   [[nodiscard]] std::string_view description() const override {
-    return
-        "Shows the traces, the machines found in them (hosts, VMs, vCPUs), the events by\n"
-        "name, which analyses can run, and which events are missing for the others with\n"
-        "the command that records them. Nothing is analysed, so it is quick.\n"
-        "\n"
-        "Sections of the JSON: trace, machine, vcpu, event, analysis.\n";
+    return "Shows the traces, the machines found in them (hosts, VMs, vCPUs), the events by\n"
+           "name, which analyses can run, and which events are missing for the others with\n"
+           "the command that records them. Nothing is analysed, so it is quick.\n"
+           "\n"
+           "Sections of the JSON: trace, machine, vcpu, event, analysis.\n";
   }
 
   [[nodiscard]] Result<ExitCode> run(Context& context) const override {

@@ -1,6 +1,7 @@
 // virtscope query
 
 #include <algorithm>
+#include <array>
 #include <ostream>
 
 #include <fmt/format.h>
@@ -8,6 +9,7 @@
 #include "base/escape.h"
 #include "cli/command.h"
 #include "query/database.h"
+#include "query/empty_source.h"
 
 namespace vs::cli {
 namespace {
@@ -130,23 +132,22 @@ class TableWriter final : public RowWriter {
 std::unique_ptr<RowWriter> make_writer(const Context& context) {
   std::ostream& out = context.streams.out;
   switch (context.arguments.format) {
-    case Format::kJson: return std::make_unique<JsonWriter>(out);
-    case Format::kCsv: return std::make_unique<CsvWriter>(out);
-    case Format::kTable: break;
+    case Format::kJson:
+      return std::make_unique<JsonWriter>(out);
+    case Format::kCsv:
+      return std::make_unique<CsvWriter>(out);
+    case Format::kTable:
+      break;
   }
   return std::make_unique<TableWriter>(out, context.streams.colour);
 }
 
-bool needs_analysis(const std::set<std::string>& tables) {
-  return std::any_of(tables.begin(), tables.end(), [](const std::string& name) {
-    for (const model::TableDef& table : model::table_defs()) {
-      if (table.name != name) continue;
-      using model::TableId;
-      return table.interval || table.id == TableId::kThread || table.id == TableId::kContainer ||
-             table.id == TableId::kVcpu || table.id == TableId::kIssue ||
-             table.id == TableId::kClockSync || table.id == TableId::kMachine;
-    }
-    return false;
+// All but the tables that are complete once the traces are open.
+bool needs_analysis(std::span<const std::string> tables) {
+  constexpr std::array<std::string_view, 5> kReady = {"event", "trace", "machine", "clock_sync",
+                                                      "loss"};
+  return std::any_of(tables.begin(), tables.end(), [&](const std::string& name) {
+    return std::find(kReady.begin(), kReady.end(), name) == kReady.end();
   });
 }
 
@@ -170,28 +171,35 @@ class QueryCommand final : public Command {
            "  virtscope query host.dat \"SELECT state, sum(dur) FROM vcpu_state GROUP BY state\"\n";
   }
   [[nodiscard]] bool takes_sql() const override { return true; }
+  [[nodiscard]] Status check(const Arguments& arguments) const override;
   [[nodiscard]] Result<ExitCode> run(Context& context) const override;
 };
 
-// A statement is prepared before anything is analysed, so that a typing error costs no time.
-Result<std::vector<std::string>> tables_of(const Context& context) {
-  VS_ASSIGN(const auto database, query::Database::open(context.opened.source(), context.cancel));
+// Prepares the statement over tables without rows: a typing error costs no time, and the tables it
+// reads are known before anything is analysed.
+Result<std::vector<std::string>> tables_of(const std::string& sql) {
+  const query::EmptySource nothing;
+  VS_ASSIGN(const auto database, query::Database::open(nothing));
   query::SqlError details;
-  const auto statement = database->prepare(context.arguments.sql, &details);
+  const auto statement = database->prepare(sql, &details);
   if (!statement.ok()) {
     Error error = statement.error();
-    if (details.offset && !context.arguments.sql.empty()) {
-      error.what += "\n" + query::caret_lines(context.arguments.sql, *details.offset, 78) + "\n";
+    if (details.offset && !sql.empty()) {
+      error.what += "\n" + query::caret_lines(sql, *details.offset, 78) + "\n";
     }
     return error;
   }
   return std::vector<std::string>(database->tables_read().begin(), database->tables_read().end());
 }
 
+Status QueryCommand::check(const Arguments& arguments) const {
+  VS_TRY(tables_of(arguments.sql));
+  return {};
+}
+
 Result<ExitCode> QueryCommand::run(Context& context) const {
-  VS_ASSIGN(const std::vector<std::string> tables, tables_of(context));
-  if (needs_analysis({tables.begin(), tables.end()})) VS_TRY(context.opened.analyse());
-  // A fresh connection: the tables are read when it opens, and the analysis has filled them.
+  VS_ASSIGN(const std::vector<std::string> tables, tables_of(context.arguments.sql));
+  if (needs_analysis(tables)) VS_TRY(context.analyse());
   VS_ASSIGN(const auto database, query::Database::open(context.opened.source(), context.cancel));
   VS_ASSIGN(auto statement, database->prepare(context.arguments.sql));
   const auto writer = make_writer(context);

@@ -29,7 +29,7 @@ class ReportCommand final : public Command {
 
   [[nodiscard]] Result<ExitCode> run(Context& context) const override {
     VS_ASSIGN(const report::Window window, window_of(context));
-    VS_TRY(context.opened.analyse());
+    VS_TRY(context.analyse());
     VS_ASSIGN(const report::ReportData data,
               report::gather_report(context.opened.source(), context.opened.summary(), window));
     if (context.arguments.format == Format::kTable) {

@@ -95,7 +95,7 @@ class StatCommand final : public Command {
     const std::vector<std::string> tables = {"vm_exit"};
     VS_TRY(require_tables(context, tables));
     VS_ASSIGN(const report::Window window, window_of(context));
-    VS_TRY(context.opened.analyse());
+    VS_TRY(context.analyse());
     const Arguments& arguments = context.arguments;
     report::ExitQuery query{window.from, window.to, {}, arguments.per_vcpu};
     if (!arguments.vm.empty()) {

@@ -92,15 +92,16 @@ Status set_quiet(Arguments& arguments, const std::string&) {
 constexpr OptionSpec kGlobal[] = {
     {"--host", "PATH", "this trace is a host's; else it is told from the contents", set_host, true},
     {"--guest", "NAME=PATH", "this trace is the guest NAME's", set_guest, true},
-    {"--sync", kSyncModes, "how clocks are joined (default auto); none takes the own\ntime stamps as one clock",
-     set_sync, false},
+    {"--sync", kSyncModes,
+     "how clocks are joined (default auto); none takes the own\ntime stamps as one clock", set_sync,
+     false},
     {"--tsc-hz", "N", "rate of a clock that counts ticks, in Hz", set_tsc_hz, false},
     {"--history", "PATH", "keep the rebuilt states in this file", set_history, false},
     {"--no-cache", "", "neither use nor keep rebuilt states", set_no_cache, false},
     {"--jobs", "N", "use N threads (default: one per CPU)", set_jobs, false},
     {"--format", kFormats, "how the answer is written (default table)", set_format, false},
-    {"--progress", kProgressModes, "show progress on stderr (default auto: on a terminal,\nafter a second)",
-     set_progress, false},
+    {"--progress", kProgressModes,
+     "show progress on stderr (default auto: on a terminal,\nafter a second)", set_progress, false},
     {"--quiet", "", "no messages and no progress on stderr, errors excepted", set_quiet, false},
 };
 

@@ -11,7 +11,7 @@
 namespace vs::cli {
 namespace {
 using namespace std::chrono_literals;
-constexpr auto kPatience = 1s;       // shorter work shows nothing
+constexpr auto kPatience = 1s;  // shorter work shows nothing
 constexpr auto kRedraw = 100ms;
 constexpr std::size_t kBar = 24;
 constexpr std::string_view kClearLine = "\r\x1b[K";
@@ -38,10 +38,9 @@ std::string Progress::line(std::uint64_t done_bytes, std::uint64_t total_bytes,
   }
   const double share =
       std::min(1.0, static_cast<double>(done_bytes) / static_cast<double>(total_bytes));
-  std::string text =
-      fmt::format("{}  {} {:3.0f} %  {} of {}", phase,
-                  report::pad_right(report::plain_bar(share, kBar), kBar), 100 * share,
-                  report::bytes_text(done_bytes), report::bytes_text(total_bytes));
+  std::string text = fmt::format(
+      "{}  {} {:3.0f} %  {} of {}", phase, report::pad_right(report::plain_bar(share, kBar), kBar),
+      100 * share, report::bytes_text(done_bytes), report::bytes_text(total_bytes));
   if (share > 0.02 && share < 1) {
     const double elapsed = std::chrono::duration<double>(now - phase_started_).count();
     text += fmt::format("  {:.0f} s left", elapsed / share * (1 - share));

@@ -1,5 +1,5 @@
 #pragma once
-// The Backend over vs::session: what the program itself uses.
+// The command line's door to the session (src/session): the only file of this floor that names it.
 
 #include <memory>
 

@@ -25,7 +25,8 @@ Error bad(std::string_view text, std::string_view why) {
 std::optional<std::int64_t> decimal(std::string_view text, std::int64_t unit_ns) {
   const std::size_t dot = text.find('.');
   const auto whole = parse_int<std::uint64_t>(text.substr(0, dot));
-  if (!whole || *whole > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return {};
+  if (!whole || *whole > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+    return {};
   auto total = checked_mul<std::int64_t>(static_cast<std::int64_t>(*whole), unit_ns);
   if (dot == std::string_view::npos || !total) return total;
   const std::string_view digits = text.substr(dot + 1);
@@ -46,8 +47,8 @@ Result<HostTime> relative(std::string_view text, const Timeline& timeline) {
     std::int64_t ns;
   };
   // Longer names first: "ms" also ends in "s".
-  constexpr Unit kUnits[] = {{"ns", 1},        {"us", 1'000},      {"µs", 1'000}, {"ms", 1'000'000},
-                             {"s", kSecond},   {"m", 60 * kSecond}};
+  constexpr Unit kUnits[] = {{"ns", 1},         {"us", 1'000},  {"µs", 1'000},
+                             {"ms", 1'000'000}, {"s", kSecond}, {"m", 60 * kSecond}};
   std::string_view number = text.substr(1);
   std::int64_t unit_ns = kSecond;
   for (const Unit& unit : kUnits) {

@@ -1,6 +1,6 @@
 #pragma once
-// Times on the command line: absolute ns, HH:MM:SS.nnnnnnnnn (UTC, where the timeline has an epoch), or
-// +1.5s from the start (units ns, us, ms, s, m; without a unit seconds).
+// Times on the command line: absolute ns, HH:MM:SS.nnnnnnnnn (UTC, where the timeline has an
+// epoch), or +1.5s from the start (units ns, us, ms, s, m; without a unit seconds).
 //
 // Threads: values.
 

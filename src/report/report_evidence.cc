@@ -143,8 +143,9 @@ std::string exits_text(const ReportData& data, const Painter& paint) {
   }
   std::string out =
       paint(Tone::kTitle, "VM exits") +
-      paint(Tone::kDim, "   from kvm_exit to the next kvm_entry; by time, idling last") + "\n" +
-      grid.render(paint, 2);
+      paint(Tone::kDim,
+            "   from kvm_exit to the next kvm_entry, sorted by time that is not idling") +
+      "\n" + grid.render(paint, 2);
   if (machines.size() > kMostMachines) {
     out += paint(Tone::kDim,
                  fmt::format("  {} more VMs: virtscope stat\n", machines.size() - kMostMachines));
@@ -255,15 +256,25 @@ std::string data_text(const ReportData& data, const Painter& paint, std::size_t 
 
 std::string missing_text(const ReportData& data, const Painter& paint, std::size_t width) {
   std::string out;
-  for (std::size_t i = 0; i < data.missing.size(); ++i) {
+  for (std::size_t i = 0; i < data.missing.size();) {
     const auto& status = data.missing[i];
-    out +=
-        "  " +
-        wrap(fmt::format("{} of {} (no {})", status.feature->title,
-                         terminal_text(data.missing_machines[i]), query::kind_list(status.missing)),
-             width - 2, "    ") +
-        "\n";
-    out += paint(Tone::kDim, "    record: ") + data.missing_commands[i] + "\n";
+    std::vector<std::string> names;
+    // Machines that lack the same events share a line.
+    std::size_t end = i;
+    for (; end < data.missing.size() && data.missing[end].feature == status.feature &&
+           data.missing[end].missing == status.missing &&
+           data.missing_commands[end] == data.missing_commands[i];
+         ++end) {
+      names.push_back(terminal_text(data.missing_machines[end]));
+    }
+    out += "  " +
+           wrap(fmt::format("{} of {} (no {})", status.feature->title, name_list(names, 5),
+                            query::kind_list(status.missing)),
+                width - 2, "    ") +
+           "\n";
+    out += paint(Tone::kDim, "    record: ") +
+           wrap_command(data.missing_commands[i], width - 14, "      ") + "\n";
+    i = end;
   }
   return out.empty() ? out : paint(Tone::kTitle, "Not answered") + "\n" + out;
 }

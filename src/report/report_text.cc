@@ -24,7 +24,9 @@ constexpr std::size_t kMostThieves = 4;
 
 std::string machines_text(const ReportData& data) {
   std::string text;
-  if (data.hosts.size() == 1) text = "host " + terminal_text(data.hosts[0]);
+  if (data.hosts.size() == 1) {
+    text = data.hosts[0] == "host" ? "host" : "host " + terminal_text(data.hosts[0]);
+  }
   if (data.hosts.size() > 1) text = plural(data.hosts.size(), "host", "hosts");
   if (!data.vms.empty()) text += " + " + plural(data.vms.size(), "VM", "VMs");
   return text.empty() ? "no kernel trace" : text;
@@ -35,7 +37,7 @@ std::string lost_text(const ReportData& data) {
   return *data.lost_events == 0 ? "none lost" : count_text(*data.lost_events) + " lost";
 }
 
-// "clocks: vm1 and vm2 exact (tsc), error ≤ 1 ns; 0 % of guest events outside guest time"
+// "vm1 and vm2 exact (tsc), error ≤ 1 ns; 0 % of guest events outside guest time"
 std::string clock_line(const ReportData& data) {
   std::vector<std::string> joined;
   std::set<std::string> ways;
@@ -54,8 +56,8 @@ std::string clock_line(const ReportData& data) {
   }
   if (joined.empty()) return {};
   const std::vector<std::string> ways_list(ways.begin(), ways.end());
-  return fmt::format("clocks   {} {}{}; {} of guest events outside guest time",
-                     name_list(joined, 4), name_list(ways_list, 3),
+  return fmt::format("{} {}{}; {} of guest events outside guest time", name_list(joined, 4),
+                     name_list(ways_list, 3),
                      error_known ? ", error ≤ " + duration_text(error) : "", share_text(outside));
 }
 
@@ -72,7 +74,11 @@ std::string head(const ReportData& data, const Painter& paint, std::size_t width
                                                     : time_text(data.begin, data.epoch))) +
       "\n";
   const std::string clocks = clock_line(data);
-  if (!clocks.empty()) out += paint(Tone::kDim, wrap(clocks, width, "         ")) + "\n";
+  if (!clocks.empty()) {
+    out += paint(Tone::kDim, "clocks   " + wrap(clocks, width - 9, "         ")) +
+           "
+           ";
+  }
   return out;
 }
 
@@ -106,7 +112,7 @@ std::string conclusions_text(const ReportData& data, const Painter& paint, std::
     if (line.next.empty() || said_next) continue;
     said_next = true;
     out += "    " + paint(Tone::kDim, "next: ") +
-           wrap(terminal_text(line.next), width - 10, "      ") + "\n";
+           wrap_command(terminal_text(line.next), width - 12, "          ") + "\n";
   }
   if (data.conclusions.size() > kMost) {
     out += fmt::format("    {} more: --format json\n", data.conclusions.size() - kMost);
@@ -117,7 +123,7 @@ std::string conclusions_text(const ReportData& data, const Painter& paint, std::
 // The columns of the vCPU table: every state of A.5, so that a row sums to 100 %.
 struct StateColumn {
   std::string_view head;
-  std::initializer_list<VcpuState> states;
+  std::vector<VcpuState> states;
   std::string_view glyph;
   Tone tone;
   bool always;
@@ -177,21 +183,21 @@ std::string vcpus_text(const ReportData& data, const Painter& paint, std::size_t
   if (data.vcpus.empty()) return {};
   const auto list = shown_vcpus(data);
   std::vector<const StateColumn*> columns;
-  std::size_t used = 2;
+  std::size_t used = 2;  // the indent
   for (const StateColumn& column : state_columns()) {
     const bool seen = std::any_of(list.begin(), list.end(), [&](const VcpuShare* vcpu) {
       return share_in(*vcpu, column) >= 0.0005;
     });
     if (!column.always && !seen) continue;
     columns.push_back(&column);
-    used += std::max<std::size_t>(5, column.head.size()) + 1;
+    used += std::max<std::size_t>(5, column.head.size()) + kGap;
   }
   std::size_t name_width = 4;
   for (const VcpuShare* vcpu : list) {
     name_width = std::max(name_width, display_width(vcpu_name(vcpu->machine, vcpu->vcpu)));
   }
   constexpr std::size_t kPcpuWidth = 8;
-  used += name_width + 1 + kPcpuWidth + 1;
+  used += name_width + kGap + kPcpuWidth + kGap;
   const std::size_t bar = std::clamp<std::size_t>(width > used ? width - used : 0, 10, 30);
   std::vector<Grid::Column> heads = {{"vCPU"}, {"on pCPU"}, {""}};
   for (const StateColumn* column : columns) heads.push_back({std::string(column->head), true});

@@ -79,6 +79,37 @@ std::string wrap(std::string_view text, std::size_t width, std::string_view inde
   return out;
 }
 
+std::string wrap_command(std::string_view command, std::size_t width, std::string_view indent) {
+  std::string out;
+  std::size_t used = 0;
+  char quote = 0;
+  for (const std::string_view word : split(command, ' ')) {
+    const std::size_t size = display_width(word);
+    if (used > 0 && used + 1 + size > width) {
+      out += quote == 0 ? " \\\n" : "\n";
+      out += indent;
+      used = display_width(indent);
+    } else if (used > 0) {
+      out += ' ';
+      ++used;
+    }
+    out += word;
+    used += size;
+    bool escaped = false;
+    for (const char c : word) {
+      const bool is_quote = (c == '"' || c == '\'') && !escaped;
+      escaped = c == '\\' && quote != '\'' && !escaped;
+      if (!is_quote) continue;
+      if (quote == 0) {
+        quote = c;
+      } else if (quote == c) {
+        quote = 0;
+      }
+    }
+  }
+  return out;
+}
+
 std::string stacked_bar(std::span<const BarPart> parts, std::size_t width, const Painter& paint) {
   std::vector<std::size_t> cells;
   std::vector<std::pair<double, std::size_t>> remainders;
@@ -208,7 +239,7 @@ std::string Grid::line(std::span<const Piece> row, std::span<const std::size_t> 
                        const Painter& paint, std::size_t indent) const {
   std::string out(indent, ' ');
   for (std::size_t i = 0; i < row.size(); ++i) {
-    if (i > 0) out += ' ';
+    if (i > 0) out.append(kGap, ' ');
     const std::size_t used = row[i].width > 0 ? row[i].width : display_width(row[i].text);
     const std::string gap(widths[i] > used ? widths[i] - used : 0, ' ');
     const std::string text = paint(row[i].tone, row[i].text);

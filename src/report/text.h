@@ -74,6 +74,11 @@ struct BarPart {
 /// "vm1", "vm1 and vm2", "vm1, vm2 and 3 more".
 [[nodiscard]] std::string name_list(std::span<const std::string> names, std::size_t most);
 
+/// A shell command over several lines that can still be pasted: breaks outside quotes end in " \\";
+/// inside quotes a break stands for a blank, which SQL does not mind.
+[[nodiscard]] std::string wrap_command(std::string_view command, std::size_t width,
+                                       std::string_view indent);
+
 /// A word that a POSIX shell takes literally.
 [[nodiscard]] std::string shell_word(std::string_view text);
 
@@ -83,6 +88,8 @@ struct Piece {
   Tone tone = Tone::kPlain;
   std::size_t width = 0;
 };
+
+inline constexpr std::size_t kGap = 2;  ///< blanks between columns
 
 /// Aligned columns. Heads and cells of right-aligned columns end together.
 class Grid {

@@ -1,0 +1,27 @@
+#pragma once
+// Scenes: whole experiments in memory, for tests of the answers and to look at the pages. All
+// figures are made by fixed rules, so the pages are the same on every machine.
+
+#include <memory>
+
+#include "query/summary.h"
+#include "query/testing/memory_source.h"
+
+namespace vs::query::testing {
+
+struct Scene {
+  std::unique_ptr<MemorySource> source = std::make_unique<MemorySource>();
+  ExperimentSummary summary;
+};
+
+/// Two VMs on the same pCPU: vm1's critical task is robbed by vm2's bursts. 12 s, clocks exact.
+[[nodiscard]] Scene two_vms();
+/// One VM that hardly does anything; nothing lost, nothing stolen.
+[[nodiscard]] Scene idle_vm();
+/// A host without VMs and without KVM events.
+[[nodiscard]] Scene bare_host();
+/// Two hosts with a VM each; names with escapes; a clock that could not be joined, losses, issues
+/// and a trace that could not be opened.
+[[nodiscard]] Scene troubled();
+
+}  // namespace vs::query::testing
