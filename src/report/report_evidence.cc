@@ -1,10 +1,12 @@
 // The lower half of the report's page: exits, pCPUs, clocks, data quality, what is missing.
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
 #include "base/escape.h"
+#include "base/strings.h"
 #include "query/duration.h"
 #include "report/report_page.h"
 
@@ -21,25 +23,28 @@ double ratio(std::int64_t part, std::int64_t whole) {
   return whole <= 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-// "handling 71 %, stolen 26 %": the two largest parts.
-std::string split_text(const ExitStat& stat) {
+// "kernel 71 stolen 26": the largest parts in percent, in the words of the vCPU table.
+std::string split_text(const ExitStat& stat, std::size_t most) {
+  constexpr std::array<std::string_view, kExitParts> kWords = {"kernel", "vmm", "halted", "poll",
+                                                               "stolen"};
   std::vector<std::pair<double, std::size_t>> parts;
-  for (std::size_t i = 0; i < kExitParts; ++i)
+  for (std::size_t i = 0; i < kExitParts; ++i) {
     parts.emplace_back(ratio(stat.parts_ns[i], stat.total_ns), i);
+  }
   std::sort(parts.rbegin(), parts.rend());
   std::string text;
-  for (std::size_t i = 0; i < 2 && parts[i].first >= 0.01; ++i) {
-    if (i > 0) text += ", ";
-    text += fmt::format("{} {:.0f} %", name_of(static_cast<ExitPart>(parts[i].second)),
-                        100 * parts[i].first);
+  for (std::size_t i = 0; i < most && parts[i].first >= (i == 0 ? 0.01 : 0.05); ++i) {
+    text +=
+        fmt::format("{}{} {:.0f}", i > 0 ? " " : "", kWords[parts[i].second], 100 * parts[i].first);
   }
   return text;
 }
 
-std::vector<Piece> exit_row(const ExitStat& stat, std::string label, double seconds) {
+std::vector<Piece> exit_row(const ExitStat& stat, std::string label, double seconds,
+                            std::size_t parts) {
   const auto& d = stat.durations;
   const double per_second = seconds > 0 ? static_cast<double>(stat.count()) / seconds : 0;
-  return {{std::move(label)},
+  return {{"  " + std::move(label)},
           {count_text(stat.count())},
           {rate_text(per_second)},
           {duration_text(stat.total_ns)},
@@ -47,28 +52,33 @@ std::vector<Piece> exit_row(const ExitStat& stat, std::string label, double seco
           {duration_text(d.quantile(0.5))},
           {duration_text(d.quantile(0.99))},
           {duration_text(d.max())},
-          {split_text(stat), Tone::kDim, 0}};
+          {split_text(stat, parts), Tone::kDim, 0}};
 }
 
 // A machine's reasons by the time that is not the guest's own idling.
-void add_machine(std::vector<const ExitStat*> stats, double seconds, Grid& grid) {
+void add_machine(std::vector<const ExitStat*> stats, double seconds, std::size_t parts,
+                 Grid& grid) {
   std::stable_sort(stats.begin(), stats.end(), [](const ExitStat* a, const ExitStat* b) {
     return a->busy_ns() > b->busy_ns();
   });
+  grid.add_line(clip(terminal_text(stats[0]->machine), 60), Tone::kPlain);
   const std::size_t shown = stats.size() <= kMostReasons + 1 ? stats.size() : kMostReasons;
-  const std::string machine = clip(terminal_text(stats[0]->machine), 16);
   for (std::size_t i = 0; i < shown; ++i) {
-    std::string label = pad_right(i == 0 ? machine : "", display_width(machine) + 1);
-    label += clip(terminal_text(stats[i]->reason), 20);
-    grid.add(exit_row(*stats[i], std::move(label), seconds));
+    grid.add(exit_row(*stats[i], clip(terminal_text(stats[i]->reason), 18), seconds, parts));
   }
   if (shown == stats.size()) return;
   ExitStat rest;
   for (std::size_t i = shown; i < stats.size(); ++i) rest.add(*stats[i]);
-  grid.add(exit_row(
-      rest,
-      std::string(display_width(machine) + 1, ' ') + plural(stats.size() - shown, "more", "more"),
-      seconds));
+  grid.add(exit_row(rest, plural(stats.size() - shown, "other reason", "other reasons"), seconds,
+                    parts));
+}
+
+std::size_t widest_line(std::string_view text) {
+  std::size_t widest = 0;
+  for (const std::string_view line : split(text, '\n')) {
+    widest = std::max(widest, display_width(line));
+  }
+  return widest;
 }
 
 // "vm1 41 %, vm2 30 %": the VMs on a pCPU, largest first.
@@ -111,44 +121,50 @@ std::string optional_duration(const std::optional<std::int64_t>& ns) {
 
 }  // namespace
 
-std::string exits_text(const ReportData& data, const Painter& paint) {
+std::string exits_text(const ReportData& data, const Painter& paint, std::size_t width) {
   std::vector<std::vector<const ExitStat*>> machines;
   for (const ExitStat& stat : data.exits) {
-    if (machines.empty() || machines.back().front()->machine != stat.machine)
+    if (machines.empty() || machines.back().front()->machine != stat.machine) {
       machines.emplace_back();
+    }
     machines.back().push_back(&stat);
   }
   if (machines.empty()) return {};
-  const auto busy = [](const std::vector<const ExitStat*>& stats) {
-    std::int64_t sum = 0;
-    for (const ExitStat* stat : stats) sum += stat->busy_ns();
-    return sum;
-  };
-  if (machines.size() > kMostMachines) {
+  const std::size_t all = machines.size();
+  if (all > kMostMachines) {
+    const auto busy = [](const std::vector<const ExitStat*>& stats) {
+      std::int64_t sum = 0;
+      for (const ExitStat* stat : stats) sum += stat->busy_ns();
+      return sum;
+    };
     std::stable_sort(machines.begin(), machines.end(),
                      [&](const auto& a, const auto& b) { return busy(a) > busy(b); });
+    machines.resize(kMostMachines);
   }
-  Grid grid({{"exits"},
-             {"count", true},
-             {"/s", true},
-             {"total", true},
-             {"mean", true},
-             {"p50", true},
-             {"p99", true},
-             {"max", true},
-             {"where the time went"}});
   const double seconds = static_cast<double>(data.duration_ns()) / 1e9;
-  for (std::size_t i = 0; i < machines.size() && i < kMostMachines; ++i) {
-    add_machine(machines[i], seconds, grid);
-  }
-  std::string out =
-      paint(Tone::kTitle, "VM exits") +
-      paint(Tone::kDim,
-            "   from kvm_exit to the next kvm_entry, sorted by time that is not idling") +
-      "\n" + grid.render(paint, 2);
-  if (machines.size() > kMostMachines) {
-    out += paint(Tone::kDim,
-                 fmt::format("  {} more VMs: virtscope stat\n", machines.size() - kMostMachines));
+  const auto table = [&](std::size_t parts) {
+    Grid grid({{"reason"},
+               {"count", true},
+               {"/s", true},
+               {"total", true},
+               {"mean", true},
+               {"p50", true},
+               {"p99", true},
+               {"max", true},
+               {"% of time"}});
+    for (const auto& stats : machines) add_machine(stats, seconds, parts, grid);
+    return grid;
+  };
+  // The split says less where the figures leave less room.
+  std::size_t parts = 3;
+  while (parts > 1 && widest_line(table(parts).render(Painter(false), 2)) > width) --parts;
+  std::string out = paint(Tone::kTitle, "VM exits") +
+                    paint(Tone::kDim,
+                          "   from kvm_exit to the next kvm_entry, sorted by time that is not "
+                          "idling") +
+                    "\n" + table(parts).render(paint, 2);
+  if (all > kMostMachines) {
+    out += paint(Tone::kDim, fmt::format("  {} more VMs: virtscope stat\n", all - kMostMachines));
   }
   return out;
 }
@@ -238,7 +254,8 @@ std::string data_text(const ReportData& data, const Painter& paint, std::size_t 
     if (shown == kMost) continue;
     ++shown;
     const bool error = issue.severity == "error";
-    std::string text = fmt::format("{} {}", issue.code, terminal_text(issue.place));
+    std::string text = issue.code;
+    if (!issue.place.empty()) text += " " + terminal_text(issue.place);
     text += ": " + terminal_text(issue.message);
     if (issue.count > 1)
       text += fmt::format(" ({} times)", count_text(static_cast<std::uint64_t>(issue.count)));
@@ -254,27 +271,52 @@ std::string data_text(const ReportData& data, const Painter& paint, std::size_t 
   return lines.empty() ? lines : paint(Tone::kTitle, "Data") + "\n" + lines;
 }
 
-std::string missing_text(const ReportData& data, const Painter& paint, std::size_t width) {
-  std::string out;
+namespace {
+
+// What the same missing events keep from the same machines.
+struct Gap {
+  std::vector<std::string> titles;
+  std::vector<std::string> machines;
+  std::string events;
+  std::string command;
+};
+
+std::vector<Gap> gaps_of(const ReportData& data) {
+  std::vector<Gap> gaps;
   for (std::size_t i = 0; i < data.missing.size();) {
     const auto& status = data.missing[i];
-    std::vector<std::string> names;
-    // Machines that lack the same events share a line.
-    std::size_t end = i;
-    for (; end < data.missing.size() && data.missing[end].feature == status.feature &&
-           data.missing[end].missing == status.missing &&
-           data.missing_commands[end] == data.missing_commands[i];
-         ++end) {
-      names.push_back(terminal_text(data.missing_machines[end]));
+    Gap gap{{std::string(status.feature->title)},
+            {},
+            query::kind_list(status.missing),
+            data.missing_commands[i]};
+    for (; i < data.missing.size() && data.missing[i].feature == status.feature &&
+           data.missing[i].missing == status.missing && data.missing_commands[i] == gap.command;
+         ++i) {
+      gap.machines.push_back(terminal_text(data.missing_machines[i]));
     }
+    const auto same = std::find_if(gaps.begin(), gaps.end(), [&](const Gap& other) {
+      return other.machines == gap.machines && other.command == gap.command;
+    });
+    if (same == gaps.end()) {
+      gaps.push_back(std::move(gap));
+    } else {
+      same->titles.push_back(gap.titles[0]);
+    }
+  }
+  return gaps;
+}
+
+}  // namespace
+
+std::string missing_text(const ReportData& data, const Painter& paint, std::size_t width) {
+  std::string out;
+  for (const Gap& gap : gaps_of(data)) {
     out += "  " +
-           wrap(fmt::format("{} of {} (no {})", status.feature->title, name_list(names, 5),
-                            query::kind_list(status.missing)),
+           wrap(fmt::format("{}: {} (no {})", name_list(gap.machines, 5),
+                            fmt::join(gap.titles, ", "), gap.events),
                 width - 2, "    ") +
-           "\n";
-    out += paint(Tone::kDim, "    record: ") +
-           wrap_command(data.missing_commands[i], width - 14, "      ") + "\n";
-    i = end;
+           "\n" + paint(Tone::kDim, "    record: ") +
+           wrap_command(gap.command, width - 14, "      ") + "\n";
   }
   return out.empty() ? out : paint(Tone::kTitle, "Not answered") + "\n" + out;
 }

@@ -8,7 +8,8 @@
 
 namespace vs::report::page {
 
-[[nodiscard]] std::string exits_text(const ReportData& data, const Painter& paint);
+[[nodiscard]] std::string exits_text(const ReportData& data, const Painter& paint,
+                                     std::size_t width);
 [[nodiscard]] std::string pcpus_text(const ReportData& data, const Painter& paint);
 [[nodiscard]] std::string clocks_text(const ReportData& data, const Painter& paint);
 /// Losses and issues.

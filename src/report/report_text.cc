@@ -21,6 +21,7 @@ using query::duration_text;
 constexpr std::size_t kMostVcpus = 24;
 constexpr std::size_t kMostVictims = 8;
 constexpr std::size_t kMostThieves = 4;
+constexpr std::size_t kPcpuWidth = 8;
 
 std::string machines_text(const ReportData& data) {
   std::string text;
@@ -33,8 +34,14 @@ std::string machines_text(const ReportData& data) {
 }
 
 std::string lost_text(const ReportData& data) {
-  if (!data.lost_events) return data.losses.empty() ? "losses unknown" : "some lost";
-  return *data.lost_events == 0 ? "none lost" : count_text(*data.lost_events) + " lost";
+  if (data.losses.empty()) {
+    if (!data.lost_events) return "losses unknown";
+    return *data.lost_events == 0 ? "none lost" : count_text(*data.lost_events) + " lost";
+  }
+  std::int64_t known = 0;
+  for (const LossLine& loss : data.losses) known += loss.events.value_or(0);
+  const auto lost = std::max(data.lost_events.value_or(0), static_cast<std::uint64_t>(known));
+  return lost == 0 ? "some lost" : count_text(lost) + " lost";
 }
 
 // "vm1 and vm2 exact (tsc), error ≤ 1 ns; 0 % of guest events outside guest time"
@@ -75,9 +82,7 @@ std::string head(const ReportData& data, const Painter& paint, std::size_t width
       "\n";
   const std::string clocks = clock_line(data);
   if (!clocks.empty()) {
-    out += paint(Tone::kDim, "clocks   " + wrap(clocks, width - 9, "         ")) +
-           "
-           ";
+    out += paint(Tone::kDim, "clocks   " + wrap(clocks, width - 9, "         ")) + "\n";
   }
   return out;
 }
@@ -176,49 +181,72 @@ std::vector<const VcpuShare*> shown_vcpus(const ReportData& data) {
 }
 
 std::string vcpu_name(const std::string& machine, std::int64_t vcpu) {
-  return clip(terminal_text(machine), 16) + "/" + std::to_string(vcpu);
+  return clip(terminal_text(machine), 12) + "/" + std::to_string(vcpu);
 }
 
-std::string vcpus_text(const ReportData& data, const Painter& paint, std::size_t width) {
-  if (data.vcpus.empty()) return {};
-  const auto list = shown_vcpus(data);
+// The columns that say something, and how wide everything may be.
+struct VcpuLayout {
   std::vector<const StateColumn*> columns;
-  std::size_t used = 2;  // the indent
+  std::size_t gap = 2;
+  std::size_t bar = 0;  // 0 = no room for one
+};
+
+VcpuLayout layout_of(std::span<const VcpuShare* const> list, std::size_t width) {
+  VcpuLayout layout;
+  std::size_t name_width = 4;
+  std::size_t pcpu_width = 4;
+  for (const VcpuShare* vcpu : list) {
+    name_width = std::max(name_width, display_width(vcpu_name(vcpu->machine, vcpu->vcpu)));
+    pcpu_width = std::max(pcpu_width, std::min(kPcpuWidth, pcpus_text(vcpu->pcpu_ns).size()));
+  }
+  std::size_t used = 2 + name_width + pcpu_width;  // the indent first
   for (const StateColumn& column : state_columns()) {
     const bool seen = std::any_of(list.begin(), list.end(), [&](const VcpuShare* vcpu) {
       return share_in(*vcpu, column) >= 0.0005;
     });
     if (!column.always && !seen) continue;
-    columns.push_back(&column);
-    used += std::max<std::size_t>(5, column.head.size()) + kGap;
+    layout.columns.push_back(&column);
+    used += std::max<std::size_t>(5, column.head.size());
   }
-  std::size_t name_width = 4;
-  for (const VcpuShare* vcpu : list) {
-    name_width = std::max(name_width, display_width(vcpu_name(vcpu->machine, vcpu->vcpu)));
+  const std::size_t gaps = layout.columns.size() + 2;
+  constexpr std::size_t kLeastBar = 10;
+  constexpr std::size_t kMostBar = 30;
+  if (used + 2 * gaps + kLeastBar > width) layout.gap = 1;
+  const std::size_t taken = used + layout.gap * gaps;
+  if (taken + kLeastBar <= width) layout.bar = std::min(kMostBar, width - taken);
+  return layout;
+}
+
+std::vector<Piece> vcpu_row(const VcpuShare& vcpu, const VcpuLayout& layout, const Painter& paint) {
+  std::vector<BarPart> parts;
+  for (const StateColumn& column : state_columns()) {
+    parts.push_back({share_in(vcpu, column), column.glyph, column.tone});
   }
-  constexpr std::size_t kPcpuWidth = 8;
-  used += name_width + kGap + kPcpuWidth + kGap;
-  const std::size_t bar = std::clamp<std::size_t>(width > used ? width - used : 0, 10, 30);
-  std::vector<Grid::Column> heads = {{"vCPU"}, {"on pCPU"}, {""}};
-  for (const StateColumn* column : columns) heads.push_back({std::string(column->head), true});
-  Grid grid(heads);
-  for (const VcpuShare* vcpu : list) {
-    std::vector<BarPart> parts;
-    std::vector<Piece> row = {{vcpu_name(vcpu->machine, vcpu->vcpu), Tone::kPlain, 0},
-                              {clip(pcpus_text(vcpu->pcpu_ns), kPcpuWidth), Tone::kDim, 0},
-                              {}};
-    for (const StateColumn& column : state_columns()) {
-      parts.push_back({share_in(*vcpu, column), column.glyph, column.tone});
-    }
-    for (const StateColumn* column : columns) {
-      const double share = share_in(*vcpu, *column);
-      const bool alarm = column->tone == Tone::kStolen && share >= 0.02;
-      const Tone tone = share < 0.0005 ? Tone::kDim : alarm ? Tone::kBad : Tone::kPlain;
-      row.push_back({percent_text(share), tone, 0});
-    }
-    row[2] = {stacked_bar(parts, bar, paint), Tone::kPlain, bar};
-    grid.add(std::move(row));
+  std::vector<Piece> row = {{vcpu_name(vcpu.machine, vcpu.vcpu), Tone::kPlain, 0},
+                            {clip(pcpus_text(vcpu.pcpu_ns), kPcpuWidth), Tone::kDim, 0}};
+  if (layout.bar > 0) {
+    row.push_back({stacked_bar(parts, layout.bar, paint), Tone::kPlain, layout.bar});
   }
+  for (const StateColumn* column : layout.columns) {
+    const double share = share_in(vcpu, *column);
+    const bool alarm = column->tone == Tone::kStolen && share >= 0.02;
+    const Tone tone = share < 0.0005 ? Tone::kDim : alarm ? Tone::kBad : Tone::kPlain;
+    row.push_back({percent_text(share), tone, 0});
+  }
+  return row;
+}
+
+std::string vcpus_text(const ReportData& data, const Painter& paint, std::size_t width) {
+  if (data.vcpus.empty()) return {};
+  const auto list = shown_vcpus(data);
+  const VcpuLayout layout = layout_of(list, width);
+  std::vector<Grid::Column> heads = {{"vCPU"}, {"pCPU"}};
+  if (layout.bar > 0) heads.push_back({""});
+  for (const StateColumn* column : layout.columns) {
+    heads.push_back({std::string(column->head), true});
+  }
+  Grid grid(std::move(heads), layout.gap);
+  for (const VcpuShare* vcpu : list) grid.add(vcpu_row(*vcpu, layout, paint));
   std::string out = paint(Tone::kTitle, "vCPUs") +
                     paint(Tone::kDim, "   percent of each vCPU's life; a row sums to 100") + "\n" +
                     grid.render(paint, 2);
@@ -226,51 +254,48 @@ std::string vcpus_text(const ReportData& data, const Painter& paint, std::size_t
     out += paint(Tone::kDim, fmt::format("  {} more vCPUs, less stolen: --format json\n",
                                          data.vcpus.size() - list.size()));
   }
+  if (layout.bar == 0) return out;
   return out + paint(Tone::kDim, "  █ guest  ▒ kernel, vmm, irq  ╳ stolen  ░ blocked  · idle") +
          "\n";
 }
 
 std::string thief_name(const Thief& thief) {
-  if (thief.by_machine.empty()) return "nobody known (pCPU idle, woken late)";
-  std::string text = clip(terminal_text(thief.by_machine), 16);
+  if (thief.by_machine.empty()) return "nobody (pCPU idle or unknown)";
+  std::string text = clip(terminal_text(thief.by_machine), 12);
   if (thief.by_vcpu) text += "/" + std::to_string(*thief.by_vcpu);
   if (!thief.by_comm.empty()) text += " " + clip(terminal_text(thief.by_comm), 16);
   if (thief.by_tid) text += " (" + std::to_string(*thief.by_tid) + ")";
   return text;
 }
 
+void add_thief(const Thief& thief, std::string name, std::int64_t total, Grid& grid) {
+  const double share = static_cast<double>(thief.total_ns) / static_cast<double>(total);
+  const auto count = static_cast<std::int64_t>(std::max<std::uint64_t>(1, thief.count));
+  grid.add({{"  " + std::move(name)},
+            {duration_text(thief.total_ns), Tone::kPlain, 0},
+            {percent_text(share), Tone::kPlain, 0},
+            {plain_bar(share, 12), Tone::kStolen, 0},
+            {count_text(thief.count), Tone::kPlain, 0},
+            {duration_text(thief.total_ns / count), Tone::kPlain, 0},
+            {duration_text(thief.max_ns), Tone::kPlain, 0},
+            {clip(pcpus_text(thief.pcpu_ns), kPcpuWidth), Tone::kDim, 0}});
+}
+
 // One vCPU's thieves; those beyond the first few in one row.
 void add_thieves(std::span<const Thief> thieves, std::int64_t total, Grid& grid) {
-  const auto add = [&](std::string victim, std::string who, std::int64_t ns, std::uint64_t count,
-                       std::int64_t longest, const std::string& pcpus) {
-    const double share = static_cast<double>(ns) / static_cast<double>(total);
-    grid.add({{std::move(victim)},
-              {duration_text(ns), Tone::kPlain, 0},
-              {percent_text(share), Tone::kPlain, 0},
-              {plain_bar(share, 12), Tone::kStolen, 0},
-              {std::move(who)},
-              {count_text(count), Tone::kPlain, 0},
-              {duration_text(ns / static_cast<std::int64_t>(std::max<std::uint64_t>(1, count))),
-               Tone::kPlain, 0},
-              {duration_text(longest), Tone::kPlain, 0},
-              {clip(pcpus, 6), Tone::kDim, 0}});
-  };
+  grid.add_line(fmt::format("{} lost {}", vcpu_name(thieves[0].machine, thieves[0].vcpu),
+                            duration_text(total)),
+                Tone::kPlain);
   const std::size_t shown = thieves.size() <= kMostThieves + 1 ? thieves.size() : kMostThieves;
-  for (std::size_t i = 0; i < shown; ++i) {
-    const Thief& t = thieves[i];
-    add(i == 0 ? vcpu_name(t.machine, t.vcpu) : "", thief_name(t), t.total_ns, t.count, t.max_ns,
-        pcpus_text(t.pcpu_ns));
-  }
+  for (const Thief& thief : thieves.first(shown)) add_thief(thief, thief_name(thief), total, grid);
+  if (shown == thieves.size()) return;
   Thief rest;
-  for (const Thief& t : thieves.subspan(shown)) {
-    rest.total_ns += t.total_ns;
-    rest.count += t.count;
-    rest.max_ns = std::max(rest.max_ns, t.max_ns);
+  for (const Thief& thief : thieves.subspan(shown)) {
+    rest.total_ns += thief.total_ns;
+    rest.count += thief.count;
+    rest.max_ns = std::max(rest.max_ns, thief.max_ns);
   }
-  if (shown < thieves.size()) {
-    add("", plural(thieves.size() - shown, "other", "others"), rest.total_ns, rest.count,
-        rest.max_ns, "");
-  }
+  add_thief(rest, plural(thieves.size() - shown, "other", "others"), total, grid);
 }
 
 std::string thieves_text(const ReportData& data, const Painter& paint) {
@@ -297,11 +322,10 @@ std::string thieves_text(const ReportData& data, const Painter& paint) {
                    [](const Victim& a, const Victim& b) { return a.total > b.total; });
   const std::size_t all = victims.size();
   victims.resize(std::min(all, kMostVictims));
-  Grid grid({{"vCPU"},
-             {"lost", true},
+  Grid grid({{"to"},
+             {"time", true},
              {"%", true},
              {""},
-             {"to"},
              {"times", true},
              {"mean", true},
              {"longest", true},
@@ -327,7 +351,7 @@ std::string report_text(const ReportData& data, const TextOptions& options) {
   out += conclusions_text(data, paint, options.width);
   for (const std::string& part :
        {vcpus_text(data, paint, options.width), thieves_text(data, paint),
-        page::exits_text(data, paint), page::pcpus_text(data, paint),
+        page::exits_text(data, paint, options.width), page::pcpus_text(data, paint),
         page::clocks_text(data, paint), page::data_text(data, paint, options.width),
         page::missing_text(data, paint, options.width)}) {
     if (!part.empty()) out += "\n" + part;

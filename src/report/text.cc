@@ -239,7 +239,7 @@ std::string Grid::line(std::span<const Piece> row, std::span<const std::size_t> 
                        const Painter& paint, std::size_t indent) const {
   std::string out(indent, ' ');
   for (std::size_t i = 0; i < row.size(); ++i) {
-    if (i > 0) out.append(kGap, ' ');
+    if (i > 0) out.append(gap_, ' ');
     const std::size_t used = row[i].width > 0 ? row[i].width : display_width(row[i].text);
     const std::string gap(widths[i] > used ? widths[i] - used : 0, ' ');
     const std::string text = paint(row[i].tone, row[i].text);

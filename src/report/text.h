@@ -89,8 +89,6 @@ struct Piece {
   std::size_t width = 0;
 };
 
-inline constexpr std::size_t kGap = 2;  ///< blanks between columns
-
 /// Aligned columns. Heads and cells of right-aligned columns end together.
 class Grid {
  public:
@@ -98,7 +96,8 @@ class Grid {
     std::string head;
     bool right = false;
   };
-  explicit Grid(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  explicit Grid(std::vector<Column> columns, std::size_t gap = 2)
+      : columns_(std::move(columns)), gap_(gap) {}
 
   void add(std::vector<Piece> row) { rows_.push_back(std::move(row)); }
   /// A line of its own between the rows, not aligned.
@@ -111,6 +110,7 @@ class Grid {
   [[nodiscard]] std::string line(std::span<const Piece> row, std::span<const std::size_t> widths,
                                  const Painter& paint, std::size_t indent) const;
   std::vector<Column> columns_;
+  std::size_t gap_;  ///< blanks between columns
   std::vector<std::vector<Piece>> rows_;
 };
 
