@@ -34,7 +34,7 @@ BlockSource::BlockSource(const os::File& file, const CpuRegion& region, bool com
       report_(std::move(report)),
       begin_(region.offset) {
   const std::uint64_t there = region.offset < file.size() ? file.size() - region.offset : 0;
-  truncated_ = region.size > there;
+  truncated_ = region.size > there || region.open_end;
   end_ = region.offset + std::min(region.size, there);
   rewind();
 }
@@ -80,7 +80,7 @@ Result<bool> BlockSource::next_plain(Block& block) {
 std::string BlockSource::chunk_fault(const Chunk& chunk) const {
   std::string fault = check_sizes(chunk.packed, chunk.unpacked, limits::kChunkBytes, "kChunkBytes");
   if (!fault.empty()) return fmt::format("chunk {} {}", chunk_, fault);
-  if (chunk.packed > end_ - chunk.data() && !truncated_) {
+  if (chunk.packed > end_ - chunk.data() && end_ != file_.size()) {
     return fmt::format("chunk {} claims {} packed bytes, {} remain", chunk_, chunk.packed,
                        end_ - chunk.data());
   }
@@ -126,6 +126,7 @@ Result<std::optional<BlockSource::Chunk>> BlockSource::next_chunk(bool quiet) {
     const std::string fault = chunk_fault(chunk);
     if (fault.empty()) {
       chunk.cut = chunk.packed > end_ - chunk.data();
+      truncated_ = truncated_ || chunk.cut;
       gap_ = false;
       return std::optional<Chunk>(chunk);
     }
@@ -138,6 +139,7 @@ Result<std::optional<BlockSource::Chunk>> BlockSource::next_chunk(bool quiet) {
     gap_ = true;
     at_ = found;
     ++chunk_;
+    chunk_count_ = 0;  // which chunk this is cannot be told any more
   }
   const bool counted = chunk_count_ != 0 && chunk_ < chunk_count_;
   if (counted && !truncated_ && !gap_ && !ended_ && !quiet) {

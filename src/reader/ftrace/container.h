@@ -48,6 +48,7 @@ struct CpuRegion {
   std::uint32_t cpu = 0;
   std::uint64_t offset = 0;
   std::uint64_t size = 0;  ///< bytes by the file's table, may pass the file's end
+  bool open_end = false;   ///< the file was cut in it: found without a table, its size is not known
 };
 
 struct Buffer {

@@ -47,8 +47,13 @@ std::uint64_t align_up(std::uint64_t value, std::uint64_t alignment) {
 
 }  // namespace
 
-Result<V7Reader::Section> V7Reader::section_at(std::uint64_t offset) const {
+Result<V7Reader::Section> V7Reader::header_at(std::uint64_t offset) const {
   FileReader reader(file_, name_, out_.header.order, offset);
+  if (reader.remaining() < kSectionHeaderBytes) {
+    return reader.error(ErrorCode::kTruncated,
+                        fmt::format("{} bytes remain, a section header takes {}",
+                                    reader.remaining(), kSectionHeaderBytes));
+  }
   Section section;
   section.header = offset;
   VS_ASSIGN(section.id, reader.read<std::uint16_t>("a section header"));
@@ -56,15 +61,19 @@ Result<V7Reader::Section> V7Reader::section_at(std::uint64_t offset) const {
   VS_TRY(reader.skip(4, "a section header"));  // id of the description
   VS_ASSIGN(section.size, reader.read<std::uint64_t>("a section header"));
   section.data = reader.offset();
-  reader.seek(offset);
-  if (!is_section_id(section.id)) {
-    return reader.error(ErrorCode::kMalformed, fmt::format("unknown section id {}", section.id));
-  }
-  if (section.flags > 1) {
-    return reader.error(ErrorCode::kMalformed, fmt::format("section {} has unknown flags {:#x}",
-                                                           section.id, section.flags));
-  }
   return section;
+}
+
+Result<V7Reader::Section> V7Reader::section_at(std::uint64_t offset) const {
+  VS_ASSIGN(const Section section, header_at(offset));
+  std::string fault;
+  if (!is_section_id(section.id)) {
+    fault = fmt::format("unknown section id {}", section.id);
+  } else if (section.flags > 1) {
+    fault = fmt::format("section {} has unknown flags {:#x}", section.id, section.flags);
+  }
+  if (fault.empty()) return section;
+  return Error{ErrorCode::kMalformed, fault, report_.place(offset), ""};
 }
 
 Result<std::vector<std::byte>> V7Reader::load_packed(const Section& section, FileReader reader) {
@@ -93,8 +102,11 @@ Result<std::vector<std::byte>> V7Reader::load_packed(const Section& section, Fil
   std::vector<std::byte> out(unpacked);
   const Unpacker::Outcome outcome = unpacker_.unpack(bytes, out);
   if (outcome.fault.empty()) return out;
-  return Error{ErrorCode::kMalformed, fmt::format("section {}: {}", section.id, outcome.fault),
-               report_.place(section.header), ""};
+  // The parts of a section stand one after the other: those before the fault are good.
+  report_.add(IssueCode::kBadSection, section.header,
+              fmt::format("section {}: {}", section.id, outcome.fault));
+  out.resize(outcome.bytes);
+  return out;
 }
 
 Result<std::vector<std::byte>> V7Reader::load_section(const Section& section) {
@@ -198,12 +210,14 @@ void V7Reader::take_option(std::uint16_t id, Bytes data, std::uint64_t place) {
 void V7Reader::take_buffer(Bytes data, std::uint64_t place) {
   auto buffer = parse_buffer_option(data, out_.header.order);
   if (!buffer.ok()) {
+    buffer_lost_ = true;
     report_.add(IssueCode::kBadSection, place, fmt::format("BUFFER: {}", buffer.error().what));
     return;
   }
   const auto section = section_at(buffer->place);
   if (section.ok() && section->id == kFlyrecordSection) {
     buffer->compressed = section->compressed();
+    clip_regions(*section, *buffer);
   } else {
     const std::string why =
         section.ok() ? fmt::format("section id {}", section->id) : section.error().what;
@@ -221,20 +235,41 @@ void V7Reader::take_buffer(Bytes data, std::uint64_t place) {
   out_.buffers.push_back(std::move(*buffer));
 }
 
+/// CPU data lie inside their section; a size that passes its end is cut to it.
+void V7Reader::clip_regions(const Section& section, Buffer& buffer) {
+  if (section.size == 0 || section.size > UINT64_MAX - section.data) return;
+  const std::uint64_t end = section.data + section.size;
+  for (CpuRegion& region : buffer.cpus) {
+    if (region.offset < section.data || region.offset >= end) continue;
+    if (region.size <= end - region.offset) continue;
+    report_.add(IssueCode::kBadSection, region.offset,
+                fmt::format("{} bytes of CPU data, {} remain in their section", region.size,
+                            end - region.offset),
+                fmt::format("cpu {}", region.cpu));
+    region.size = end - region.offset;
+  }
+}
+
 void V7Reader::scan() {
   if (scanned_) return;
   scanned_ = true;
   std::uint64_t offset = out_.header.end;
   while (offset < file_.size() && file_.size() - offset >= kSectionHeaderBytes) {
-    const auto section = section_at(offset);
-    if (!section.ok()) {
-      report_.add_at(IssueCode::kBadSection, section.error().where, section.error().what);
-      break;
+    const auto section = header_at(offset);
+    if (!section.ok()) break;
+    const auto known = section_at(offset);
+    const bool fits = section->size <= file_.size() - section->data;
+    if (!known.ok()) {
+      report_.add_at(IssueCode::kBadSection, known.error().where, known.error().what);
+      // A section of a kind that we do not know is stepped over; anything else is no section.
+      if (!fits || section->size == 0) break;
+      offset = section->data + section->size;
+      continue;
     }
     sections_.push_back(*section);
     // A section of size 0 was never finished; nothing was written after it.
     if (section->size == 0 && section->id == kFlyrecordSection) break;
-    if (section->size > file_.size() - section->data) {
+    if (!fits) {
       report_.add(IssueCode::kTruncatedFile, file_.size(),
                   fmt::format("section {} at byte {} lacks {} of its {} bytes", section->id,
                               section->header, section->size - (file_.size() - section->data),
@@ -285,6 +320,11 @@ void V7Reader::read_part(std::uint16_t id, PartReader part, std::string_view mis
     }
   } else {
     FileReader reader(file_, name_, out_.header.order, section->data);
+    if (section->size > reader.remaining()) {
+      report_.add(IssueCode::kBadSection, section->header,
+                  fmt::format("section {} claims {} bytes, {} remain", section->id, section->size,
+                              reader.remaining()));
+    }
     status = part(reader, out_);
   }
   if (!status.ok())
@@ -292,12 +332,22 @@ void V7Reader::read_part(std::uint16_t id, PartReader part, std::string_view mis
 }
 
 void V7Reader::read() {
-  if (!follow_chain()) scan();
+  const bool whole = follow_chain();
+  const bool searched = whole && !buffer_lost_ && out_.buffers.empty();
+  if (!whole || buffer_lost_ || searched) scan();
+  if (searched && !out_.buffers.empty()) {
+    report_.add(
+        IssueCode::kMissingIndex, out_.header.options_offset,
+        "the chain of options ends before the CPU data; sections are found by their headers");
+  }
   read_part(option::kHeaderInfo, read_header_info, "no page header format; the usual one is taken");
   read_part(option::kFtraceEvents, read_ftrace_formats, "");
   read_part(option::kEventFormats, read_event_formats, "no event formats: events cannot be named");
   read_part(option::kCmdlines, read_cmdlines, "");
   if (scanned_) recover_buffers();
+  if (out_.buffers.empty()) {
+    report_.add(IssueCode::kMissingStream, file_.size(), "the file holds no CPU data");
+  }
 }
 
 std::uint32_t V7Reader::cpu_limit() const { return out_.options.cpu_count.value_or(limits::kCpus); }
@@ -326,7 +376,8 @@ void V7Reader::recover_packed(const Section& section, std::uint64_t end, Buffer&
   while (at < end && buffer.cpus.size() < cpu_limit()) {
     const std::uint64_t region_end = walk_chunks(at, end);
     if (region_end == at) break;
-    buffer.cpus.push_back({static_cast<std::uint32_t>(buffer.cpus.size()), at, region_end - at});
+    buffer.cpus.push_back(
+        {static_cast<std::uint32_t>(buffer.cpus.size()), at, region_end - at, false});
     at = align_up(region_end, out_.header.page_size);
   }
 }
@@ -338,7 +389,8 @@ void V7Reader::recover_plain(const Section& section, std::uint64_t end, Buffer& 
   std::uint64_t last = 0;
   const auto finish = [&](std::uint64_t at) {
     if (at > begin)
-      buffer.cpus.push_back({static_cast<std::uint32_t>(buffer.cpus.size()), begin, at - begin});
+      buffer.cpus.push_back(
+          {static_cast<std::uint32_t>(buffer.cpus.size()), begin, at - begin, false});
     begin = at;
   };
   for (std::uint64_t at = begin; at < end; at += page_size) {
@@ -354,12 +406,17 @@ void V7Reader::recover_plain(const Section& section, std::uint64_t end, Buffer& 
 void V7Reader::recover_buffers() {
   for (const Section& section : sections_) {
     if (section.id != kFlyrecordSection) continue;
-    const bool known =
-        std::any_of(out_.buffers.begin(), out_.buffers.end(),
-                    [&](const Buffer& buffer) { return buffer.place == section.header; });
-    if (known) continue;
     std::uint64_t end = file_.size();
     if (section.size != 0 && section.size < end - section.data) end = section.data + section.size;
+    const auto inside = [&](const CpuRegion& region) {
+      return region.offset >= section.data && region.offset < end;
+    };
+    const bool known =
+        std::any_of(out_.buffers.begin(), out_.buffers.end(), [&](const Buffer& buffer) {
+          return buffer.place == section.header ||
+                 std::any_of(buffer.cpus.begin(), buffer.cpus.end(), inside);
+        });
+    if (known) continue;
     Buffer buffer;
     buffer.place = section.header;
     buffer.compressed = section.compressed();
@@ -369,6 +426,8 @@ void V7Reader::recover_buffers() {
     } else {
       recover_plain(section, end, buffer);
     }
+    const bool cut = section.size == 0 || section.size > end - section.data;
+    if (!buffer.cpus.empty()) buffer.cpus.back().open_end = cut;
     report_.add(
         IssueCode::kMissingIndex, section.header,
         fmt::format(

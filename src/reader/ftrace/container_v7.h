@@ -32,7 +32,11 @@ class V7Reader {
   };
   using PartReader = Status (*)(FileReader&, Container&);
 
+  /// The header at `offset`, of any kind.
+  [[nodiscard]] Result<Section> header_at(std::uint64_t offset) const;
+  /// The same; refuses kinds and flags that we do not know.
   [[nodiscard]] Result<Section> section_at(std::uint64_t offset) const;
+  /// What the section holds. Packed data that break off are reported, and what came out is given.
   [[nodiscard]] Result<std::vector<std::byte>> load_section(const Section& section);
   [[nodiscard]] Result<std::vector<std::byte>> load_packed(const Section& section,
                                                            FileReader reader);
@@ -43,6 +47,7 @@ class V7Reader {
   [[nodiscard]] std::optional<std::uint64_t> read_options(const Section& section);
   void take_option(std::uint16_t id, Bytes data, std::uint64_t place);
   void take_buffer(Bytes data, std::uint64_t place);
+  void clip_regions(const Section& section, Buffer& buffer);
   void scan();
   [[nodiscard]] std::optional<Section> find(std::uint16_t id);
   void read_part(std::uint16_t id, PartReader part, std::string_view missing);
@@ -62,6 +67,7 @@ class V7Reader {
   Unpacker unpacker_;
 
   bool scanned_ = false;
+  bool buffer_lost_ = false;  ///< a BUFFER option could not be read
   std::size_t option_count_ = 0;
   std::vector<Section> sections_;               ///< found by their headers
   std::vector<std::uint64_t> seen_options_;     ///< options sections that were read

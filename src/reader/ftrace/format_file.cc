@@ -31,10 +31,12 @@ struct Declaration {
 Result<Declaration> split_declaration(std::string_view text) {
   Declaration out;
   text = trim(text);
-  if (text.ends_with(']')) {
+  while (text.ends_with(']')) {
     const std::size_t open = text.rfind('[');
     if (open == std::string_view::npos) return malformed("']' without '['");
-    out.dimension = trim(text.substr(open + 1, text.size() - open - 2));
+    // Of several dimensions none is the count; the size then tells how many elements there are.
+    out.dimension =
+        out.dimension ? std::string_view{} : trim(text.substr(open + 1, text.size() - open - 2));
     text = trim(text.substr(0, open));
   }
   std::size_t begin = text.size();

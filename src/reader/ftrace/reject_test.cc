@@ -18,7 +18,9 @@ struct Case {
   std::string variant;
 };
 // The names of the cases in gtest's output.
-void PrintTo(const Case& c, std::ostream* out) { *out << os::base_name(c.path) << " " << c.variant; }
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << os::base_name(c.path) << " " << c.variant;
+}
 
 CaseFile read_case(const std::string& path) {
   const auto file = os::real_files().open(path);
@@ -46,7 +48,8 @@ std::vector<Case> all_cases() {
 std::string case_name(const ::testing::TestParamInfo<Case>& info) {
   std::string name(os::base_name(info.param.path));
   name = name.substr(0, name.size() - 5) + "_" + info.param.variant;
-  std::replace_if(name.begin(), name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
   return name;
 }
 

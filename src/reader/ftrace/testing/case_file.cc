@@ -21,10 +21,14 @@ std::string unescape(std::string_view text) {
       continue;
     }
     const char next = text[++i];
-    if (next == 'n') out += '\n';
-    else if (next == 't') out += '\t';
-    else if (next == '0') out += '\0';
-    else out += next;
+    if (next == 'n')
+      out += '\n';
+    else if (next == 't')
+      out += '\t';
+    else if (next == '0')
+      out += '\0';
+    else
+      out += next;
   }
   return out;
 }
@@ -39,7 +43,8 @@ std::pair<std::string, std::string> halves(std::string_view text) {
 void write_good(ByteWriter& out, const Variant& variant, std::uint64_t count) {
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::string record = standard_record(variant, 0, i);
-    out.u32(PageBuilder::head(variant.order, static_cast<std::uint32_t>(record.size() / 4), 1000)).text(record);
+    out.u32(PageBuilder::head(variant.order, static_cast<std::uint32_t>(record.size() / 4), 1000))
+        .text(record);
   }
 }
 
@@ -50,7 +55,8 @@ std::string write_values(std::string_view text, const Variant& variant) {
     const std::string_view kind = words[i];
     const std::string_view word = i + 1 < words.size() ? words[++i] : std::string_view{};
     const bool hex = word.starts_with("0x");
-    const std::uint64_t value = parse_int<std::uint64_t>(hex ? word.substr(2) : word, hex ? 16 : 10).value_or(0);
+    const std::uint64_t value =
+        parse_int<std::uint64_t>(hex ? word.substr(2) : word, hex ? 16 : 10).value_or(0);
     if (kind == "head") {
       const auto delta = parse_int<std::uint32_t>(words[++i]).value_or(0);
       out.u32(PageBuilder::head(variant.order, static_cast<std::uint32_t>(value), delta));
@@ -65,7 +71,9 @@ std::string write_values(std::string_view text, const Variant& variant) {
     } else if (kind == "fill") {
       out.text(std::string(value, '\xff'));
     } else {
-      const std::size_t bytes = kind == "long" ? variant.long_size : parse_int<std::size_t>(kind.substr(1)).value_or(32) / 8;
+      const std::size_t bytes = kind == "long"
+                                    ? variant.long_size
+                                    : parse_int<std::size_t>(kind.substr(1)).value_or(32) / 8;
       out.number(value, bytes);
     }
   }
@@ -96,7 +104,8 @@ void add_buffer(std::string_view line, TraceBuilder& builder) {
 void change_builder(const std::string& key, const std::string& rest, TraceBuilder& builder) {
   const auto [first, second] = halves(rest);
   if (key == "option") {
-    builder.options.push_back({parse_int<std::uint16_t>(first).value_or(0), write_values(second, builder.variant)});
+    builder.options.push_back(
+        {parse_int<std::uint16_t>(first).value_or(0), write_values(second, builder.variant)});
   } else if (key == "option_text") {
     builder.options.push_back({parse_int<std::uint16_t>(first).value_or(0), unescape(second)});
   } else if (key == "drop_option") {
@@ -204,7 +213,7 @@ CaseInput make_input(const CaseFile& recipe, const Variant& variant) {
   input.bytes = input.builder.build();
   for (const std::string& line : recipe.all("patch")) {
     const auto [where, values] = halves(line);
-    const std::string bytes = write_values(values, variant);
+    const std::string bytes = write_values(input.expand(values), variant);
     const std::uint64_t at = input.place(where);
     if (at + bytes.size() <= input.bytes.size()) input.bytes.replace(at, bytes.size(), bytes);
   }
@@ -225,13 +234,15 @@ std::vector<std::string> observe(const std::string& bytes) {
       out.push_back("error: " + trace.error().to_string());
     } else {
       Count count;
-      for (std::size_t i = 0; i < (*trace)->streams().size(); ++i) count_stream(**trace, i, issues, count);
+      for (std::size_t i = 0; i < (*trace)->streams().size(); ++i)
+        count_stream(**trace, i, issues, count);
       out.push_back(fmt::format("events: {}", count.events));
       out.push_back(fmt::format("losses: {} {}", count.losses, count.lost));
     }
   }
   for (const model::Issue& issue : issues.rows()) {
-    out.push_back(fmt::format("issue: {} | {} | {}", model::spec_of(issue.code).name, issue.place, issue.message));
+    out.push_back(fmt::format("issue: {} | {} | {}", model::spec_of(issue.code).name, issue.place,
+                              issue.message));
   }
   std::sort(out.begin(), out.end());
   return out;

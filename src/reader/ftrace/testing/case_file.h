@@ -18,8 +18,9 @@
 //   losses: 2 5                      loss windows, and the sum of their numbers
 //
 // Places are sums of marks (testing/trace_builder.h), numbers, `data` (bytes of a page header) and
-// `long`; ${place} stands for one in the expectations. Values: u8 u16 u32 u64 long N, head TYPE DELTA,
-// c TEXT (NUL-terminated), text TEXT, zeros N, good N (standard events), fill N (so many 0xff).
+// `long`; ${place} stands for one in the expectations. Values: u8 u16 u32 u64 long N, head TYPE
+// DELTA, c TEXT (NUL-terminated), text TEXT, zeros N, good N (standard events), fill N (so many
+// 0xff).
 
 #include <string>
 #include <string_view>

@@ -66,12 +66,14 @@ PageBuilder& PageBuilder::long_event(std::uint32_t delta, std::string_view recor
   return *this;
 }
 PageBuilder& PageBuilder::extend(std::uint64_t delta) {
-  data_.u32(head(variant_.order, 30, static_cast<std::uint32_t>(delta & ((1U << 27) - 1)))).u32(delta >> 27);
+  data_.u32(head(variant_.order, 30, static_cast<std::uint32_t>(delta & ((1U << 27) - 1))))
+      .u32(delta >> 27);
   return *this;
 }
 PageBuilder& PageBuilder::stamp(std::uint64_t time) {
   const std::uint64_t low = time & ((1ULL << 59) - 1);
-  data_.u32(head(variant_.order, 31, static_cast<std::uint32_t>(low & ((1U << 27) - 1)))).u32(low >> 27);
+  data_.u32(head(variant_.order, 31, static_cast<std::uint32_t>(low & ((1U << 27) - 1))))
+      .u32(low >> 27);
   return *this;
 }
 PageBuilder& PageBuilder::padding(std::uint32_t delta, std::uint32_t bytes) {
@@ -112,7 +114,9 @@ std::string TraceBuilder::packed(std::string_view data) const {
 }
 
 void TraceBuilder::write_header(ByteWriter& out) {
-  out.text("\x17\x08" "Dtracing");
+  out.text(
+      "\x17\x08"
+      "Dtracing");
   marks["version"] = out.size();
   out.c_string(std::to_string(variant.version));
   marks["endian"] = out.size();
@@ -143,13 +147,15 @@ std::string TraceBuilder::ftrace_formats() const {
 std::string TraceBuilder::event_formats() const {
   std::vector<std::string> systems;
   for (const auto& [system, text] : formats) {
-    if (system != "ftrace" && std::find(systems.begin(), systems.end(), system) == systems.end()) systems.push_back(system);
+    if (system != "ftrace" && std::find(systems.begin(), systems.end(), system) == systems.end())
+      systems.push_back(system);
   }
   ByteWriter out(variant.order);
   out.u32(systems.size());
   for (const std::string& name : systems) {
     const auto is_mine = [&](const auto& entry) { return entry.first == name; };
-    out.c_string(name).u32(static_cast<std::uint64_t>(std::count_if(formats.begin(), formats.end(), is_mine)));
+    out.c_string(name).u32(
+        static_cast<std::uint64_t>(std::count_if(formats.begin(), formats.end(), is_mine)));
     for (const auto& entry : formats) {
       if (is_mine(entry)) out.text(sized(entry.second, 8));
     }
@@ -183,7 +189,8 @@ void TraceBuilder::write_cpu(ByteWriter& out, std::size_t buffer, const CpuPages
   out.u32(chunks);
   for (std::size_t i = 0; i < chunks; ++i) {
     std::string data;
-    for (std::size_t page = i * variant.chunk_pages; page < cpu.pages.size() && page < (i + 1) * variant.chunk_pages; ++page) {
+    for (std::size_t page = i * variant.chunk_pages;
+         page < cpu.pages.size() && page < (i + 1) * variant.chunk_pages; ++page) {
       data += cpu.pages[page];
     }
     marks[fmt::format("chunk.{}.{}", name, i)] = out.size();
@@ -204,7 +211,8 @@ void TraceBuilder::write_section(ByteWriter& out, std::uint16_t id, const std::s
   out.u64(body.size() + 8).u32(body.size()).u32(data.size()).text(body);
 }
 
-void TraceBuilder::write_flyrecord(ByteWriter& out, std::size_t index, std::vector<std::string>& buffer_options) {
+void TraceBuilder::write_flyrecord(ByteWriter& out, std::size_t index,
+                                   std::vector<std::string>& buffer_options) {
   const BufferSpec& buffer = buffers[index];
   const std::size_t header = out.size();
   marks[index == 0 ? "section.3" : fmt::format("section.3.{}", index)] = header;
@@ -213,7 +221,11 @@ void TraceBuilder::write_flyrecord(ByteWriter& out, std::size_t index, std::vect
   ByteWriter body(variant.order);
   body.fill_to(header + 16);
   ByteWriter option(variant.order);
-  option.u64(header).c_string(buffer.name).c_string(buffer.clock).u32(variant.page_size).u32(buffer.cpus.size());
+  option.u64(header)
+      .c_string(buffer.name)
+      .c_string(buffer.clock)
+      .u32(variant.page_size)
+      .u32(buffer.cpus.size());
   for (const CpuPages& cpu : buffer.cpus) {
     body.align(4096);
     const std::size_t begin = body.size();
@@ -249,11 +261,16 @@ std::string TraceBuilder::build_v7() {
   // Options sections are plain, so that their marks are places in the file.
   ByteWriter list(variant.order);
   list.fill_to(first + 16);
-  for (const auto& [id, offset] : pointers) write_option(list, {id, ByteWriter(variant.order).u64(offset).str()});
+  for (const auto& [id, offset] : pointers)
+    write_option(list, {id, ByteWriter(variant.order).u64(offset).str()});
   for (const OptionSpec& spec : options) write_option(list, spec);
   marks["done"] = list.size();
   list.u16(0).u32(8).u64(0);
-  out.u16(0).u16(0).u32(0).u64(list.size() - first - 16).text(std::string_view(list.str()).substr(first + 16));
+  out.u16(0)
+      .u16(0)
+      .u32(0)
+      .u64(list.size() - first - 16)
+      .text(std::string_view(list.str()).substr(first + 16));
   std::vector<std::string> buffer_options;
   for (std::size_t i = 0; i < buffers.size(); ++i) write_flyrecord(out, i, buffer_options);
   marks["options2"] = out.size();
@@ -263,7 +280,11 @@ std::string TraceBuilder::build_v7() {
   marks["done2"] = second.size();
   second.u16(0).u32(8).u64(0);
   const std::size_t at = out.size();
-  out.u16(0).u16(0).u32(0).u64(second.size() - at - 16).text(std::string_view(second.str()).substr(at + 16));
+  out.u16(0)
+      .u16(0)
+      .u32(0)
+      .u64(second.size() - at - 16)
+      .text(std::string_view(second.str()).substr(at + 16));
   write_section(out, 15, std::string("headers\0options\0", 16));
   std::string file = out.str();
   overwrite(file, marks["first_options"], first, 8, variant.order);

@@ -53,8 +53,8 @@ struct Variant {
   Codec codec = Codec::kNone;
   ByteOrder order = ByteOrder::kLittle;
   std::uint32_t long_size = 8;
-  std::uint32_t page_size = 4096;   ///< of the ring buffer
-  std::uint32_t chunk_pages = 2;    ///< pages per packed chunk
+  std::uint32_t page_size = 4096;  ///< of the ring buffer
+  std::uint32_t chunk_pages = 2;   ///< pages per packed chunk
 
   [[nodiscard]] std::uint32_t data_offset() const { return 8 + long_size; }
 };
@@ -65,19 +65,29 @@ struct Variant {
 /// One ring-buffer page.
 class PageBuilder {
  public:
-  PageBuilder(const Variant& variant, std::uint64_t time) : variant_(variant), time_(time), data_(variant.order) {}
+  PageBuilder(const Variant& variant, std::uint64_t time)
+      : variant_(variant), time_(time), data_(variant.order) {}
 
   /// The 32-bit header of a record.
-  [[nodiscard]] static std::uint32_t head(ByteOrder order, std::uint32_t type_len, std::uint32_t delta);
+  [[nodiscard]] static std::uint32_t head(ByteOrder order, std::uint32_t type_len,
+                                          std::uint32_t delta);
 
-  PageBuilder& event(std::uint32_t delta, std::string_view record);       ///< the short form where it fits
+  PageBuilder& event(std::uint32_t delta,
+                     std::string_view record);  ///< the short form where it fits
   PageBuilder& long_event(std::uint32_t delta, std::string_view record);  ///< type_len 0
   PageBuilder& extend(std::uint64_t delta);
   PageBuilder& stamp(std::uint64_t time);
   PageBuilder& padding(std::uint32_t delta, std::uint32_t bytes);
   PageBuilder& word(std::uint32_t word);
-  PageBuilder& missed() { flags_ |= 1ULL << 31; return *this; }
-  PageBuilder& missed(std::uint64_t count) { flags_ |= 3ULL << 30; count_ = count; return *this; }
+  PageBuilder& missed() {
+    flags_ |= 1ULL << 31;
+    return *this;
+  }
+  PageBuilder& missed(std::uint64_t count) {
+    flags_ |= 3ULL << 30;
+    count_ = count;
+    return *this;
+  }
 
   [[nodiscard]] std::size_t data_size() const { return data_.size(); }
   [[nodiscard]] std::string build() const;
@@ -123,8 +133,8 @@ class TraceBuilder {
   std::uint32_t cpu_count = 2;
 
   [[nodiscard]] std::string build();
-  /// Places in the last file built: "version", "first_options", "section.18", "option.12", "done.0",
-  /// "cpu.0", "page.0.1" (plain), "chunk.0.1" (packed), "table", "table.0.1", "end".
+  /// Places in the last file built: "version", "first_options", "section.18", "option.12",
+  /// "done.0", "cpu.0", "page.0.1" (plain), "chunk.0.1" (packed), "table", "table.0.1", "end".
   std::map<std::string, std::uint64_t> marks;
 
  private:
@@ -137,7 +147,8 @@ class TraceBuilder {
   [[nodiscard]] std::string build_v7();
   void write_option(ByteWriter& out, const OptionSpec& spec);
   void write_section(ByteWriter& out, std::uint16_t id, const std::string& data);
-  void write_flyrecord(ByteWriter& out, std::size_t index, std::vector<std::string>& buffer_options);
+  void write_flyrecord(ByteWriter& out, std::size_t index,
+                       std::vector<std::string>& buffer_options);
   [[nodiscard]] std::string packed(std::string_view data) const;
   void write_cpu(ByteWriter& out, std::size_t buffer, const CpuPages& cpu);
   void write_v6_buffer(std::string& file, std::size_t index, std::size_t table);
@@ -151,6 +162,7 @@ inline constexpr std::uint64_t kStandardEvents = 70;
 inline constexpr std::uint64_t kStandardPageEvents = 10;
 
 /// Record i of the standard trace (i modulo 5 decides its type).
-[[nodiscard]] std::string standard_record(const Variant& variant, std::uint32_t cpu, std::uint32_t i);
+[[nodiscard]] std::string standard_record(const Variant& variant, std::uint32_t cpu,
+                                          std::uint32_t i);
 
 }  // namespace vs::reader::ftrace::testing
