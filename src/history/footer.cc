@@ -89,6 +89,7 @@ void put_entities(const Footer& footer, ByteSink& out) {
 
 void put_pieces(const std::vector<PieceInfo>& pieces, ByteSink& out) {
   out.put_varint(pieces.size());
+  std::int64_t base_ns = 0;
   for (const PieceInfo& piece : pieces) {  // offsets follow from the sizes: pieces lie end to end
     out.put_u8(static_cast<std::uint8_t>(piece.kind));
     out.put_u8(static_cast<std::uint8_t>(piece.codec));
@@ -97,6 +98,11 @@ void put_pieces(const std::vector<PieceInfo>& pieces, ByteSink& out) {
     out.put_varint(piece.raw);
     out.put_varint(piece.first_entity);
     out.put_varint(piece.last_entity - piece.first_entity);
+    if (piece.kind == PieceKind::kRows) {
+      out.put_signed(piece.first_ns - base_ns);
+      out.put_varint(static_cast<std::uint64_t>(piece.last_ns - piece.first_ns));
+      base_ns = piece.first_ns;
+    }
     out.put_u64(piece.checksum);
   }
 }
@@ -171,6 +177,7 @@ void parse_entities(VarReader& in, Footer& footer) {
 void parse_pieces(VarReader& in, Footer& footer) {
   const std::size_t count = in.count();
   std::uint64_t offset = kHeaderBytes;
+  std::uint64_t base_ns = 0;
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     PieceInfo piece;
     piece.offset = offset;
@@ -189,6 +196,11 @@ void parse_pieces(VarReader& in, Footer& footer) {
     piece.raw = static_cast<std::uint32_t>(in.varint_up_to(kMaxPieceBytes));
     piece.first_entity = static_cast<EntityId>(in.varint_up_to(kMaxEntities));
     piece.last_entity = piece.first_entity + static_cast<EntityId>(in.varint_up_to(kMaxEntities));
+    if (piece.kind == PieceKind::kRows) {
+      base_ns += static_cast<std::uint64_t>(in.signed_varint());
+      piece.first_ns = static_cast<std::int64_t>(base_ns);
+      piece.last_ns = static_cast<std::int64_t>(base_ns + in.varint());
+    }
     piece.checksum = load<std::uint64_t>(in.bytes(8), 0, ByteOrder::kLittle).value_or(0);
     offset += piece.stored;
     footer.pieces.push_back(piece);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "history/cache.h"
 #include "history/layout.h"
 #include "history/varint.h"
 
@@ -23,14 +24,14 @@ namespace vs::history {
 void put_index(std::span<const IndexEntry> entries, ByteSink& out);
 
 /// An unpacked index piece.
-class IndexPiece {
+class IndexPiece final : public Cached {
  public:
   /// `pieces` is the number of pieces in the file; entries that point beyond are refused.
   [[nodiscard]] static Result<std::shared_ptr<const IndexPiece>> parse(Bytes raw,
                                                                        std::size_t pieces);
   [[nodiscard]] std::span<const IndexEntry> entries_of(EntityId entity) const;
   [[nodiscard]] std::span<const IndexEntry> entries() const { return entries_; }
-  [[nodiscard]] std::size_t memory_bytes() const {
+  [[nodiscard]] std::size_t memory_bytes() const override {
     return sizeof(IndexPiece) + entries_.capacity() * sizeof(IndexEntry);
   }
 

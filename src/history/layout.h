@@ -25,10 +25,10 @@ inline constexpr std::uint32_t kVersion = 1;
 inline constexpr std::size_t kHeaderBytes = 32;
 inline constexpr std::size_t kTrailerBytes = 56;
 
-inline constexpr std::size_t kBlockRows = 256;       ///< rows that are coded together
+inline constexpr std::size_t kBlockRows = 64;        ///< rows that are coded together
 inline constexpr std::size_t kPieceRows = 16384;     ///< rows that are compressed together
-inline constexpr std::size_t kSlabRows = 65536;      ///< a slab is sealed from here on ...
-inline constexpr std::size_t kSlabRowsMax = 262144;  ///< ... at the latest here
+inline constexpr std::size_t kSlabRows = 262144;     ///< a slab is sealed from here on ...
+inline constexpr std::size_t kSlabRowsMax = 524288;  ///< ... at the latest here
 inline constexpr std::size_t kSlabRowsPerEntity =
     16;  ///< ... when entities have this many on average
 inline constexpr std::size_t kIndexEntries = 131072;  ///< index entries kept open by the writer
@@ -59,6 +59,8 @@ struct PieceInfo {
   TableId table = TableId::kCount;
   EntityId first_entity = 0;  ///< entities that occur lie within [first, last]
   EntityId last_entity = 0;
+  std::int64_t first_ns = 0;  ///< rows only: the first begin ...
+  std::int64_t last_ns = 0;   ///< ... and the last end in it
 };
 inline constexpr std::uint32_t kNoPiece = 0xffffffffU;
 

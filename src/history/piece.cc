@@ -101,7 +101,6 @@ void BlockCursor::open(const Piece& piece, const BlockRef& block) {
   row_ = 0;
   ok_ = true;
   begin_ns_ = end_ns_ = block.begin_ns;
-  numbers_read_ = 0;
   const Bytes bytes = piece.bytes_of(block);
   VarReader in(bytes);
   const std::uint8_t mode = in.u8();
@@ -135,13 +134,17 @@ void BlockCursor::open_tuples(VarReader& in, std::uint8_t mode) {
 
 void BlockCursor::open_numbers(VarReader& in) {
   const std::size_t columns = piece_->layout().number_slots.size();
+  if (columns == 0) return;
+  if (numbers_ == nullptr) numbers_ = std::make_unique<Numbers>();
+  numbers_->rows_read = 0;
   for (std::size_t c = 0; c < columns; ++c) {
+    Number& number = numbers_->columns[c];
     const std::size_t size = in.count();
-    numbers_[c].constant = size == 0;
+    number.constant = size == 0;
     if (size == 0) {
-      numbers_[c].value = in.value();
+      number.value = in.value();
     } else {
-      numbers_[c].in = VarReader(in.bytes(size));
+      number.in = VarReader(in.bytes(size));
     }
   }
 }
@@ -167,17 +170,17 @@ std::span<const std::int64_t> BlockCursor::values() {
   const std::span<const std::int64_t> fixed = piece_->tuple(tuple());
   const TableLayout& layout = piece_->layout();
   if (layout.number_slots.empty()) return fixed;
-  std::copy(fixed.begin(), fixed.end(), values_.begin());
+  std::copy(fixed.begin(), fixed.end(), numbers_->values.begin());
   for (std::size_t c = 0; c < layout.number_slots.size(); ++c) {
-    Number& number = numbers_[c];
+    Number& number = numbers_->columns[c];
     if (!number.constant) {
-      for (std::size_t i = numbers_read_; i < row; ++i) number.value = number.in.value();
+      for (std::size_t i = numbers_->rows_read; i < row; ++i) number.value = number.in.value();
       if (!number.in.ok()) (void)stop();
     }
-    values_[layout.number_slots[c]] = number.value;
+    numbers_->values[layout.number_slots[c]] = number.value;
   }
-  numbers_read_ = row;
-  return std::span(values_).first(layout.values);
+  numbers_->rows_read = row;
+  return std::span(numbers_->values).first(layout.values);
 }
 
 }  // namespace vs::history

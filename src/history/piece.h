@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "history/cache.h"
 #include "history/layout.h"
 #include "history/varint.h"
 
@@ -72,7 +73,7 @@ struct BlockRef {
   std::uint32_t rows = 0;
 };
 
-class Piece {
+class Piece final : public Cached {
  public:
   [[nodiscard]] static Result<std::shared_ptr<const Piece>> parse(std::vector<std::byte> raw,
                                                                   TableId table);
@@ -88,7 +89,7 @@ class Piece {
   [[nodiscard]] std::span<const std::int64_t> tuple(std::size_t index) const {
     return std::span(tuples_).subspan(index * layout_->values, layout_->values);
   }
-  [[nodiscard]] std::size_t memory_bytes() const;
+  [[nodiscard]] std::size_t memory_bytes() const override;
 
  private:
   [[nodiscard]] bool parse_dictionary(VarReader& in);
@@ -162,9 +163,13 @@ class BlockCursor {
   std::uint32_t constant_ = 0;
   Bytes packed_;
   std::array<std::uint32_t, kBlockRows> local_;
-  std::size_t numbers_read_ = 0;  ///< rows whose numbers have been read
-  std::array<Number, kMaxValues> numbers_;
-  std::array<std::int64_t, kMaxValues> values_;
+  /// Only for tables with number columns: most have none, and a cursor must cost little.
+  struct Numbers {
+    std::size_t rows_read = 0;
+    std::array<Number, kMaxValues> columns;
+    std::array<std::int64_t, kMaxValues> values;
+  };
+  std::unique_ptr<Numbers> numbers_;
 };
 
 }  // namespace vs::history

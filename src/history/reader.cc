@@ -4,6 +4,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "history/scan.h"
 #include "history/store.h"
 #include "history/timeline.h"
 
@@ -11,21 +12,6 @@ namespace vs::history {
 namespace {
 
 constexpr std::size_t kTables = static_cast<std::size_t>(TableId::kCount);
-
-/// The first block that may hold rows from `from_ns` on: the one before the first that begins then.
-std::size_t block_before(std::span<const BlockRef> blocks, std::int64_t from_ns) {
-  const auto first = std::lower_bound(
-      blocks.begin(), blocks.end(), from_ns,
-      [](const BlockRef& block, std::int64_t time) { return block.begin_ns < time; });
-  const auto at = static_cast<std::size_t>(first - blocks.begin());
-  return at == 0 ? 0 : at - 1;
-}
-
-Error broken_block(const Store& store, std::uint32_t piece) {
-  return store.locate(Error{ErrorCode::kMalformed, "rows of the history break their format", "",
-                            "the history will be rebuilt"},
-                      store.footer().pieces[piece]);
-}
 
 OwnedRow own(BlockCursor& cursor) {
   OwnedRow row{HostTime{cursor.begin_ns()}, HostTime{cursor.end_ns()}, {}, 0};
@@ -46,13 +32,7 @@ struct Reader::State {
     const EntityInfo& info = store.footer().entities[entity];
     return info.rows != 0 && info.first_ns <= time_ns && time_ns < info.last_ns;
   }
-  /// The row at a time, found in `piece` if that is the right one, else it is loaded there.
-  struct Place {
-    std::uint32_t number = kNoPiece;
-    std::shared_ptr<const Piece> piece;
-  };
-  [[nodiscard]] Result<std::optional<OwnedRow>> row_at(EntityId entity, std::int64_t time_ns,
-                                                       Place& place) const;
+  [[nodiscard]] Result<std::optional<OwnedRow>> row_at(EntityId entity, std::int64_t time_ns) const;
 
   Store store;
   std::array<std::vector<Entity>, kTables> by_table;
@@ -71,23 +51,19 @@ void Reader::State::list_entities() {
   }
 }
 
-Result<std::optional<OwnedRow>> Reader::State::row_at(EntityId entity, std::int64_t time_ns,
-                                                      Place& place) const {
+Result<std::optional<OwnedRow>> Reader::State::row_at(EntityId entity, std::int64_t time_ns) const {
   if (!may_hold(entity, time_ns)) return std::optional<OwnedRow>();
   VS_ASSIGN(const auto index, store.index_of(entity));
   const std::size_t at = index->last_at(time_ns);
   if (at == index->entries.size()) return std::optional<OwnedRow>();
   const std::uint32_t number = index->entries[at].piece;
-  if (place.number != number) {
-    VS_ASSIGN(place.piece, store.rows_piece(number, store.footer().entities[entity].table));
-    place.number = number;
-  }
-  const auto blocks = place.piece->blocks_of(entity);
+  VS_ASSIGN(const auto piece, store.rows_piece(number, store.footer().entities[entity].table));
+  const auto blocks = piece->blocks_of(entity);
   const auto after = std::upper_bound(
       blocks.begin(), blocks.end(), time_ns,
       [](std::int64_t time, const BlockRef& block) { return time < block.begin_ns; });
   if (after == blocks.begin()) return broken_block(store, number);
-  BlockCursor cursor(*place.piece, *(after - 1));
+  BlockCursor cursor(*piece, *(after - 1));
   while (cursor.next()) {
     if (cursor.begin_ns() > time_ns) break;
     if (cursor.end_ns() <= time_ns) continue;
@@ -277,42 +253,22 @@ RowCursor Reader::rows(EntityId entity, HostTime from, HostTime to) const {
 
 Result<std::optional<OwnedRow>> Reader::at(EntityId entity, HostTime time) const {
   if (entity >= entity_count()) return std::optional<OwnedRow>();
-  State::Place place;
-  return state_->row_at(entity, time.ns, place);
+  return state_->row_at(entity, time.ns);
 }
 
-Result<std::vector<StateRow>> Reader::full_state(TableId table, HostTime time) const {
-  std::vector<StateRow> out;
-  State::Place place;
-  for (const Entity& entity : entities(table)) {
-    VS_ASSIGN(const auto row, state_->row_at(entity.id, time.ns, place));
-    if (row) out.push_back(StateRow{entity.id, *row});
-  }
-  return out;
+Result<FullState> Reader::full_state(TableId table, HostTime time) const {
+  return state_at(state_->store, table, time.ns);
 }
 
 Result<std::vector<Pixel>> Reader::timeline(EntityId entity, HostTime from, HostTime to,
                                             std::size_t pixels, std::size_t value_slot) const {
   PixelRow picture(from.ns, to.ns, pixels);
-  if (entity < entity_count() &&
-      value_slot < layout_of(state_->store.footer().entities[entity].table).values) {
-    RowCursor cursor = rows(entity, from, to);
-    Row row;
-    while (cursor.next(row)) picture.add(row.begin.ns, row.end.ns, row.values[value_slot]);
-    VS_TRY(Status(cursor.status()));
+  if (entity < entity_count()) {
+    VS_TRY(draw(state_->store, entity, from.ns, to.ns, value_slot, picture));
   }
   return picture.finish();
 }
 
-Status Reader::verify() const {
-  const Footer& footer = state_->store.footer();
-  for (const PieceInfo& piece : footer.pieces) {
-    VS_ASSIGN(auto raw, state_->store.raw_piece(piece, kMaxPieceBytes));
-    if (piece.kind != PieceKind::kRows) continue;
-    auto parsed = Piece::parse(std::move(raw), piece.table);
-    if (!parsed.ok()) return state_->store.locate(std::move(parsed).error(), piece);
-  }
-  return {};
-}
+Status Reader::verify() const { return check_all(state_->store); }
 
 }  // namespace vs::history

@@ -31,7 +31,7 @@
 namespace vs::history {
 
 struct ReaderOptions {
-  std::size_t cache_bytes = 32ULL << 20;  ///< unpacked pieces that are kept
+  std::size_t cache_bytes = 64ULL << 20;  ///< unpacked pieces that are kept
   os::FileSystem* files = nullptr;        ///< nullptr: the real ones
 };
 
@@ -59,10 +59,23 @@ struct Entity {
   std::span<const std::int64_t> key;
 };
 
-/// What an entity was in at one time.
-struct StateRow {
-  EntityId entity = 0;
-  OwnedRow row;
+/// What the entities of a table were in at one time, by id. `values` of the rows point into
+/// `slots`.
+struct FullState {
+  struct Row {
+    EntityId entity = 0;
+    HostTime begin;
+    HostTime end;
+    std::span<const std::int64_t> values;
+  };
+  std::vector<Row> rows;
+  std::vector<std::int64_t> slots;
+  FullState() = default;
+  FullState(FullState&&) = default;
+  FullState& operator=(FullState&&) = default;
+  FullState(const FullState&) = delete;  // the spans would point into the original
+  FullState& operator=(const FullState&) = delete;
+  ~FullState() = default;
 };
 
 /// One pixel of a timeline.
@@ -128,8 +141,12 @@ class Reader : public std::enable_shared_from_this<Reader> {
   /// The row that holds at `time` (begin <= time < end).
   [[nodiscard]] Result<std::optional<OwnedRow>> at(EntityId entity, HostTime time) const;
   /// at() for every entity of the table that has a row there, by id.
-  [[nodiscard]] Result<std::vector<StateRow>> full_state(TableId table, HostTime time) const;
-  /// [from, to) in `pixels` equal parts: what held longest in each and for which share.
+  [[nodiscard]] Result<FullState> full_state(TableId table, HostTime time) const;
+  /// [from, to) in `pixels` equal parts: what held longest in each and for which share. Exact from
+  /// the rows as long as a pixel covers few of them; zoomed out, the state column comes from
+  /// summaries, whose buckets are at most half as wide as a pixel. A bucket that lies across a
+  /// pixel's edge is divided evenly, so nothing is lost or counted twice, but it may move by half a
+  /// bucket.
   [[nodiscard]] Result<std::vector<Pixel>> timeline(EntityId entity, HostTime from, HostTime to,
                                                     std::size_t pixels,
                                                     std::size_t value_slot) const;

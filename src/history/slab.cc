@@ -63,7 +63,14 @@ void TupleDictionary::grow() {
   }
 }
 
-TableSlab::TableSlab(TableId table) : layout_(layout_of(table)) { dictionary_.start(layout_); }
+TableSlab::TableSlab(TableId table) : layout_(layout_of(table)) {
+  dictionary_.start(layout_);
+  const auto& slots = layout_.tuple_slots;
+  if (layout_.has_state()) {
+    state_column_ = static_cast<std::size_t>(
+        std::find(slots.begin(), slots.end(), layout_.state_slot) - slots.begin());
+  }
+}
 
 void TableSlab::add(EntityId entity, std::int64_t begin_ns, std::int64_t end_ns,
                     std::span<const std::int64_t> values) {

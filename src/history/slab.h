@@ -49,12 +49,17 @@ class TableSlab {
   [[nodiscard]] std::size_t rows() const { return log_.size(); }
   [[nodiscard]] std::span<const std::int64_t> tuples() const { return dictionary_.tuples(); }
   [[nodiscard]] std::span<const std::int64_t> numbers() const { return numbers_; }
+  /// The state column of a row. Requires a table that has one.
+  [[nodiscard]] std::int64_t state_of(const SlabRow& row) const {
+    return dictionary_.tuples()[row.tuple * layout_.tuple_slots.size() + state_column_];
+  }
   /// The rows by entity, ascending; valid until clear(). `entities` = number of entities there are.
   [[nodiscard]] std::span<const Run> group(std::size_t entities);
   void clear();
 
  private:
   const TableLayout& layout_;
+  std::size_t state_column_ = 0;  ///< of the tuple
   TupleDictionary dictionary_;
   std::vector<EntityId> entity_of_;
   std::vector<SlabRow> log_;

@@ -5,6 +5,11 @@
 #include "history/pack.h"
 
 namespace vs::history {
+namespace {
+
+constexpr std::uint64_t kEntityKeys = std::uint64_t{1} << 32;  ///< pieces have 32-bit numbers
+
+}  // namespace
 
 std::size_t EntityIndex::last_at(std::int64_t time_ns) const {
   const auto after = std::upper_bound(
@@ -51,6 +56,9 @@ Status Store::open() {
   EntityId last = 0;
   for (std::size_t i = 0; i < footer_.pieces.size(); ++i) {
     const PieceInfo& piece = footer_.pieces[i];
+    if (piece.kind == PieceKind::kRows && piece.table != TableId::kCount) {
+      by_table_[static_cast<std::size_t>(piece.table)].push_back(static_cast<std::uint32_t>(i));
+    }
     if (piece.kind != PieceKind::kIndex) continue;
     const bool after_index = i != 0 && footer_.pieces[i - 1].kind == PieceKind::kIndex;
     if (segments_.empty() || !after_index || piece.first_entity < last) segments_.emplace_back();
@@ -84,7 +92,7 @@ Status Store::check_pieces(const Trailer& trailer) const {
 }
 
 Result<std::shared_ptr<const Piece>> Store::rows_piece(std::uint32_t number, TableId table) const {
-  if (auto found = pieces_.find(number)) return found;
+  if (auto found = cache_.find<Piece>(number)) return found;
   const PieceInfo& info = footer_.pieces[number];
   if (info.kind != PieceKind::kRows || info.table != table) {
     return locate(Error{ErrorCode::kMalformed, "the index points to a piece of another table", "",
@@ -94,22 +102,36 @@ Result<std::shared_ptr<const Piece>> Store::rows_piece(std::uint32_t number, Tab
   VS_ASSIGN(auto raw, raw_piece(info, kMaxPieceBytes));
   auto piece = Piece::parse(std::move(raw), table);
   if (!piece.ok()) return locate(std::move(piece).error(), info);
-  pieces_.put(number, *piece);
+  cache_.put(number, *piece);
+  return piece;
+}
+
+Result<std::shared_ptr<const SummaryPiece>> Store::summary_of(std::uint32_t number) const {
+  const std::size_t partner = std::size_t{number} + 1;
+  if (partner >= footer_.pieces.size() || footer_.pieces[partner].kind != PieceKind::kSummary) {
+    return std::shared_ptr<const SummaryPiece>();
+  }
+  if (auto found = cache_.find<SummaryPiece>(partner)) return found;
+  const PieceInfo& info = footer_.pieces[partner];
+  VS_ASSIGN(auto raw, raw_piece(info, kMaxPieceBytes));
+  auto piece = SummaryPiece::parse(std::move(raw));
+  if (!piece.ok()) return locate(std::move(piece).error(), info);
+  cache_.put(partner, *piece);
   return piece;
 }
 
 Result<std::shared_ptr<const IndexPiece>> Store::index_piece(std::uint32_t number) const {
-  if (auto found = index_pieces_.find(number)) return found;
+  if (auto found = cache_.find<IndexPiece>(number)) return found;
   const PieceInfo& info = footer_.pieces[number];
   VS_ASSIGN(const auto raw, raw_piece(info, kMaxPieceBytes));
   auto piece = IndexPiece::parse(raw, footer_.pieces.size());
   if (!piece.ok()) return locate(std::move(piece).error(), info);
-  index_pieces_.put(number, *piece);
+  cache_.put(number, *piece);
   return piece;
 }
 
 Result<std::shared_ptr<const EntityIndex>> Store::index_of(EntityId entity) const {
-  if (auto found = entity_index_.find(entity)) return found;
+  if (auto found = cache_.find<EntityIndex>(kEntityKeys + entity)) return found;
   auto index = std::make_shared<EntityIndex>();
   for (const std::vector<std::uint32_t>& segment : segments_) {
     auto piece = std::partition_point(segment.begin(), segment.end(), [&](std::uint32_t number) {
@@ -130,7 +152,8 @@ Result<std::shared_ptr<const EntityIndex>> Store::index_of(EntityId entity) cons
       index->entries.insert(index->entries.end(), entries.begin(), entries.end());
     }
   }
-  entity_index_.put(entity, index);
+  index->entries.shrink_to_fit();
+  cache_.put(kEntityKeys + entity, index);
   return std::shared_ptr<const EntityIndex>(std::move(index));
 }
 

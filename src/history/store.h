@@ -15,14 +15,15 @@
 #include "history/footer.h"
 #include "history/index.h"
 #include "history/piece.h"
+#include "history/summary.h"
 #include "os/file.h"
 
 namespace vs::history {
 
 /// All index entries of one entity, in time order.
-struct EntityIndex {
+struct EntityIndex final : public Cached {
   std::vector<IndexEntry> entries;
-  [[nodiscard]] std::size_t memory_bytes() const {
+  [[nodiscard]] std::size_t memory_bytes() const override {
     return sizeof(EntityIndex) + entries.capacity() * sizeof(IndexEntry);
   }
   /// The last entry that begins at or before `time_ns`, or entries.size() when there is none.
@@ -34,11 +35,7 @@ struct EntityIndex {
 class Store {
  public:
   Store(std::unique_ptr<os::File> file, std::string path, std::size_t cache_bytes)
-      : path_(std::move(path)),
-        file_(std::move(file)),
-        pieces_(cache_bytes - cache_bytes / 4),
-        index_pieces_(cache_bytes / 8),
-        entity_index_(cache_bytes / 8) {}
+      : path_(std::move(path)), file_(std::move(file)), cache_(cache_bytes) {}
 
   /// Reads header, trailer and footer.
   [[nodiscard]] Status open();
@@ -46,6 +43,12 @@ class Store {
 
   [[nodiscard]] Result<std::shared_ptr<const Piece>> rows_piece(std::uint32_t number,
                                                                 TableId table) const;
+  /// Numbers of the table's rows pieces, in the order of the file.
+  [[nodiscard]] std::span<const std::uint32_t> rows_pieces(TableId table) const {
+    return by_table_[static_cast<std::size_t>(table)];
+  }
+  /// The summary of a rows piece; nullptr when it has none.
+  [[nodiscard]] Result<std::shared_ptr<const SummaryPiece>> summary_of(std::uint32_t number) const;
   [[nodiscard]] Result<std::shared_ptr<const EntityIndex>> index_of(EntityId entity) const;
   /// The unpacked bytes of any piece.
   [[nodiscard]] Result<std::vector<std::byte>> raw_piece(const PieceInfo& info,
@@ -63,11 +66,10 @@ class Store {
   const std::string path_;
   const std::unique_ptr<os::File> file_;
   Footer footer_;
+  std::array<std::vector<std::uint32_t>, static_cast<std::size_t>(TableId::kCount)> by_table_;
   /// Index pieces by segment: within one, entities ascend.
   std::vector<std::vector<std::uint32_t>> segments_;
-  mutable Cache<Piece> pieces_;
-  mutable Cache<IndexPiece> index_pieces_;
-  mutable Cache<EntityIndex> entity_index_;
+  mutable Cache cache_;  ///< pieces by number, entity indices by kEntityKeys + entity
 };
 
 }  // namespace vs::history

@@ -14,17 +14,27 @@ std::uint64_t width_of(std::int64_t from_ns, std::int64_t to_ns) {
 
 }  // namespace
 
-PixelRow::PixelRow(std::int64_t from_ns, std::int64_t to_ns, std::size_t pixels) : wanted_(pixels) {
-  const std::uint64_t width = width_of(from_ns, to_ns);
+PixelRow::PixelRow(std::int64_t from_ns, std::int64_t to_ns, std::size_t pixels)
+    : wanted_(pixels), from_ns_(from_ns), width_(width_of(from_ns, to_ns)) {
   // No pixel is narrower than a nanosecond: a deeper zoom repeats the nanoseconds (finish()).
-  const std::size_t count =
-      static_cast<std::size_t>(std::min<std::uint64_t>(width, std::uint64_t{pixels}));
+  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(width_, pixels));
   pixels_.resize(count);
-  edges_.reserve(count + 1);
-  for (std::size_t i = 0; i <= count && count != 0; ++i) {
-    const auto step = static_cast<std::uint64_t>(UInt128{width} * i / count);
-    edges_.push_back(static_cast<std::int64_t>(static_cast<std::uint64_t>(from_ns) + step));
-  }
+  if (count == 0) return;
+  step_ = width_ / count;
+  rest_ = width_ % count;
+  jump_to(0);
+}
+
+// The begin of pixel i is from + floor(width * i / count). advance() computes the same by addition:
+// a division per pixel would cost more than the rows of most pictures.
+void PixelRow::jump_to(std::size_t pixel) {
+  at_ = pixel;
+  if (at_ >= pixels_.size()) return;
+  const UInt128 position = UInt128{width_} * at_;
+  const auto begin = static_cast<std::uint64_t>(position / pixels_.size());
+  error_ = static_cast<std::uint64_t>(position % pixels_.size());
+  begin_ns_ = end_ns_ = static_cast<std::int64_t>(static_cast<std::uint64_t>(from_ns_) + begin);
+  step_end();
 }
 
 void PixelRow::put(std::int64_t value, std::int64_t held_ns) {
@@ -43,37 +53,59 @@ void PixelRow::close_pixel() {
       best = part;
     }
   }
-  const auto width = static_cast<double>(edges_[at_ + 1] - edges_[at_]);
-  pixels_[at_] = Pixel{best.value, static_cast<float>(static_cast<double>(best.held_ns) / width)};
+  const auto width = static_cast<float>(end_ns_ - begin_ns_);
+  const float share = static_cast<float>(best.held_ns) / width;
+  pixels_[at_] = Pixel{best.value, std::min(share, 1.0F)};
   parts_.clear();
-  ++at_;
 }
 
 void PixelRow::add(std::int64_t begin_ns, std::int64_t end_ns, std::int64_t value) {
-  if (at_ == pixels_.size()) return;
-  begin_ns = std::max(begin_ns, edges_[at_]);
-  if (begin_ns >= edges_[at_ + 1]) {
-    close_pixel();
-    const auto after =
-        std::upper_bound(edges_.begin() + static_cast<std::ptrdiff_t>(at_), edges_.end(), begin_ns);
-    at_ = static_cast<std::size_t>(after - edges_.begin()) - 1;
-    if (at_ >= pixels_.size()) {
+  if (at_ >= pixels_.size()) return;
+  if (begin_ns >= end_ns_) {  // a hole: on to the pixel where the span begins
+    if (!parts_.empty()) close_pixel();
+    const std::uint64_t ahead =
+        static_cast<std::uint64_t>(begin_ns) - static_cast<std::uint64_t>(from_ns_);
+    if (ahead >= width_) {
       at_ = pixels_.size();
       return;
     }
+    auto pixel = static_cast<std::size_t>(UInt128{ahead} * pixels_.size() / width_);
+    jump_to(pixel);
+    if (begin_ns >= end_ns_) jump_to(pixel + 1);  // rounding of the pixel's own begin
   }
-  while (begin_ns < end_ns) {
-    const std::int64_t stop_ns = std::min(end_ns, edges_[at_ + 1]);
-    put(value, stop_ns - begin_ns);
-    begin_ns = stop_ns;
-    if (stop_ns < edges_[at_ + 1]) return;
+  begin_ns = std::max(begin_ns, begin_ns_);
+  if (begin_ns >= end_ns) return;
+  if (end_ns < end_ns_) return put(value, end_ns - begin_ns);
+  if (begin_ns != begin_ns_ || !parts_.empty()) {
+    put(value, end_ns_ - begin_ns);
     close_pixel();
-    if (at_ == pixels_.size()) return;
+    advance();
+  }
+  while (at_ < pixels_.size() && end_ns >= end_ns_) {
+    pixels_[at_] = Pixel{value, 1.0F};
+    advance();
+  }
+  if (at_ < pixels_.size() && end_ns > begin_ns_) put(value, end_ns - begin_ns_);
+}
+
+void PixelRow::add_share(std::int64_t begin_ns, std::int64_t end_ns, std::int64_t value,
+                         double share) {
+  begin_ns = std::max(begin_ns, begin_ns_);
+  if (at_ >= pixels_.size() || begin_ns >= end_ns || begin_ns >= end_ns_) return;
+  const std::int64_t within_ns = std::min(end_ns, end_ns_) - begin_ns;
+  put(value, static_cast<std::int64_t>(static_cast<double>(within_ns) * share));
+}
+
+void PixelRow::move_to(std::int64_t time_ns) {
+  while (at_ < pixels_.size() && time_ns >= end_ns_) {
+    if (parts_.empty()) return add(time_ns, time_ns, 0);
+    close_pixel();
+    advance();
   }
 }
 
 std::vector<Pixel> PixelRow::finish() {
-  if (at_ < pixels_.size()) close_pixel();
+  if (at_ < pixels_.size() && !parts_.empty()) close_pixel();
   if (pixels_.size() == wanted_ || pixels_.empty()) {
     pixels_.resize(wanted_);
     return std::move(pixels_);

@@ -5,8 +5,10 @@
 // instead of a Result per value: loops read a bounded number of values and look at ok() once.
 // Ownership: VarReader is a view. Threads: values.
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -14,6 +16,8 @@
 #include "model/tables.h"
 
 namespace vs::history {
+
+inline constexpr std::size_t kMaxVarint = 10;
 
 [[nodiscard]] constexpr std::uint64_t zigzag(std::int64_t value) noexcept {
   return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
@@ -32,35 +36,49 @@ namespace vs::history {
 }
 static_assert(code_of(model::kNull) == 0 && value_of(0) == model::kNull);
 
+/// Grows by doubling and never shrinks: one is used for many pieces.
 class ByteSink {
  public:
-  void put_u8(std::uint8_t value) { data_.push_back(std::byte{value}); }
+  void put_u8(std::uint8_t value) {
+    reserve(1);
+    data_[size_++] = std::byte{value};
+  }
   void put_u32(std::uint32_t value) { put_fixed(value, 4); }
   void put_u64(std::uint64_t value) { put_fixed(value, 8); }
   void put_varint(std::uint64_t value) {
+    reserve(kMaxVarint);
     while (value >= 0x80) {
-      data_.push_back(static_cast<std::byte>(value | 0x80));
+      data_[size_++] = static_cast<std::byte>(value | 0x80);
       value >>= 7;
     }
-    data_.push_back(static_cast<std::byte>(value));
+    data_[size_++] = static_cast<std::byte>(value);
   }
   void put_signed(std::int64_t value) { put_varint(zigzag(value)); }
   void put_value(std::int64_t value) { put_varint(code_of(value)); }
-  void put_bytes(Bytes bytes) { data_.insert(data_.end(), bytes.begin(), bytes.end()); }
+  void put_bytes(Bytes bytes) {
+    if (bytes.empty()) return;
+    reserve(bytes.size());
+    std::memcpy(&data_[size_], bytes.data(), bytes.size());
+    size_ += bytes.size();
+  }
   void put_text(std::string_view text) {
     put_varint(text.size());
     put_bytes(as_bytes(text));
   }
 
-  [[nodiscard]] Bytes bytes() const { return data_; }
-  [[nodiscard]] std::size_t size() const { return data_.size(); }
-  void clear() { data_.clear(); }
+  [[nodiscard]] Bytes bytes() const { return Bytes(data_).first(size_); }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  void clear() { size_ = 0; }
 
  private:
+  void reserve(std::size_t more) {
+    if (data_.size() - size_ < more) data_.resize(std::max(2 * data_.size(), size_ + more + 64));
+  }
   void put_fixed(std::uint64_t value, int size) {
     for (int i = 0; i < size; ++i) put_u8(static_cast<std::uint8_t>(value >> (8 * i)));
   }
-  std::vector<std::byte> data_;
+  std::vector<std::byte> data_;  ///< the first size_ bytes count
+  std::size_t size_ = 0;
 };
 
 /// The number of bytes that put_varint writes.

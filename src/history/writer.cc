@@ -9,6 +9,7 @@
 #include "history/pack.h"
 #include "history/piece.h"
 #include "history/slab.h"
+#include "history/summary.h"
 
 namespace vs::history {
 namespace {
@@ -32,7 +33,14 @@ struct OpenEntity {
   std::vector<StateTotal> totals;
 };
 
-void add_total(std::vector<StateTotal>& totals, std::int64_t value, std::int64_t duration_ns) {
+/// Adds to the totals, which are kept by value. `last` is where the last call found its value.
+void add_total(std::vector<StateTotal>& totals, std::size_t& last, std::int64_t value,
+               std::int64_t duration_ns) {
+  if (last < totals.size() && totals[last].value == value) {
+    totals[last].duration_ns += duration_ns;
+    ++totals[last].rows;
+    return;
+  }
   const auto found = std::lower_bound(
       totals.begin(), totals.end(), value,
       [](const StateTotal& total, std::int64_t wanted) { return total.value < wanted; });
@@ -40,8 +48,11 @@ void add_total(std::vector<StateTotal>& totals, std::int64_t value, std::int64_t
     found->duration_ns += duration_ns;
     ++found->rows;
   } else {
-    totals.insert(found, StateTotal{value, duration_ns, 1});
+    last = static_cast<std::size_t>(totals.insert(found, StateTotal{value, duration_ns, 1}) -
+                                    totals.begin());
+    return;
   }
+  last = static_cast<std::size_t>(found - totals.begin());
 }
 
 }  // namespace
@@ -68,6 +79,7 @@ struct Writer::State {
   void seal_table(TableId table);
   void seal_run(TableId table, const TableSlab::Run& run);
   void count_run(TableId table, const TableSlab::Run& run);
+  void start_piece(TableId table);
   void write_rows(TableId table);
   void write_index();
   [[nodiscard]] Footer make_footer();
@@ -97,6 +109,9 @@ struct Writer::State {
   PieceEncoder encoder;
   EntityId piece_first = 0;
   EntityId piece_last = 0;
+  std::int64_t piece_first_ns = 0;
+  std::int64_t piece_last_ns = 0;
+  SummaryEncoder summary;
   ByteSink scratch;
   std::vector<PieceInfo> pieces;
   std::vector<IndexEntry> index;
@@ -123,7 +138,22 @@ void Writer::State::write_rows(TableId table) {
   info.table = table;
   info.first_entity = piece_first;
   info.last_entity = piece_last;
+  info.first_ns = piece_first_ns;
+  info.last_ns = piece_last_ns;
   write_piece(info, encoder.finish());
+  if (summary.empty()) return;
+  info.kind = PieceKind::kSummary;  // its number is the next one: readers look there
+  info.first_entity = summary.first_entity();
+  info.last_entity = summary.last_entity();
+  write_piece(info, summary.finish());
+}
+
+void Writer::State::start_piece(TableId table) {
+  const TableSlab& open = *slabs[static_cast<std::size_t>(table)];
+  encoder.start(table, open.tuples(), open.numbers());
+  summary.start();
+  piece_first_ns = kTimeLimit;
+  piece_last_ns = -kTimeLimit;
 }
 
 void Writer::State::count_run(TableId table, const TableSlab::Run& run) {
@@ -132,13 +162,10 @@ void Writer::State::count_run(TableId table, const TableSlab::Run& run) {
   entity.info.rows += run.rows.size();
   const TableLayout& layout = layout_of(table);
   if (!layout.has_state()) return;
-  const std::span<const std::int64_t> tuples = slabs[static_cast<std::size_t>(table)]->tuples();
-  const std::size_t width = layout.tuple_slots.size();
-  const auto column = static_cast<std::size_t>(
-      std::find(layout.tuple_slots.begin(), layout.tuple_slots.end(), layout.state_slot) -
-      layout.tuple_slots.begin());
+  const TableSlab& open = *slabs[static_cast<std::size_t>(table)];
+  std::size_t last = 0;
   for (const SlabRow& row : run.rows) {
-    add_total(entity.totals, tuples[row.tuple * width + column], row.end_ns - row.begin_ns);
+    add_total(entity.totals, last, open.state_of(row), row.end_ns - row.begin_ns);
   }
 }
 
@@ -149,19 +176,24 @@ void Writer::State::seal_run(TableId table, const TableSlab::Run& run) {
     const auto part = run.rows.subspan(at, std::min(kPieceRows, run.rows.size() - at));
     if (encoder.rows() + part.size() > kPieceRows) {
       write_rows(table);
-      encoder.start(table, open.tuples(), open.numbers());
+      start_piece(table);
     }
     if (encoder.rows() == 0) piece_first = run.entity;
     piece_last = run.entity;
     index.push_back(
         IndexEntry{run.entity, static_cast<std::uint32_t>(pieces.size()), part.front().begin_ns});
+    piece_first_ns = std::min(piece_first_ns, part.front().begin_ns);
+    piece_last_ns = std::max(piece_last_ns, part.back().end_ns);
     encoder.add_run(run.entity, part);
+    if (layout_of(table).has_state()) {
+      summary.add_run(run.entity, part, [&](const SlabRow& row) { return open.state_of(row); });
+    }
   }
 }
 
 void Writer::State::seal_table(TableId table) {
   TableSlab& open = *slabs[static_cast<std::size_t>(table)];
-  encoder.start(table, open.tuples(), open.numbers());
+  start_piece(table);
   for (const TableSlab::Run& run : open.group(entities.size())) seal_run(table, run);
   write_rows(table);
   open.clear();

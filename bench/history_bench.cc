@@ -1,0 +1,182 @@
+// history_bench IVFILE OUT [lz4|zstd|stored]: build, size and query latencies of a state history over a
+// stream of intervals (24-byte records: i64 start, i64 inclusive end, i32 attribute, i32 value or
+// INT32_MIN; header "IVS1", u32 attributes, u64 intervals, i64 start, i64 end). Attribute = one
+// pcpu_state entity; the value goes into `state`, with tid and comm that follow from it.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "history/reader.h"
+#include "history/writer.h"
+
+namespace {
+
+using namespace vs;
+using namespace vs::history;
+
+// CPU time of this thread: the machines that this runs on are shared. Reads come from the page cache.
+double now() {
+  struct timespec time {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+struct Record {
+  std::int64_t start, end;
+  std::int32_t attribute, value;
+};
+struct Header {
+  char magic[4];
+  std::uint32_t attributes;
+  std::uint64_t intervals;
+  std::int64_t start, end;
+};
+
+[[noreturn]] void die(const Error& error) {
+  std::fprintf(stderr, "%s\n", error.to_string().c_str());
+  std::exit(1);
+}
+template <typename T>
+T take(Result<T> result) {
+  if (!result.ok()) die(result.error());
+  return std::move(result).value();
+}
+
+void report(const char* what, std::vector<double> times) {
+  double sum = 0;
+  for (const double t : times) sum += t;
+  const double first = times[0];
+  std::sort(times.begin(), times.end());
+  std::printf("  %-34s first %9.2f us  median %9.2f  p95 %9.2f  mean %9.2f\n", what, first * 1e6,
+              times[times.size() / 2] * 1e6, times[times.size() * 95 / 100] * 1e6,
+              sum / static_cast<double>(times.size()) * 1e6);
+}
+
+void build(const char* in, const char* out, Codec codec) {
+  std::FILE* file = std::fopen(in, "rb");
+  Header header;
+  if (file == nullptr || std::fread(&header, sizeof header, 1, file) != 1) std::exit(2);
+  WriterOptions options;
+  options.codec = codec;
+  auto writer = take(Writer::create(out, options));
+  const std::int64_t machine = writer->intern("host");
+  std::vector<EntityId> ids;
+  for (std::uint32_t a = 0; a < header.attributes; ++a) {
+    ids.push_back(writer->entity(TableId::kPcpuState, std::vector<std::int64_t>{machine, a}));
+  }
+  std::vector<Record> records(1 << 16);
+  double spent = 0;
+  std::uint64_t count = 0;
+  for (;;) {
+    const std::size_t got = std::fread(records.data(), sizeof(Record), records.size(), file);
+    if (got == 0) break;
+    const double begin = now();
+    for (std::size_t i = 0; i < got; ++i) {
+      const Record& r = records[i];
+      const std::int64_t state = r.value == INT32_MIN ? 0 : r.value;
+      const std::int64_t values[] = {state, state == 0 ? model::kNull : 1000 + state,
+                                     state == 0 ? model::kNull : 10 + state, 0};
+      writer->add(ids[static_cast<std::size_t>(r.attribute)], HostTime{r.start},
+                  HostTime{r.end + 1}, values);
+    }
+    spent += now() - begin;
+    count += got;
+  }
+  const double begin = now();
+  if (Status done = writer->commit(); !done.ok()) die(done.error());
+  const double commit = now() - begin;
+  const auto size = take(os::real_files().stat(out)).size;
+  std::printf("build %.1f ns/interval, commit %.1f ms (together %.1f), %.2f B/interval\n",
+              spent * 1e9 / double(count), commit * 1e3, (spent + commit) * 1e9 / double(count),
+              double(size) / double(count));
+}
+
+void queries(const char* path) {
+  const double begin = now();
+  auto reader = take(Reader::open(path));
+  std::printf("open %.2f ms\n", (now() - begin) * 1e3);
+  const auto entities = reader->entities(TableId::kPcpuState);
+  std::int64_t start = INT64_MAX, end = INT64_MIN;
+  for (const Entity& e : entities) {
+    start = std::min(start, reader->entity(e.id).first_ns);
+    end = std::max(end, reader->entity(e.id).last_ns);
+  }
+  const std::int64_t span = end - start;
+  std::mt19937_64 random(42);
+  const auto time = [&](std::int64_t room) {
+    return start + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(room));
+  };
+  const auto entity = [&] { return entities[random() % entities.size()].id; };
+  std::int64_t sum = 0;
+  std::vector<double> times;
+  for (const char* pass : {"single query", "single query, again"}) {
+    random.seed(42);
+    times.clear();
+    for (int i = 0; i < 20000; ++i) {
+      const EntityId e = entity();
+      const HostTime t{time(span)};
+      const double b = now();
+      const auto row = take(reader->at(e, t));
+      times.push_back(now() - b);
+      if (row) sum += row->begin.ns;
+    }
+    report(pass, times);
+  }
+  times.clear();
+  for (int i = 0; i < 300; ++i) {
+    const HostTime t{time(span)};
+    const double b = now();
+    const auto rows = take(reader->full_state(TableId::kPcpuState, t));
+    times.push_back(now() - b);
+    sum += static_cast<std::int64_t>(rows.rows.size());
+  }
+  report("full state", times);
+  times.clear();
+  const HostTime same{time(span)};
+  for (int i = 0; i < 300; ++i) {
+    const double b = now();
+    sum += static_cast<std::int64_t>(take(reader->full_state(TableId::kPcpuState, same)).rows.size());
+    times.push_back(now() - b);
+  }
+  report("full state, same time", times);
+  for (const std::size_t rows : {50U, 500U}) {
+    for (const double window : {1.0, 0.1, 0.01, 0.001}) {
+      times.clear();
+      for (int i = 0; i < (window == 1 ? 5 : 20); ++i) {
+        std::set<EntityId> chosen;
+        while (chosen.size() < std::min(rows, entities.size())) chosen.insert(entity());
+        const auto length = static_cast<std::int64_t>(double(span) * window) - 2;
+        const std::int64_t from = time(span - length);
+        const double b = now();
+        for (const EntityId e : chosen) {
+          const auto picture =
+              take(reader->timeline(e, HostTime{from}, HostTime{from + length}, 2000, 0));
+          sum += static_cast<std::int64_t>(picture[1000].share * 100);
+        }
+        times.push_back(now() - b);
+      }
+      char name[64];
+      std::snprintf(name, sizeof name, "timeline %zu x 2000 px, window %g", rows, window);
+      report(name, times);
+    }
+  }
+  std::printf("(check %lld)\n", static_cast<long long>(sum));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 3) return 2;
+  const std::string_view codec = argc > 3 ? argv[3] : "lz4";
+  if (codec != "none") {
+    build(argv[1], argv[2],
+          codec == "zstd"     ? Codec::kZstd
+          : codec == "stored" ? Codec::kStored
+                              : Codec::kLz4);
+  }
+  queries(argv[2]);
+}

@@ -1,0 +1,250 @@
+#include "history/writer.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "history/history_test_util.h"
+
+namespace vs::history {
+namespace {
+
+using test::MemoryOutputs;
+using test::Model;
+
+class Folder {
+ public:
+  Folder() : path_(testing::TempDir() + "vs_history_XXXXXX") {
+    EXPECT_NE(::mkdtemp(path_.data()), nullptr);
+  }
+  ~Folder() {
+    for (const std::string& name : names()) ::unlink(file(name).c_str());
+    ::rmdir(path_.c_str());
+  }
+  [[nodiscard]] std::string file(std::string_view name) const { return os::join_path(path_, name); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::vector<std::string> names() const {
+    std::vector<std::string> out;
+    const auto entries = os::real_files().list(path_);
+    for (const os::Entry& entry : *entries) out.push_back(entry.name);
+    return out;
+  }
+
+ private:
+  std::string path_;
+};
+
+std::unique_ptr<Writer> memory_writer(MemoryOutputs& outputs) {
+  WriterOptions options;
+  options.outputs = &outputs;
+  return std::move(Writer::create("h", options)).value();
+}
+
+TEST(Writer, SameCallsSameBytes) {
+  std::string bytes[2];
+  for (std::string& out : bytes) {
+    MemoryOutputs outputs;
+    auto writer = memory_writer(outputs);
+    Model model(Model::Shape{5, 12, 30'000, 500});
+    model.fill(*writer);
+    writer->set_meta("b", "2");
+    writer->set_meta("a", "1");
+    ASSERT_TRUE(writer->commit().ok());
+    out = outputs.bytes();
+  }
+  EXPECT_EQ(bytes[0], bytes[1]);
+}
+
+TEST(Writer, KeepsMetaStringsAndSmallTables) {
+  const Folder folder;
+  auto writer = std::move(Writer::create(folder.file("h"))).value();
+  const StringId b = writer->intern("b");
+  EXPECT_EQ(writer->intern(""), b + 1);
+  EXPECT_EQ(writer->intern("b"), b);
+  writer->set_meta("fingerprint", std::string("\0x", 2));
+  model::SmallTable loss{TableId::kLoss, {}};
+  loss.rows.push_back({std::int64_t{-1}, std::string("vm"), std::monostate{}, 1.5, std::int64_t{2},
+                       std::monostate{}});
+  writer->put_small_table({TableId::kLoss, {}});
+  writer->put_small_table(loss);
+  EXPECT_TRUE(folder.names().size() == 1 && folder.names()[0] != "h");
+  ASSERT_TRUE(writer->commit().ok());
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"h"});
+  const auto reader = Reader::open(folder.file("h"));
+  ASSERT_TRUE(reader.ok()) << reader.error().to_string();
+  EXPECT_EQ((*reader)->meta("fingerprint"), std::string_view("\0x", 2));
+  EXPECT_EQ((*reader)->meta("other"), std::nullopt);
+  EXPECT_EQ((*reader)->string(b), "b");
+  EXPECT_EQ((*reader)->string(99), "");
+  EXPECT_EQ((*reader)->string(model::kNull), "");
+  EXPECT_EQ((*reader)->find_string("b"), b);
+  EXPECT_EQ((*reader)->find_string("c"), std::nullopt);
+  ASSERT_NE((*reader)->small_table(TableId::kLoss), nullptr);
+  EXPECT_EQ((*reader)->small_table(TableId::kLoss)->rows, loss.rows);
+  EXPECT_EQ((*reader)->small_table(TableId::kMachine), nullptr);
+}
+
+TEST(Writer, EntitiesAreNumberedByArrival) {
+  MemoryOutputs outputs;
+  auto writer = memory_writer(outputs);
+  const std::int64_t key[] = {0, 7};
+  const EntityId a = writer->entity(TableId::kVcpuState, key);
+  const EntityId b = writer->entity(TableId::kVmExit, key);
+  EXPECT_EQ(writer->entity(TableId::kVcpuState, key), a);
+  EXPECT_EQ(b, a + 1);
+  ASSERT_TRUE(writer->commit().ok());
+  const auto reader = test::open_bytes(outputs.bytes());
+  ASSERT_TRUE(reader.ok());
+  ASSERT_EQ((*reader)->entities(TableId::kVmExit).size(), 1U);
+  EXPECT_EQ((*reader)->entities(TableId::kVmExit)[0].id, b);
+  EXPECT_TRUE(std::ranges::equal((*reader)->entities(TableId::kVmExit)[0].key, key));
+  EXPECT_TRUE((*reader)->totals(a).empty());
+}
+
+TEST(Writer, RepairsRowsThatBreakTheContract) {
+  MemoryOutputs outputs;
+  auto writer = memory_writer(outputs);
+  const std::int64_t key[] = {0, 0};
+  const EntityId id = writer->entity(TableId::kPcpuState, key);
+  const std::int64_t values[] = {1, 2, 3, 0};
+  writer->add(id, HostTime{10}, HostTime{20}, values);
+  writer->add(id, HostTime{15}, HostTime{30}, values);  // begins inside the last one
+  writer->add(id, HostTime{40}, HostTime{35}, values);  // ends before it begins
+  writer->add(id, HostTime{50}, HostTime{50}, values);  // empty: dropped
+  writer->add(id, HostTime{60}, kHostTimeMax, values);  // cut
+  EXPECT_EQ(writer->repaired_rows(), 2U);
+  ASSERT_TRUE(writer->commit().ok());
+  const auto reader = test::open_bytes(outputs.bytes());
+  ASSERT_TRUE(reader.ok());
+  RowCursor cursor = (*reader)->rows(id, kHostTimeMin, kHostTimeMax);
+  Row row;
+  std::vector<std::pair<std::int64_t, std::int64_t>> got;
+  while (cursor.next(row)) got.emplace_back(row.begin.ns, row.end.ns);
+  EXPECT_TRUE(cursor.status().ok());
+  const std::vector<std::pair<std::int64_t, std::int64_t>> expected = {
+      {10, 20}, {20, 30}, {60, kTimeLimit}};
+  EXPECT_EQ(got, expected);
+}
+
+TEST(Writer, OurOwnMistakesFailTheCommit) {
+  const std::int64_t key[] = {0, 0};
+  const std::int64_t values[] = {1, 2, 3, 0};
+  const auto failed = [&](auto mistake) {
+    MemoryOutputs outputs;
+    auto writer = memory_writer(outputs);
+    mistake(*writer);
+    const Status status = writer->commit();
+    EXPECT_FALSE(outputs.committed());
+    return !status.ok() && status.error().code == ErrorCode::kInternal;
+  };
+  EXPECT_TRUE(failed([&](Writer& w) { w.add(3, HostTime{0}, HostTime{1}, values); }));
+  EXPECT_TRUE(failed([&](Writer& w) {
+    w.add(w.entity(TableId::kVmExit, key), HostTime{0}, HostTime{1}, values);
+  }));
+  EXPECT_TRUE(failed([&](Writer& w) { (void)w.entity(TableId::kLoss, key); }));
+  EXPECT_TRUE(
+      failed([&](Writer& w) { (void)w.entity(TableId::kVmExit, std::span(key).first(1)); }));
+  EXPECT_TRUE(failed([&](Writer& w) { w.put_small_table({TableId::kVmExit, {}}); }));
+  EXPECT_TRUE(failed([&](Writer& w) { w.put_small_table({TableId::kLoss, {{}}}); }));
+  MemoryOutputs outputs;
+  auto writer = memory_writer(outputs);
+  ASSERT_TRUE(writer->commit().ok());
+  EXPECT_EQ(writer->commit().error().code, ErrorCode::kInternal);
+}
+
+TEST(Writer, DestroyedWithoutCommitLeavesNothing) {
+  const Folder folder;
+  {
+    auto writer = std::move(Writer::create(folder.file("h"))).value();
+    Model model(Model::Shape{});
+    model.fill(*writer);
+  }
+  EXPECT_TRUE(folder.names().empty());
+}
+
+TEST(Writer, AnonymousHistoryIsReadThroughFinish) {
+  const Folder folder;
+  auto writer = std::move(Writer::create_anonymous(folder.path())).value();
+  Model model(Model::Shape{});
+  model.fill(*writer);
+  const auto reader = writer->finish();
+  ASSERT_TRUE(reader.ok()) << reader.error().to_string();
+  writer.reset();
+  EXPECT_TRUE(folder.names().empty());
+  EXPECT_EQ((*reader)->entity_count(), model.entities().size());
+  EXPECT_TRUE((*reader)->verify().ok());
+}
+
+// Every step of writing fails once, then once and for ever: an error that names it, and either the
+// old file or none, never half of the new one.
+TEST(Writer, EveryFailingStepLeavesTheOldFile) {
+  const Folder folder;
+  const std::string path = folder.file("h");
+  {
+    auto writer = std::move(Writer::create(path)).value();
+    writer->set_meta("which", "old");
+    ASSERT_TRUE(writer->commit().ok());
+  }
+  for (const bool for_ever : {false, true}) {
+    std::uint64_t points = 0;
+    for (bool failed = true; failed; ++points) {
+      ASSERT_LT(points, 1000U);
+      os::FaultyOutputs faulty(os::real_outputs(), points, for_ever);
+      WriterOptions options;
+      options.outputs = &faulty;
+      auto writer = Writer::create(path, options);
+      Status status = writer.ok() ? Status() : Status(writer.error());
+      if (writer.ok()) {
+        Model model(Model::Shape{3, 40, 20'000, 500});
+        model.fill(**writer);
+        (*writer)->set_meta("which", "new");
+        status = (*writer)->commit();
+        writer->reset();
+      }
+      failed = points < faulty.calls();
+      EXPECT_EQ(status.ok(), !failed);
+      EXPECT_EQ(folder.names(), std::vector<std::string>{"h"});
+      const auto reader = Reader::open(path);
+      ASSERT_TRUE(reader.ok());
+      EXPECT_EQ((*reader)->meta("which"), failed ? "old" : "new");
+      if (failed) {
+        EXPECT_NE(status.error().to_string().find("call " + std::to_string(points)),
+                  std::string::npos);
+      } else {
+        auto again = std::move(Writer::create(path)).value();
+        again->set_meta("which", "old");
+        ASSERT_TRUE(again->commit().ok());
+      }
+    }
+    EXPECT_GT(points, 10U);
+  }
+}
+
+TEST(Reader, MayBeSharedByThreads) {
+  MemoryOutputs outputs;
+  auto writer = memory_writer(outputs);
+  Model model(Model::Shape{9, 30, 40'000, 500});
+  model.fill(*writer);
+  ASSERT_TRUE(writer->commit().ok());
+  const auto reader = test::open_bytes(outputs.bytes(), 100'000);  // small: things get thrown out
+  ASSERT_TRUE(reader.ok());
+  std::array<std::uint64_t, 4> rows{};
+  std::vector<std::thread> threads;
+  for (std::uint64_t& count : rows) {
+    threads.emplace_back([&count, &reader, &model] {
+      for (std::size_t i = 0; i < model.entities().size(); ++i) {
+        RowCursor cursor = (*reader)->rows(model.id(i), kHostTimeMin, kHostTimeMax);
+        Row row;
+        while (cursor.next(row)) ++count;
+        (void)(*reader)->find_string("machine1");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::uint64_t count : rows) EXPECT_EQ(count, rows[0]);
+  EXPECT_GT(rows[0], 30'000U);
+}
+
+}  // namespace
+}  // namespace vs::history
