@@ -128,6 +128,8 @@ class InitialStateCollector::Impl {
   }
   void on_vector_entry(const Site& s) { enter(s, ContextKind::kVector, model::arg::kVectorNumber); }
   void on_vector_exit(const Site& s) { leave(s, ContextKind::kVector, model::arg::kVectorNumber); }
+  void on_timer_entry(const Site& s) { enter(s, ContextKind::kTimer, model::arg::kHrtimerAddress); }
+  void on_timer_exit(const Site& s) { leave(s, ContextKind::kTimer, model::arg::kHrtimerAddress); }
   void on_syscall(const Site& site);
   void on_cpuhp(const Site& site);
   void on_dump_process(const Site& site);
@@ -176,6 +178,10 @@ InitialStateCollector::Impl::handlers() {
     set(EventKind::kSoftirqExit, &Impl::on_softirq_exit);
     set(EventKind::kIrqVectorEntry, &Impl::on_vector_entry);
     set(EventKind::kIrqVectorExit, &Impl::on_vector_exit);
+    set(EventKind::kTimerExpireEntry, &Impl::on_timer_entry);
+    set(EventKind::kTimerExpireExit, &Impl::on_timer_exit);
+    set(EventKind::kHrtimerExpireEntry, &Impl::on_timer_entry);
+    set(EventKind::kHrtimerExpireExit, &Impl::on_timer_exit);
     set(EventKind::kSyscallEntry, &Impl::on_syscall);
     set(EventKind::kSyscallExit, &Impl::on_syscall);
     set(EventKind::kCpuhpEnter, &Impl::on_cpuhp);

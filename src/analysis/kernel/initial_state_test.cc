@@ -110,7 +110,8 @@ TEST(InitialState, AfterALossACpuSaysNothingAboutTheBeginning) {
 }
 
 TEST(InitialState, InterruptsThatBeganBeforeTheTraceAreMatched) {
-  Passes run({irq_exit({.own = 10}, 4), softirq_exit({.own = 12}, 3),
+  Passes run({hrtimer_expire_exit({.own = 10}), irq_exit({.own = 10}, 4),
+              softirq_exit({.own = 12}, 3),
               sched_switch({.own = 15}, {.prev_tid = 7, .prev_state = 1, .next_tid = 0})});
   run.all().finish(20);
   EXPECT_EQ(run.machine().counters().unmatched(), 0U);

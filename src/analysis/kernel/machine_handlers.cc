@@ -188,6 +188,7 @@ Thread& MachineState::Impl::newborn(std::int32_t tid, std::int32_t parent_tid) {
     // It returns from the call that its parent made.
     child.in_syscall = parent->in_syscall;
     child.syscall = parent->syscall;
+    child.may_return_unseen = parent->may_return_unseen;
   }
   ThreadRow row = off_row(ThreadState::kFork);
   row.waker_tid = parent_tid > 0 ? std::int64_t{parent_tid} : kNull;
@@ -339,11 +340,13 @@ void MachineState::Impl::on_syscall_entry(const Site& site) {
   drop_contexts(site.cpu);  // user code is not inside of an interrupt
   Thread* const thread = site.cpu.current;
   if (thread == nullptr) return;
-  if (thread->in_syscall) ++counters_.syscall_entries_without_exit;
-  thread->in_syscall = true;
+  const std::int64_t nr = site.event.i_or(arg::kSyscallNr, kNull);
+  const EventTypes::Return end = types_.return_of(site.trace, site.event.type, nr);
+  if (thread->in_syscall && !thread->may_return_unseen) ++counters_.syscall_entries_without_exit;
+  thread->in_syscall = end != EventTypes::Return::kUnseen;
+  thread->may_return_unseen = end == EventTypes::Return::kMaybe;
   if (thread->privilege == Privilege::kUnknown) thread->privilege = Privilege::kUser;
-  thread->syscall =
-      types_.syscall(site.trace, site.event.type, site.event.i_or(arg::kSyscallNr, kNull));
+  thread->syscall = types_.syscall(site.trace, site.event.type, nr);
   refresh(site.cpu);
 }
 

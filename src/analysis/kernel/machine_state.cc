@@ -74,6 +74,7 @@ void MachineState::Impl::start(HostTime begin) {
     cpu.initial_contexts = initial.contexts;
     for (Context& context : cpu.initial_contexts) {
       if (context.kind == ContextKind::kSoftirq) context.cause = cause_of_softirq(context.number);
+      if (context.kind == ContextKind::kTimer) context.cause = model::BlockCause::kTimer;
     }
   }
   for (const InitialThread& thread : initial_.threads) add_initial_thread(thread);

@@ -192,6 +192,26 @@ TEST(MachineState, UnmatchedSystemCallsAreCounted) {
               ElementsAre("10-11 syscall@0 nr:1", "11-12 syscall@0 nr:2", "12-20 user@0"));
 }
 
+// LTTng calls rt_sigreturn "unknown" (id 15) and records no exit of it.
+TEST(MachineState, AReturnFromASignalInLttngIsNoOpenCall) {
+  MachineState::Options options{
+      .machine_name = "m",
+      .event_names = {{"syscall_entry_unknown", "syscall_entry_wait4", "syscall_exit_wait4"}}};
+  const std::vector<Event> events = {syscall_entry({.own = 10, .tid = 7, .type = 0}, 15),
+                                     syscall_entry({.own = 14, .tid = 7, .type = 1}),
+                                     syscall_exit({.own = 16, .tid = 7, .type = 2})};
+  Passes without_table(events, options);
+  without_table.all().finish(20);
+  EXPECT_EQ(without_table.machine().counters().unmatched(), 0U);
+  EXPECT_EQ(without_table.thread(7)[0], "10-14 syscall@0 nr:15");
+  options.syscall_table = SyscallTable::kX86_64;
+  Passes with_table(events, options);
+  with_table.all().finish(20);
+  EXPECT_EQ(with_table.machine().counters().unmatched(), 0U);
+  EXPECT_THAT(with_table.thread(7),
+              ElementsAre("10-14 user@0", "14-16 syscall@0 wait4", "16-20 user@0"));
+}
+
 TEST(MachineState, ASystemCallGoesOnAfterSleepingInIt) {
   Passes run({sched_switch({.own = 10}, {.prev_tid = 0, .next_tid = 7}),
               syscall_entry({.own = 12, .tid = 7}, 35),

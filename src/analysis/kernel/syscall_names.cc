@@ -6,6 +6,12 @@ namespace vs::analysis::kernel {
 namespace {
 
 constexpr std::size_t kCachedNumbers = 1024;
+constexpr std::string_view kUnknownCall = "unknown";  // LTTng: a call that its tables lack
+constexpr std::string_view kSigreturn = "rt_sigreturn";
+
+bool is_lttng_entry(std::string_view name) {
+  return name.starts_with("syscall_entry_") || name.starts_with("compat_syscall_entry_");
+}
 
 // "local_timer_entry", "x86_irq_vectors_reschedule_exit", "call_function_single_entry"
 model::BlockCause cause_of_vector(std::string_view name) {
@@ -23,8 +29,10 @@ EventTypes::EventTypes(EventNames names, SyscallTable table, model::IntervalSink
     types_[trace].resize(names[trace].size());
     for (std::size_t type = 0; type < names[trace].size(); ++type) {
       const std::string_view name = names[trace][type];
-      types_[trace][type].syscall_name = std::string(model::syscall_name_of(name));
-      types_[trace][type].vector_cause = cause_of_vector(name);
+      Type& entry = types_[trace][type];
+      entry.syscall_name = std::string(model::syscall_name_of(name));
+      entry.lttng = is_lttng_entry(name);
+      entry.vector_cause = cause_of_vector(name);
     }
   }
 }
@@ -37,10 +45,21 @@ const EventTypes::Type* EventTypes::find(std::uint32_t trace, std::uint16_t type
 model::StringId EventTypes::syscall(std::uint32_t trace, std::uint16_t type, std::int64_t nr) {
   const Type* const found = find(trace, type);
   if (found == nullptr || found->syscall_name.empty()) return by_number(nr);
+  if (found->syscall_name == kUnknownCall && nr != model::kNull) return by_number(nr);
   if (found->syscall != model::kNull) return found->syscall;
   model::StringId& id = types_[trace][type].syscall;
   id = sink_.intern(found->syscall_name);
   return id;
+}
+
+EventTypes::Return EventTypes::return_of(std::uint32_t trace, std::uint16_t type,
+                                         std::int64_t nr) const {
+  const Type* const found = find(trace, type);
+  if (found == nullptr || !found->lttng) return Return::kSeen;
+  if (found->syscall_name == kSigreturn) return Return::kUnseen;
+  if (found->syscall_name != kUnknownCall) return Return::kSeen;
+  const bool x86 = table_ == SyscallTable::kX86_64;
+  return x86 && x86_64_syscall_name(nr) == kSigreturn ? Return::kUnseen : Return::kMaybe;
 }
 
 model::StringId EventTypes::by_number(std::int64_t nr) {

@@ -31,13 +31,21 @@ class EventTypes {
 
   /// The call's name, "nr:N" when only the number is known, kNull when nothing is.
   [[nodiscard]] model::StringId syscall(std::uint32_t trace, std::uint16_t type, std::int64_t nr);
+  /// How a call that is entered comes to its end in the trace.
+  enum class Return : std::uint8_t {
+    kSeen,    ///< by its exit event
+    kMaybe,   ///< LTTng's syscall_entry_unknown: rt_sigreturn has no exit, others have
+    kUnseen,  ///< rt_sigreturn in LTTng: it restores the registers that tell the call's number
+  };
+  [[nodiscard]] Return return_of(std::uint32_t trace, std::uint16_t type, std::int64_t nr) const;
   /// What a thread woken out of this interrupt vector waited for: kTimer, kIpi or kIrq.
   [[nodiscard]] model::BlockCause vector_cause(std::uint32_t trace, std::uint16_t type) const;
 
  private:
   struct Type {
     model::StringId syscall = model::kNull;  ///< interned when first used
-    std::string syscall_name;
+    std::string syscall_name;                ///< empty when only the number tells
+    bool lttng = false;                      ///< LTTng's spelling of a system call's entry
     model::BlockCause vector_cause = model::BlockCause::kIrq;
   };
   [[nodiscard]] const Type* find(std::uint32_t trace, std::uint16_t type) const;

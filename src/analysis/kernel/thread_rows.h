@@ -57,9 +57,10 @@ struct Thread {
   Birth birth = Birth::kAppeared;
   bool exiting = false;
   bool in_syscall = false;
-  bool kernel_comm = false;  ///< its name is one that only kernel threads have
-  HostTime first;            ///< begin of this life
-  HostTime since;            ///< begin of the open row
+  bool may_return_unseen = false;  ///< `syscall` may end without an exit event
+  bool kernel_comm = false;        ///< its name is one that only kernel threads have
+  HostTime first;                  ///< begin of this life
+  HostTime since;                  ///< begin of the open row
   ThreadRow row;
   PendingWake pending;
   model::StringId syscall = model::kNull;
