@@ -14,7 +14,12 @@ using model::kNull;
 using model::VcpuState;
 namespace arg = model::arg;
 
-constexpr std::int64_t kUserReasonHlt = 5;  // KVM_EXIT_HLT: halted, the VMM waits for it
+constexpr std::int64_t kUserReasonHlt = 5;    // KVM_EXIT_HLT: halted, the VMM waits for it
+constexpr std::int64_t kUserReasonIntr = 10;  // KVM_EXIT_INTR: kicked out, nothing to emulate
+
+// A vCPU that was kicked out of the guest and sleeps this long in the VMM has been paused. Shorter
+// sleeps are the VMM's own work for which it needed the vCPU to stand still.
+constexpr std::int64_t kPauseNs = 50'000'000;
 
 // prev_state of sched_switch. "Preempted" is one extra bit above the states: 0x100 since 4.14, 0x400 to
 // 0x1000 before; 0x200 was TASK_PARKED then.
@@ -111,6 +116,7 @@ HostVcpus::HandlerTable HostVcpus::make_handlers() {
   set(&HostVcpus::on_soft_begin, {K::kSoftirqEntry});
   set(&HostVcpus::on_soft_end, {K::kSoftirqExit});
   set(&HostVcpus::on_syscall_exit, {K::kSyscallExit});
+  set(&HostVcpus::on_vmm_call, {K::kKvmWriteTscOffset, K::kKvmTrackTsc});
   return table;
 }
 
@@ -400,6 +406,7 @@ void HostVcpus::on_entry(HostTime time, const Event& event, Cpu& cpu) {
   vcpu->user_reason = -1;
   Row row;
   row.state = VcpuState::kGuest;
+  row.on_cpu = true;
   row.pcpu = vcpu->pcpu;
   row.level = vcpu->level_known ? vcpu->level : kNull;
   change(time, *vcpu, row);
@@ -451,6 +458,7 @@ void HostVcpus::on_userspace_exit(HostTime time, const Event& event, Cpu& cpu) {
 
 void HostVcpus::on_fpu(HostTime time, const Event& event, Cpu& cpu) {
   if (event.i_or(arg::kFpuLoad, 0) == 0) return;
+  if (cpu.running != kNone) learn_vmm(vcpus_[cpu.running]);
   Vcpu* vcpu = own(time, event, cpu, -1);
   if (vcpu == nullptr) return;
   if (vcpu->base == VcpuState::kUserspace) vcpu->base = VcpuState::kHypervisor;
@@ -560,6 +568,29 @@ void HostVcpus::on_syscall_exit(HostTime time, const Event&, Cpu& cpu) {
   run_root(time, vcpu, cpu);
 }
 
+// The VMM sets a vCPU up from its thread, before it lets it run.
+void HostVcpus::on_vmm_call(HostTime time, const Event&, Cpu& cpu) {
+  if (cpu.running == kNone) return;
+  Vcpu& vcpu = vcpus_[cpu.running];
+  if (vcpu.base != VcpuState::kUnknown) return;
+  learn_vmm(vcpu);
+  run_root(time, vcpu, cpu);
+  tell_change(time, vcpu);  // the row was relabelled in place
+}
+
+/// An unknown past turns out to have been the VMM's: the thread has not entered yet and comes from there.
+void HostVcpus::learn_vmm(Vcpu& vcpu) {
+  if (vcpu.base != VcpuState::kUnknown || vcpu.entered || vcpu.lost) return;
+  vcpu.base = VcpuState::kUserspace;
+  for (HeldRow& held : vcpu.held) {
+    if (held.row.state != VcpuState::kUnknown) continue;
+    held.row.state = held.row.on_cpu ? VcpuState::kUserspace : VcpuState::kBlocked;
+  }
+  if (vcpu.row.state == VcpuState::kUnknown) {
+    vcpu.row.state = vcpu.row.on_cpu ? VcpuState::kUserspace : VcpuState::kBlocked;
+  }
+}
+
 // ---- losses and the end ----
 
 void HostVcpus::on_loss(HostTime begin, HostTime end, std::uint32_t cpu) {
@@ -607,6 +638,7 @@ void HostVcpus::finish(HostTime end) {
 void HostVcpus::run_root(HostTime time, Vcpu& vcpu, const Cpu& cpu) {
   Row row;
   row.state = cpu.in_irq() ? VcpuState::kHostIrq : vcpu.base;
+  row.on_cpu = true;
   row.pcpu = vcpu.pcpu;
   row.reason = vcpu.reason;
   row.reason_pending = vcpu.reason_pending;
@@ -640,6 +672,10 @@ void HostVcpus::change(HostTime time, Vcpu& vcpu, Row row) {
 /// Closes the current row at `end` and begins its continuation there.
 void HostVcpus::hold(Vcpu& vcpu, HostTime end) {
   if (end <= vcpu.since) return;
+  if (vcpu.row.state == VcpuState::kBlocked && vcpu.base == VcpuState::kUserspace &&
+      vcpu.user_reason == kUserReasonIntr && end - vcpu.since >= kPauseNs) {
+    vcpu.row.state = VcpuState::kStopped;
+  }
   // One place stays free for the row that mark_polling may have to split.
   if (vcpu.held.size() + 1 >= kHeldRows) flush(vcpu, kHeldRows / 2);
   if (!vcpu.held.empty() && vcpu.held.back().end == vcpu.since &&

@@ -76,6 +76,7 @@ class HostVcpus {
     model::StringId reason = model::kNull;
     std::int64_t waker_tid = model::kNull;
     bool lossy = false;
+    bool on_cpu = false;          ///< not stored; tells `unknown` asleep from `unknown` running
     bool reason_pending = false;  ///< after an implicit exit: the next kvm_exit tells the reason
     friend bool operator==(const Row&, const Row&) = default;
   };
@@ -153,6 +154,7 @@ class HostVcpus {
   void on_soft_begin(HostTime, const model::Event&, Cpu&);
   void on_soft_end(HostTime, const model::Event&, Cpu&);
   void on_syscall_exit(HostTime, const model::Event&, Cpu&);
+  void on_vmm_call(HostTime, const model::Event&, Cpu&);
 
   Cpu* cpu_at(std::uint32_t cpu);
   void note_context(HostTime time, const model::Event& event, Cpu& cpu);
@@ -170,6 +172,7 @@ class HostVcpus {
   void end_thread(HostTime time, Vcpu& vcpu, Thread& thread);
   [[nodiscard]] model::VcpuState sleep_state(const Vcpu& vcpu, std::int64_t prev_state) const;
   void lose(HostTime time, Vcpu& vcpu);
+  static void learn_vmm(Vcpu& vcpu);
 
   void run_root(HostTime time, Vcpu& vcpu, const Cpu& cpu);
   void change(HostTime time, Vcpu& vcpu, Row row);

@@ -194,6 +194,45 @@ TEST(HostVcpus, StoppedBySignalIsStopped) {
             "90-95 waking@1 INTR by 50; 95-99 hypervisor@1 INTR");
 }
 
+TEST(HostVcpus, KickedOutAndLeftAsleepForLongIsPaused) {
+  constexpr std::int64_t kMs = 1'000'000;
+  Rig rig;
+  rig << entry(10) << exit(20, 0x60) << ev::kvm_userspace_exit(at(22), 10, -4) << out(25, 1)
+      << waking(25 + 49 * kMs) << in(30 + 49 * kMs) << out(35 + 49 * kMs, 1);
+  EXPECT_EQ(rig.rows(200 * kMs),
+            "10-20 guest@1 L1; 20-22 hypervisor@1 INTR; 22-25 userspace@1 INTR; "
+            "25-49000025 blocked@1 INTR; 49000025-49000030 waking@1 INTR by 50; "
+            "49000030-49000035 userspace@1 INTR; 49000035-200000000 stopped@1 INTR");
+}
+
+// A vCPU that waits for a migration to come in: its thread is older than the trace and not in KVM.
+TEST(HostVcpus, AnUnknownPastMayTurnOutToBeTheVmm) {
+  Rig rig;
+  rig << in(10) << out(20, 1) << waking(30) << in(35)
+      << ev::make(EventKind::kKvmWriteTscOffset, at(40), {{"vcpu_id", 0}}) << out(45, 1)
+      << waking(50) << in(55) << entry(60);
+  EXPECT_EQ(rig.rows(70),
+            "10-20 userspace@1; 20-30 blocked@1; 30-35 waking@1 by 50; 35-45 userspace@1; "
+            "45-50 blocked@1; 50-55 waking@1 by 50; 55-60 userspace@1; 60-70 guest@1 L1");
+}
+
+TEST(HostVcpus, AnUnknownSleepStaysUnknownAndOffTheProcessor) {
+  struct Watch : VcpuObserver {
+    std::string text;
+    void on_vcpu_change(const VcpuChange& now) override {
+      text += std::string(model::vcpu_state_names()[static_cast<std::size_t>(now.state)]) +
+              (now.on_cpu ? "+ " : "- ");
+    }
+  } watch;
+  VectorSink sink;
+  const model::Experiment experiment = experiment_of({{thread(kT0)}});
+  HostVcpus vcpus(experiment, 0, sink, {&watch});
+  for (const Event& event : {in(10), out(20, 1), waking(30), in(35), entry(40)}) {
+    vcpus.on_event(HostTime{event.own.value}, event);
+  }
+  EXPECT_EQ(watch.text, "unknown+ unknown- waking- unknown+ guest+ ");
+}
+
 TEST(HostVcpus, EndOfSystemCallMeansTheVmm) {
   Rig rig;
   rig << entry(10) << exit(20, 0x7b) << ev::syscall_exit(at(25), 16, 0) << entry(50);
