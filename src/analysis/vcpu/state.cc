@@ -21,11 +21,11 @@ constexpr std::int64_t kUserReasonIntr = 10;  // KVM_EXIT_INTR: kicked out, noth
 // sleeps are the VMM's own work for which it needed the vCPU to stand still.
 constexpr std::int64_t kPauseNs = 50'000'000;
 
-// prev_state of sched_switch. "Preempted" is one extra bit above the states: 0x100 since 4.14, 0x400 to
-// 0x1000 before; 0x200 was TASK_PARKED then.
+// prev_state of sched_switch. "Preempted" is one extra bit above the states: 0x100 since 4.14,
+// 0x400 to 0x1000 before; 0x200 was TASK_PARKED then.
 constexpr std::int64_t kStateBits = 0xff | 0x200;
-constexpr std::int64_t kStoppedBits = 0x4 | 0x8;          // T, t
-constexpr std::int64_t kDeadBits = 0x10 | 0x20 | 0x40;    // X, Z, and TASK_DEAD before 4.14
+constexpr std::int64_t kStoppedBits = 0x4 | 0x8;        // T, t
+constexpr std::int64_t kDeadBits = 0x10 | 0x20 | 0x40;  // X, Z, and TASK_DEAD before 4.14
 
 bool is_runnable(std::int64_t prev_state) { return (prev_state & kStateBits) == 0; }
 
@@ -34,9 +34,12 @@ bool is_asleep(VcpuState state, bool on_cpu) {
     case VcpuState::kHalted:
     case VcpuState::kBlocked:
     case VcpuState::kStopped:
-    case VcpuState::kOff: return true;
-    case VcpuState::kUnknown: return !on_cpu;
-    default: return false;
+    case VcpuState::kOff:
+      return true;
+    case VcpuState::kUnknown:
+      return !on_cpu;
+    default:
+      return false;
   }
 }
 
@@ -110,8 +113,7 @@ HostVcpus::HandlerTable HostVcpus::make_handlers() {
   set(&HostVcpus::on_witness,
       {K::kKvmApicAcceptIrq, K::kKvmApicvAcceptIrq, K::kKvmMsiSetIrq, K::kKvmSetIrq,
        K::kGuestContextExit, K::kSoftirqRaise, K::kHrtimerStart, K::kHrtimerCancel});
-  set(&HostVcpus::on_hard_begin,
-      {K::kIrqHandlerEntry, K::kIrqVectorEntry, K::kHrtimerExpireEntry});
+  set(&HostVcpus::on_hard_begin, {K::kIrqHandlerEntry, K::kIrqVectorEntry, K::kHrtimerExpireEntry});
   set(&HostVcpus::on_hard_end, {K::kIrqHandlerExit, K::kIrqVectorExit, K::kHrtimerExpireExit});
   set(&HostVcpus::on_soft_begin, {K::kSoftirqEntry});
   set(&HostVcpus::on_soft_end, {K::kSoftirqExit});
@@ -156,8 +158,8 @@ HostVcpus::Cpu* HostVcpus::cpu_at(std::uint32_t cpu) {
   return &cpus_[cpu];
 }
 
-// An event says which thread made it. Where that is not the one we hold for current, a switch was not
-// recorded: the vCPU we thought there is somewhere else.
+// An event says which thread made it. Where that is not the one we hold for current, a switch was
+// not recorded: the vCPU we thought there is somewhere else.
 void HostVcpus::note_context(HostTime time, const Event& event, Cpu& cpu) {
   if (event.tid == model::kNoTid || event.tid == cpu.tid) return;
   if (cpu.running != kNone) {
@@ -465,8 +467,8 @@ void HostVcpus::on_fpu(HostTime time, const Event& event, Cpu& cpu) {
   run_root(time, *vcpu, cpu);
 }
 
-// Hardware virtualisation emulates at most one instruction per exit; a run of them without an entry is
-// a guest that KVM interprets (PVM, or real mode on old hardware).
+// Hardware virtualisation emulates at most one instruction per exit; a run of them without an entry
+// is a guest that KVM interprets (PVM, or real mode on old hardware).
 void HostVcpus::on_emulate(HostTime time, const Event& event, Cpu& cpu) {
   Vcpu* vcpu = own(time, event, cpu, -1);
   if (vcpu == nullptr) return;
@@ -578,7 +580,8 @@ void HostVcpus::on_vmm_call(HostTime time, const Event&, Cpu& cpu) {
   tell_change(time, vcpu);  // the row was relabelled in place
 }
 
-/// An unknown past turns out to have been the VMM's: the thread has not entered yet and comes from there.
+/// An unknown past turns out to have been the VMM's: the thread has not entered yet and comes from
+/// there.
 void HostVcpus::learn_vmm(Vcpu& vcpu) {
   if (vcpu.base != VcpuState::kUnknown || vcpu.entered || vcpu.lost) return;
   vcpu.base = VcpuState::kUserspace;
