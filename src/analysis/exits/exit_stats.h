@@ -1,10 +1,11 @@
 #pragma once
-// ExitStats: the figures of `perf kvm stat` over durations, and percentiles beside them (algorithms A.6).
+// ExitStats: the figures of `perf kvm stat` over durations, and percentiles beside them (algorithms
+// A.6).
 //
-// count, sum, min, max, mean, and the relative error of the mean in percent, 100 * (s / sqrt(n)) / mean with
-// s the sample standard deviation (Welford's recurrence, so that long runs do not lose digits).
-// Percentiles come from a histogram of 16 buckets per octave: they are exact below 32 ns and within
-// 1/16 of the true value above, and never outside [min, max].
+// count, sum, min, max, mean, and the relative error of the mean in percent, 100 * (s / sqrt(n)) /
+// mean with s the sample standard deviation (Welford's recurrence, so that long runs do not lose
+// digits). Percentiles come from a histogram of 16 buckets per octave: they are exact below 32 ns
+// and within 1/16 of the true value above, and never outside [min, max].
 //
 // A value; copying copies the histogram (at most about 8 KiB). Threads: none shared. Units: ns.
 

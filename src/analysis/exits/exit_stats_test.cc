@@ -34,12 +34,13 @@ TEST(ExitStats, ErrorOfTheMeanAsPerfPrintsIt) {
   EXPECT_NEAR(stats.relative_error_percent(), 100 * std::sqrt(32.0 / 7 / 8) / 5, 1e-9);
 }
 
-// The seed's table (perf kvm stat): 207 samples, 795429.44 us in all; HLT 8 samples, 99.71 % of the time,
-// mean 99141.25 us, +- 28.92 %. Durations made to those figures, half of them at either side of the mean.
+// The seed's table (perf kvm stat): 207 samples, 795429.44 us in all; HLT 8 samples, 99.71 % of the
+// time, mean 99141.25 us, +- 28.92 %. Durations made to those figures, half of them at either side
+// of the mean.
 TEST(ExitStats, SeedTable) {
   const double mean = 99141.25e3;
-  const double error = 0.2892 * mean;              // s / sqrt(n)
-  const double spread = error * std::sqrt(7.0);    // +- spread: s^2 = 8 * spread^2 / 7, n = 8
+  const double error = 0.2892 * mean;            // s / sqrt(n)
+  const double spread = error * std::sqrt(7.0);  // +- spread: s^2 = 8 * spread^2 / 7, n = 8
   ExitStats hlt;
   for (int i = 0; i < 8; ++i) {
     hlt.add(static_cast<std::int64_t>(std::llround(mean + (i % 2 == 0 ? spread : -spread))));

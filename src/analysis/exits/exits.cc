@@ -21,13 +21,19 @@ constexpr std::size_t kNoPart = kPartCount;
 std::size_t part_of(VcpuState state) {
   switch (state) {
     case VcpuState::kHypervisor:
-    case VcpuState::kEmulated: return static_cast<std::size_t>(Part::kHandling);
-    case VcpuState::kUserspace: return static_cast<std::size_t>(Part::kUserspace);
-    case VcpuState::kHalted: return static_cast<std::size_t>(Part::kHalted);
-    case VcpuState::kPolling: return static_cast<std::size_t>(Part::kPolling);
+    case VcpuState::kEmulated:
+      return static_cast<std::size_t>(Part::kHandling);
+    case VcpuState::kUserspace:
+      return static_cast<std::size_t>(Part::kUserspace);
+    case VcpuState::kHalted:
+      return static_cast<std::size_t>(Part::kHalted);
+    case VcpuState::kPolling:
+      return static_cast<std::size_t>(Part::kPolling);
     case VcpuState::kPreempted:
-    case VcpuState::kWaking: return static_cast<std::size_t>(Part::kSteal);
-    default: return kNoPart;
+    case VcpuState::kWaking:
+      return static_cast<std::size_t>(Part::kSteal);
+    default:
+      return kNoPart;
   }
 }
 
@@ -39,19 +45,19 @@ constexpr std::uint64_t kVmxApicWrite = 56;
 constexpr std::uint64_t kSvmIo = 0x7b;
 constexpr std::uint64_t kSvmNpf = 0x400;
 
-constexpr std::uint64_t kApicIcr = 0x300;          // register offset of the interrupt command
+constexpr std::uint64_t kApicIcr = 0x300;  // register offset of the interrupt command
 constexpr std::uint64_t kMsrTscDeadline = 0x6e0;
 constexpr std::uint64_t kMsrX2apicIcr = 0x830;
 constexpr std::uint64_t kMsrX2apicLvtTimer = 0x832;
 constexpr std::uint64_t kMsrX2apicTimerCount = 0x838;
-constexpr std::uint64_t kHypercallSendIpi = 10;    // KVM_HC_SEND_IPI
+constexpr std::uint64_t kHypercallSendIpi = 10;  // KVM_HC_SEND_IPI
 
 constexpr std::uint64_t kIntrValid = 0x80000000U;
 constexpr std::uint64_t kIntrTypeMask = 0x700;
 constexpr std::uint64_t kIntrTypeNmi = 0x200;
 
-// Guest-physical addresses have at most 52 bits. LTTng's kvm_x86_page_fault carries a pointer of the
-// kernel in the address field where its probe does not fit the kernel.
+// Guest-physical addresses have at most 52 bits. LTTng's kvm_x86_page_fault carries a pointer of
+// the kernel in the address field where its probe does not fit the kernel.
 constexpr std::uint64_t kMaxGpa = std::uint64_t{1} << 52;
 
 struct Fields {
@@ -96,8 +102,7 @@ std::optional<std::uint64_t> detail_by_fields(const ExitCode& code, const Fields
 
 }  // namespace
 
-Exits::Exits(const model::Experiment& experiment, model::IntervalSink& sink,
-             ExitObserver* observer)
+Exits::Exits(const model::Experiment& experiment, model::IntervalSink& sink, ExitObserver* observer)
     : sink_(sink), observer_(observer), machines_(experiment.machines.size()) {
   for (std::size_t m = 0; m < experiment.machines.size(); ++m) {
     const model::Machine& machine = experiment.machines[m];
@@ -232,9 +237,8 @@ void Exits::close(HostTime time, const vcpu::VcpuRef& ref, Vcpu& vcpu, bool comp
 }
 
 model::StringId Exits::reason_id(const ExitCode& code) {
-  const std::uint64_t number = code.isa == Isa::kArm && code.reason == vcpu::kArmTrap
-                                   ? 0x100 + code.esr_ec
-                                   : code.reason;
+  const std::uint64_t number =
+      code.isa == Isa::kArm && code.reason == vcpu::kArmTrap ? 0x100 + code.esr_ec : code.reason;
   const std::uint64_t key = (number << 3) | static_cast<std::uint64_t>(code.isa);
   const auto at = reasons_.find(key);
   if (at != reasons_.end()) return at->second;

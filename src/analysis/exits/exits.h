@@ -1,14 +1,15 @@
 #pragma once
 // Exits: one vm_exit row per VM exit (algorithms A.6, A.7).
 //
-// An occurrence begins at the kvm_exit record and ends at the next kvm_entry of the same vCPU thread
-// (perf's definition). Its five parts are the overlap with the vCPU's final states, so their sum never
-// exceeds the duration; interrupts, page-ins and pauses are the rest. An occurrence without a next entry
-// ends with the vCPU, at a loss window or at the next kvm_exit; such a row is not `complete` and belongs
-// in no statistics.
+// An occurrence begins at the kvm_exit record and ends at the next kvm_entry of the same vCPU
+// thread (perf's definition). Its five parts are the overlap with the vCPU's final states, so their
+// sum never exceeds the duration; interrupts, page-ins and pauses are the rest. An occurrence
+// without a next entry ends with the vCPU, at a loss window or at the next kvm_exit; such a row is
+// not `complete` and belongs in no statistics.
 //
-// Register it as an observer of every host's HostVcpus; it tells the VMs apart by VcpuRef. `class` is
-// that of the number, refined by what was seen between exit and entry (MSR, port, MMIO, hypercall).
+// Register it as an observer of every host's HostVcpus; it tells the VMs apart by VcpuRef. `class`
+// is that of the number, refined by what was seen between exit and entry (MSR, port, MMIO,
+// hypercall).
 //
 // Ownership: sink and observer must outlive it. Threads: one. Errors: none.
 // Memory: O(vCPUs + distinct reasons and details); details beyond kMaxDetails are NULL.
@@ -58,8 +59,7 @@ class Exits final : public vcpu::VcpuObserver {
   [[nodiscard]] static model::KindSet kinds();
 
   void on_vcpu_interval(const vcpu::VcpuInterval& interval) override;
-  void on_vcpu_event(HostTime time, const vcpu::VcpuRef& vcpu,
-                     const model::Event& event) override;
+  void on_vcpu_event(HostTime time, const vcpu::VcpuRef& vcpu, const model::Event& event) override;
   void on_vcpu_break(HostTime time, const vcpu::VcpuRef& vcpu, vcpu::VcpuBreak why) override;
 
  private:

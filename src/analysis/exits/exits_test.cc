@@ -27,8 +27,7 @@ class Rig : public ExitObserver {
     experiment_.machines[1].name = "vm";
     experiment_.machines[1].kind = model::MachineKind::kVm;
     experiment_.machines[1].parent = 0;
-    experiment_.machines[1].vcpus.push_back(
-        {0, {{kTid, OwnTime{0}, OwnTime{1'000'000}}}, -1});
+    experiment_.machines[1].vcpus.push_back({0, {{kTid, OwnTime{0}, OwnTime{1'000'000}}}, -1});
     exits_.emplace(experiment_, sink_, this);
     vcpus_.emplace(experiment_, 0, sink_, std::vector<vcpu::VcpuObserver*>{&*exits_});
   }
@@ -47,8 +46,8 @@ class Rig : public ExitObserver {
       const auto& v = row.values;
       text += (text.empty() ? "" : "; ") + std::to_string(row.begin.ns) + "-" +
               std::to_string(row.end.ns) + " " + sink_.text(v[model::slot::kVeReason]) + " " +
-              std::string(model::exit_class_names()[static_cast<std::size_t>(
-                  v[model::slot::kVeClass])]);
+              std::string(
+                  model::exit_class_names()[static_cast<std::size_t>(v[model::slot::kVeClass])]);
       if (v[model::slot::kVeDetail] != model::kNull) {
         text += " " + sink_.text(v[model::slot::kVeDetail]);
       }
@@ -77,12 +76,12 @@ class Rig : public ExitObserver {
 ev::At at(std::int64_t time) { return {time, 1, kTid}; }
 Event entry(std::int64_t time) { return ev::kvm_entry(at(time)); }
 Event svm(std::int64_t time, std::int64_t reason, ev::Maybe info1 = {}, ev::Maybe info2 = {}) {
-  return ev::kvm_exit(at(time), {.reason = reason, .isa = 2, .vcpu = 0, .info1 = info1,
-                                 .info2 = info2});
+  return ev::kvm_exit(at(time),
+                      {.reason = reason, .isa = 2, .vcpu = 0, .info1 = info1, .info2 = info2});
 }
 Event vmx(std::int64_t time, std::int64_t reason, ev::Maybe info1 = {}, ev::Maybe intr = {}) {
-  return ev::kvm_exit(at(time), {.reason = reason, .isa = 1, .vcpu = 0, .info1 = info1,
-                                 .intr_info = intr});
+  return ev::kvm_exit(at(time),
+                      {.reason = reason, .isa = 1, .vcpu = 0, .info1 = info1, .intr_info = intr});
 }
 Event out(std::int64_t time, std::int64_t prev_state) {
   return ev::sched_switch(at(time), {.prev_tid = kTid, .prev_state = prev_state, .next_tid = 0});
@@ -169,20 +168,22 @@ TEST(Exits, RefinedByWhatWasDone) {
       << msr(31, 0x830, 1) << entry(40) << svm(50, 0x7c) << msr(51, 0x6e0, 0) << entry(60)
       << svm(70, 0x81) << ev::make(EventKind::kKvmHypercall, at(71), {{"nr", 10}}) << entry(80)
       << svm(90, 0x400, {}, std::int64_t{0x1000})
-      << ev::make(EventKind::kKvmMmio, at(91), {{"gpa", 0xfebf7004}}) << entry(100) << vmx(110, 0, {}, 0x80000202)
-      << entry(120) << vmx(130, 56, 0x300) << entry(140) << vmx(150, 1, {}, 0x800000ec)
-      << entry(160) << vmx(170, 56, 0x380) << entry(180);
-  EXPECT_EQ(rig.rows(190),
-            "10-20 MSR timer 0x6e0 h10; 30-40 MSR ipi-send 0x830 h10; 50-60 MSR emulation 0x6e0 h10; "
-            "70-80 VMMCALL ipi-send 0xa h10; 90-100 NPF io 0xfebf7004 h10; "
-            "110-120 EXCEPTION_NMI host-irq h10; 130-140 APIC_WRITE ipi-send 0x300 h10; "
-            "150-160 EXTERNAL_INTERRUPT host-irq 0xec h10; 170-180 APIC_WRITE irq-window 0x380 h10");
+      << ev::make(EventKind::kKvmMmio, at(91), {{"gpa", 0xfebf7004}}) << entry(100)
+      << vmx(110, 0, {}, 0x80000202) << entry(120) << vmx(130, 56, 0x300) << entry(140)
+      << vmx(150, 1, {}, 0x800000ec) << entry(160) << vmx(170, 56, 0x380) << entry(180);
+  EXPECT_EQ(
+      rig.rows(190),
+      "10-20 MSR timer 0x6e0 h10; 30-40 MSR ipi-send 0x830 h10; 50-60 MSR emulation 0x6e0 h10; "
+      "70-80 VMMCALL ipi-send 0xa h10; 90-100 NPF io 0xfebf7004 h10; "
+      "110-120 EXCEPTION_NMI host-irq h10; 130-140 APIC_WRITE ipi-send 0x300 h10; "
+      "150-160 EXTERNAL_INTERRUPT host-irq 0xec h10; 170-180 APIC_WRITE irq-window 0x380 h10");
 }
 
 TEST(Exits, APointerIsNoGuestAddress) {
   Rig rig;
   rig << entry(0) << vmx(10, 48)
-      << ev::make(EventKind::kKvmPageFault, at(11), {{"fault_address", std::uint64_t{0xffff888012345000}}})
+      << ev::make(EventKind::kKvmPageFault, at(11),
+                  {{"fault_address", std::uint64_t{0xffff888012345000}}})
       << entry(20) << vmx(30, 48)
       << ev::make(EventKind::kKvmPageFault, at(31), {{"fault_address", 0x7000}}) << entry(40);
   EXPECT_EQ(rig.rows(50), "10-20 EPT_VIOLATION memory h10; 30-40 EPT_VIOLATION memory 0x7000 h10");

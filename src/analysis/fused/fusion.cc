@@ -26,19 +26,23 @@ bool is_waiting(VcpuState state) {
 
 Effective effective_of(VcpuState state) {
   switch (state) {
-    case VcpuState::kGuest: return Effective::kRunning;
+    case VcpuState::kGuest:
+      return Effective::kRunning;
     case VcpuState::kHypervisor:
     case VcpuState::kUserspace:
     case VcpuState::kHostIrq:
     case VcpuState::kPolling:
-    case VcpuState::kEmulated: return Effective::kHypervisor;
+    case VcpuState::kEmulated:
+      return Effective::kHypervisor;
     case VcpuState::kPreempted:
-    case VcpuState::kWaking: return Effective::kDeprived;
+    case VcpuState::kWaking:
+      return Effective::kDeprived;
     case VcpuState::kOff:
     case VcpuState::kUnknown:
     case VcpuState::kHalted:
     case VcpuState::kBlocked:
-    case VcpuState::kStopped: break;
+    case VcpuState::kStopped:
+      break;
   }
   return Effective::kWaiting;
 }
@@ -151,8 +155,8 @@ void Fusion::tell_effective(HostTime time, Vcpu& vcpu) {
                             effective);
 }
 
-/// A processor's holder may have changed: its row, those who wait for it, and, for a guest's processor,
-/// the pCPU below and the guest's own wait.
+/// A processor's holder may have changed: its row, those who wait for it, and, for a guest's
+/// processor, the pCPU below and the guest's own wait.
 void Fusion::refresh(HostTime time, MachineIndex machine, std::int64_t number, int layer) {
   Cpu* cpu = cpu_at(machine, number);
   if (cpu == nullptr || layer >= kMaxLayers) return;
@@ -246,8 +250,8 @@ Fusion::FusedRow Fusion::fused_row(MachineIndex machine, const Cpu& cpu) const {
 
 Fusion::PreemptionRow Fusion::preemption_row(const Vcpu& vcpu) const {
   PreemptionRow row;
-  row.kind = vcpu.now.state == VcpuState::kWaking ? PreemptionKind::kWaking
-                                                  : PreemptionKind::kPreempted;
+  row.kind =
+      vcpu.now.state == VcpuState::kWaking ? PreemptionKind::kWaking : PreemptionKind::kPreempted;
   row.pcpu = vcpu.queue;
   if (const Cpu* guest = guest_cpu_of(vcpu); guest != nullptr && guest->view.tid >= 0) {
     row.tid = guest->view.tid;
@@ -273,10 +277,9 @@ void Fusion::update_fused(HostTime time, MachineIndex machine, std::uint32_t num
     cpu.entity = sink_.entity(model::TableId::kFusedCpu, key);
     cpu.has_entity = true;
   }
-  cpu.row.update(time, fused_row(machine, cpu),
-                 [&](HostTime begin, HostTime end, const FusedRow& row) {
-                   emit(cpu, begin, end, row);
-                 });
+  cpu.row.update(
+      time, fused_row(machine, cpu),
+      [&](HostTime begin, HostTime end, const FusedRow& row) { emit(cpu, begin, end, row); });
 }
 
 void Fusion::update_victim(HostTime time, Vcpu& vcpu) {
@@ -285,10 +288,9 @@ void Fusion::update_victim(HostTime time, Vcpu& vcpu) {
     vcpu.entity = sink_.entity(model::TableId::kPreemption, key);
     vcpu.has_entity = true;
   }
-  vcpu.row.update(time, preemption_row(vcpu),
-                  [&](HostTime begin, HostTime end, const PreemptionRow& row) {
-                    emit(vcpu, begin, end, row);
-                  });
+  vcpu.row.update(
+      time, preemption_row(vcpu),
+      [&](HostTime begin, HostTime end, const PreemptionRow& row) { emit(vcpu, begin, end, row); });
 }
 
 void Fusion::close_victim(HostTime time, Vcpu& vcpu) {
@@ -303,15 +305,14 @@ model::StringId Fusion::name_of(MachineIndex machine) const {
 
 void Fusion::emit(Cpu& cpu, HostTime begin, HostTime end, const FusedRow& row) {
   const Holder& holder = row.holder;
-  const std::array<std::int64_t, 8> values = {
-      static_cast<std::int64_t>(row.condition),
-      name_of(holder.machine),
-      holder.vcpu,
-      holder.tid,
-      holder.comm,
-      static_cast<std::int64_t>(holder.state),
-      holder.container,
-      holder.lossy ? 1 : 0};
+  const std::array<std::int64_t, 8> values = {static_cast<std::int64_t>(row.condition),
+                                              name_of(holder.machine),
+                                              holder.vcpu,
+                                              holder.tid,
+                                              holder.comm,
+                                              static_cast<std::int64_t>(holder.state),
+                                              holder.container,
+                                              holder.lossy ? 1 : 0};
   sink_.add(cpu.entity, begin, end, values);
 }
 

@@ -1,16 +1,17 @@
 #pragma once
-// Fusion: who is really on each pCPU, and who keeps a vCPU that wants to run from it (algorithms B.3, B.7,
-// G.1). Joins three views: each host's processors (kernel::CpuObserver), its vCPUs (vcpu::VcpuObserver)
-// and each guest's processors. Fills fused_cpu and preemption and tells the guests' kernel states what
-// their running threads effectively do.
+// Fusion: who is really on each pCPU, and who keeps a vCPU that wants to run from it (algorithms
+// B.3, B.7, G.1). Joins three views: each host's processors (kernel::CpuObserver), its vCPUs
+// (vcpu::VcpuObserver) and each guest's processors. Fills fused_cpu and preemption and tells the
+// guests' kernel states what their running threads effectively do.
 //
-// Wiring: one Fusion for an experiment. Give cpu_observer(m) to the MachineState of every traced machine
-// m and the Fusion itself to the HostVcpus of every machine that hosts VMs, a guest with nested VMs
-// included; all must use the same sink (texts are its ids). Several unrelated hosts are no trouble.
+// Wiring: one Fusion for an experiment. Give cpu_observer(m) to the MachineState of every traced
+// machine m and the Fusion itself to the HostVcpus of every machine that hosts VMs, a guest with
+// nested VMs included; all must use the same sink (texts are its ids). Several unrelated hosts are
+// no trouble.
 //
-// The occupancy stack: a pCPU is held by its current thread; if that is a vCPU's thread, by the VM, in
-// guest and in root mode; if the vCPU is in the guest and its guest is traced and runs a vCPU thread
-// itself, by the nested VM, and so on.
+// The occupancy stack: a pCPU is held by its current thread; if that is a vCPU's thread, by the VM,
+// in guest and in root mode; if the vCPU is in the guest and its guest is traced and runs a vCPU
+// thread itself, by the nested VM, and so on.
 //
 // Ownership: sinks must outlive it. Threads: one. Errors: none. Times must not go back.
 // Memory: O(processors + vCPUs); no allocation per event once the queues have grown.
@@ -80,7 +81,7 @@ class Fusion final : public vcpu::VcpuObserver {
   struct PreemptionRow {
     model::PreemptionKind kind = model::PreemptionKind::kPreempted;
     std::int32_t pcpu = -1;
-    std::int64_t tid = model::kNull;        ///< the victim's guest thread
+    std::int64_t tid = model::kNull;  ///< the victim's guest thread
     model::StringId comm = model::kNull;
     model::MachineIndex by_machine = model::kNoMachine;
     std::int64_t by_vcpu = model::kNull;
@@ -90,8 +91,8 @@ class Fusion final : public vcpu::VcpuObserver {
   };
   struct Cpu {
     kernel::CpuView view;
-    std::uint32_t occupant = kNone;        ///< the vCPU whose thread is current
-    std::vector<std::uint32_t> waiting;    ///< vCPUs on its queue
+    std::uint32_t occupant = kNone;      ///< the vCPU whose thread is current
+    std::vector<std::uint32_t> waiting;  ///< vCPUs on its queue
     bool has_entity = false;
     model::EntityId entity = 0;
     Span<FusedRow> row;
@@ -99,10 +100,10 @@ class Fusion final : public vcpu::VcpuObserver {
   struct Vcpu {
     model::MachineIndex machine = model::kNoMachine;
     std::int32_t id = -1;
-    std::int32_t guest_cpu = -1;           ///< -1: its guest is not traced
+    std::int32_t guest_cpu = -1;  ///< -1: its guest is not traced
     vcpu::VcpuChange now;
-    std::int32_t queue = -1;               ///< the pCPU in whose `waiting` it is
-    int effective = -1;                    ///< last told, -1 none
+    std::int32_t queue = -1;  ///< the pCPU in whose `waiting` it is
+    int effective = -1;       ///< last told, -1 none
     bool has_entity = false;
     model::EntityId entity = 0;
     Span<PreemptionRow> row;
@@ -110,7 +111,7 @@ class Fusion final : public vcpu::VcpuObserver {
   struct Machine {
     model::StringId name = model::kNull;
     model::MachineIndex parent = model::kNoMachine;
-    bool physical = false;                 ///< a host, not a VM
+    bool physical = false;  ///< a host, not a VM
     bool traced = false;
     std::uint32_t first_vcpu = 0;
     std::vector<Cpu> cpus;

@@ -1,9 +1,9 @@
 #pragma once
 // Span: one row that is open, fed with values that may change several times at one instant.
 //
-// Two kernels' and the vCPUs' views of a processor change at the same time but are told one after the
-// other; what lies between is no state. Span keeps the last value told for an instant and emits a row
-// only when time has gone on and the value is really another. Rows tile and are never empty.
+// Two kernels' and the vCPUs' views of a processor change at the same time but are told one after
+// the other; what lies between is no state. Span keeps the last value told for an instant and emits
+// a row only when time has gone on and the value is really another. Rows tile and are never empty.
 //
 // Value needs ==. Threads: none shared.
 

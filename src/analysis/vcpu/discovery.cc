@@ -15,7 +15,7 @@ using model::EventKind;
 using model::kNoVcpu;
 namespace arg = model::arg;
 
-constexpr std::int64_t kMaxEntryId = 4096;      // above: not a number but half a pointer
+constexpr std::int64_t kMaxEntryId = 4096;  // above: not a number but half a pointer
 constexpr std::int64_t kMaxExitId = 1 << 16;
 constexpr std::uint64_t kCloneThread = 0x10000;
 constexpr std::size_t kEarlyEvents = 256;
@@ -67,12 +67,11 @@ Discovery::HandlerTable Discovery::make_handlers() {
   set(&Discovery::on_statedump, {K::kStatedumpProcess});
   set(&Discovery::on_entry, {K::kKvmEntry});
   set(&Discovery::on_exit, {K::kKvmExit});
-  set(&Discovery::on_emulation,
-      {K::kKvmEmulateInsn, K::kKvmVcpuWakeup, K::kKvmPio, K::kKvmApic});
+  set(&Discovery::on_emulation, {K::kKvmEmulateInsn, K::kKvmVcpuWakeup, K::kKvmPio, K::kKvmApic});
   set(&Discovery::on_fpu, {K::kKvmFpu});
   set(&Discovery::on_ipi, {K::kKvmApicIpi});
-  set(&Discovery::on_irq_begin, {K::kIrqHandlerEntry, K::kIrqVectorEntry, K::kHrtimerExpireEntry,
-                                 K::kSoftirqEntry});
+  set(&Discovery::on_irq_begin,
+      {K::kIrqHandlerEntry, K::kIrqVectorEntry, K::kHrtimerExpireEntry, K::kSoftirqEntry});
   set(&Discovery::on_irq_end,
       {K::kIrqHandlerExit, K::kIrqVectorExit, K::kHrtimerExpireExit, K::kSoftirqExit});
   set(&Discovery::on_loss, {K::kLoss});
@@ -145,7 +144,8 @@ void Discovery::on_irq_end(const Event&, Cpu& cpu, std::uint32_t) {
 
 void Discovery::learn_name(std::int32_t tid, std::string_view comm) {
   // Few names matter; most switches end at the first letter.
-  if (tid <= 0 || comm.empty() || std::string_view("Cfcvk").find(comm[0]) == std::string_view::npos) {
+  if (tid <= 0 || comm.empty() ||
+      std::string_view("Cfcvk").find(comm[0]) == std::string_view::npos) {
     return;
   }
   if (const std::int32_t id = vcpu_of_name(comm); id != kNoVcpu) threads_[tid].name_id = id;
@@ -156,8 +156,9 @@ void Discovery::on_rename(const Event& event, Cpu&, std::uint32_t) {
   learn_name(tid_arg(event, arg::kRenameTid), event.texts[0]);
 }
 
-// A wake-up outside interrupts is the work of the current thread. Between a vCPU and a kernel helper of its
-// VMM it tells the VMM; between two vCPUs after an IPI it tells that they are of one VM.
+// A wake-up outside interrupts is the work of the current thread. Between a vCPU and a kernel
+// helper of its VMM it tells the VMM; between two vCPUs after an IPI it tells that they are of one
+// VM.
 void Discovery::on_waking(const Event& event, Cpu& cpu, std::uint32_t) {
   const std::int32_t target = tid_arg(event, arg::kWakeTid);
   if (target < 0) return;

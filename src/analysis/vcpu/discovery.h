@@ -1,14 +1,15 @@
 #pragma once
-// Discovery: the VMs and vCPUs of a host, from the host's trace alone (algorithms A.1). First pass: it takes the
-// streams one by one, each in its own order; nothing needs a common order or clock map.
+// Discovery: the VMs and vCPUs of a host, from the host's trace alone (algorithms A.1). First pass:
+// it takes the streams one by one, each in its own order; nothing needs a common order or clock
+// map.
 //
 // A thread is a vCPU's when it makes kvm_entry or kvm_exit events, or, for backends that emulate
 // (PVM), kvm_emulate_insn, kvm_fpu load, kvm_vcpu_wakeup, kvm_pio or kvm_apic.
 //
-// The vCPU's number comes from kvm_exit; from kvm_entry only where it is below 4096 and does not contradict
-// the exits of the same thread (LTTng's probe records half a pointer there since Linux 5.10); else
-// from the thread's name (`CPU 3/KVM`, `fc_vcpu 3`, `crosvm_vcpu3`, `vcpu3`); else it is the next free one.
-// How threads become VMs: grouping.h.
+// The vCPU's number comes from kvm_exit; from kvm_entry only where it is below 4096 and does not
+// contradict the exits of the same thread (LTTng's probe records half a pointer there since
+// Linux 5.10); else from the thread's name (`CPU 3/KVM`, `fc_vcpu 3`, `crosvm_vcpu3`, `vcpu3`);
+// else it is the next free one. How threads become VMs: grouping.h.
 //
 // Ownership: keeps copies only. Threads: one. Memory: O(threads). Errors: none.
 
@@ -30,12 +31,14 @@ class Discovery {
  public:
   [[nodiscard]] static model::KindSet kinds();
 
-  /// The next events of the stream of `cpu`. Batches of one stream come in order; streams may alternate.
+  /// The next events of the stream of `cpu`. Batches of one stream come in order; streams may
+  /// alternate.
   void on_events(std::span<const model::Event> events, std::uint32_t cpu);
 
   [[nodiscard]] std::vector<model::FoundVm> finish(std::vector<VmHint> hints);
 
-  /// The thread current on each CPU when its stream began (index = CPU), kNoTid where nothing tells.
+  /// The thread current on each CPU when its stream began (index = CPU), kNoTid where nothing
+  /// tells.
   [[nodiscard]] const std::vector<std::int32_t>& first_tids() const { return first_tids_; }
   /// True when kvm_entry carried numbers that cannot be vCPU ids.
   [[nodiscard]] bool entry_ids_are_pointers() const { return entry_ids_are_pointers_; }
@@ -52,12 +55,12 @@ class Discovery {
     std::uint32_t count = 0;
   };
   struct Thread {
-    std::vector<Run> runs;            ///< empty: not a vCPU's thread so far
-    std::vector<OwnTime> ends;        ///< its exits: a tid may be used again
-    std::vector<Vote> votes;          ///< VMM pids of helpers it wakes or is woken by
+    std::vector<Run> runs;                   ///< empty: not a vCPU's thread so far
+    std::vector<OwnTime> ends;               ///< its exits: a tid may be used again
+    std::vector<Vote> votes;                 ///< VMM pids of helpers it wakes or is woken by
     std::int32_t entry_id = model::kNoVcpu;  ///< what kvm_entry says
     std::int32_t name_id = model::kNoVcpu;
-    std::int32_t helper_of = -1;      ///< its own name is vhost-<pid> or kvm-pit/<pid>
+    std::int32_t helper_of = -1;  ///< its own name is vhost-<pid> or kvm-pit/<pid>
     std::int32_t tgid = -1;
     std::int32_t parent = -1;
     bool same_group_as_parent = false;

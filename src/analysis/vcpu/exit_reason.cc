@@ -245,10 +245,14 @@ static_assert(std::ranges::is_sorted(kArmEc, {}, &Entry::number));
 
 std::span<const Entry> table_of(const ExitCode& code) {
   switch (code.isa) {
-    case Isa::kVmx: return kVmx;
-    case Isa::kSvm: return kSvm;
-    case Isa::kArm: return code.reason == kArmTrap ? std::span<const Entry>(kArmEc) : kArmRet;
-    case Isa::kUnknown: break;
+    case Isa::kVmx:
+      return kVmx;
+    case Isa::kSvm:
+      return kSvm;
+    case Isa::kArm:
+      return code.reason == kArmTrap ? std::span<const Entry>(kArmEc) : kArmRet;
+    case Isa::kUnknown:
+      break;
   }
   return {};
 }

@@ -1,7 +1,7 @@
 #pragma once
 // What an exit's number means: its symbolic name and its class (algorithms A.7). The names are the
-// constants of the kernel's uapi headers (asm/vmx.h EXIT_REASON_*, asm/svm.h SVM_EXIT_*, arm64 asm/esr.h
-// ESR_ELx_EC_*) without their prefix.
+// constants of the kernel's uapi headers (asm/vmx.h EXIT_REASON_*, asm/svm.h SVM_EXIT_*, arm64
+// asm/esr.h ESR_ELx_EC_*) without their prefix.
 //
 // Ownership: compile-time tables. Threads: immutable. Errors: none, an unknown number has no name.
 

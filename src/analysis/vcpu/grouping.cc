@@ -10,7 +10,8 @@ namespace {
 
 using model::kNoVcpu;
 
-// How far apart the thread ids of one VM's vCPUs may lie when nothing but their order speaks for them.
+// How far apart the thread ids of one VM's vCPUs may lie when nothing but their order speaks for
+// them.
 constexpr std::int32_t kNeighbour = 64;
 constexpr std::int32_t kNeighbourWithoutIds = 16;
 
@@ -172,15 +173,16 @@ class Grouper {
         if (c == g || candidate.members.empty() || !joinable(candidate, loner)) continue;
         if (lowest_tid(candidate) > in_.threads[i].tid) continue;
         const std::int32_t far = distance(candidate, in_.threads[i].tid);
-        if (far > reach || (id != kNoVcpu && has_id(candidate, id))) continue;
+        // Distance 0: an earlier life of the same thread id, in whatever VM that was.
+        if (far == 0 || far > reach || (id != kNoVcpu && has_id(candidate, id))) continue;
         if (best == groups_.size() || far < distance(groups_[best], in_.threads[i].tid)) best = c;
       }
       if (best != groups_.size()) join(best, g);
     }
   }
 
-  // Helpers' names tell VMM pids even where nothing ties a helper to a vCPU. VMMs that started one after the
-  // other have pids and vCPU threads in the same order; only a full match is taken.
+  // Helpers' names tell VMM pids even where nothing ties a helper to a vCPU. VMMs that started one
+  // after the other have pids and vCPU threads in the same order; only a full match is taken.
   void name_by_order() {
     std::vector<std::int32_t> free = in_.helper_pids;
     std::vector<Group*> nameless;

@@ -5,9 +5,11 @@
 //  1. the capture's snapshot (a VM's name, VMM pid and thread ids);
 //  2. the thread group: state dump, thread creation, names of kernel helpers (`vhost-<pid>`,
 //     `kvm-pit/<pid>`) that the thread wakes or is woken by outside interrupts;
-//  3. links between two vCPU threads: one sends an IPI and in the same exit wakes the other; both were
+//  3. links between two vCPU threads: one sends an IPI and in the same exit wakes the other; both
+//  were
 //     forked by the same thread;
-//  4. order: vCPU threads are created one after the other, so neighbouring thread ids with rising vCPU
+//  4. order: vCPU threads are created one after the other, so neighbouring thread ids with rising
+//  vCPU
 //     numbers are one VM.
 // Two threads with the same vCPU number that live at the same time never join, whatever links them,
 // unless one of them is seen to run several vCPUs in turn.
@@ -45,10 +47,10 @@ struct VcpuRun {
 /// One life of a host thread that ran vCPUs.
 struct VcpuThreadFacts {
   std::int32_t tid = -1;
-  std::vector<VcpuRun> runs;         ///< one per number, by number
-  std::int32_t tgid = -1;            ///< for certain
-  std::int32_t helper_pid = -1;      ///< by the kernel helpers it talks to
-  std::int32_t parent_tid = -1;      ///< who forked it
+  std::vector<VcpuRun> runs;              ///< one per number, by number
+  std::int32_t tgid = -1;                 ///< for certain
+  std::int32_t helper_pid = -1;           ///< by the kernel helpers it talks to
+  std::int32_t parent_tid = -1;           ///< who forked it
   std::int32_t name_id = model::kNoVcpu;  ///< the number in its name
 };
 

@@ -1,8 +1,9 @@
 #pragma once
 // What the vCPU analysis tells the joins above it (analysis/exits, analysis/fused) while it runs.
 //
-// A vCPU is named by its machine and its place in Experiment::machines[machine].vcpus. Times are on the
-// host timeline and never go back for one host. Threads: called on the thread that feeds HostVcpus.
+// A vCPU is named by its machine and its place in Experiment::machines[machine].vcpus. Times are on
+// the host timeline and never go back for one host. Threads: called on the thread that feeds
+// HostVcpus.
 
 #include <cstdint>
 
@@ -19,8 +20,8 @@ struct VcpuRef {
   friend bool operator==(const VcpuRef&, const VcpuRef&) = default;
 };
 
-/// The state of a vCPU from `time` on, as known at that time: a halt that turns out to have been polled
-/// is `hypervisor` here and `polling` in the final intervals.
+/// The state of a vCPU from `time` on, as known at that time: a halt that turns out to have been
+/// polled is `hypervisor` here and `polling` in the final intervals.
 struct VcpuChange {
   HostTime time;
   VcpuRef vcpu;
@@ -48,8 +49,8 @@ class VcpuObserver {
   virtual ~VcpuObserver() = default;
   virtual void on_vcpu_change(const VcpuChange&) {}
   virtual void on_vcpu_interval(const VcpuInterval&) {}
-  /// An event of the vCPU's own thread that belongs to KVM. At a kvm_entry or kvm_exit all intervals
-  /// up to `time` that a later event can no longer change have been told.
+  /// An event of the vCPU's own thread that belongs to KVM. At a kvm_entry or kvm_exit all
+  /// intervals up to `time` that a later event can no longer change have been told.
   virtual void on_vcpu_event(HostTime, const VcpuRef&, const model::Event&) {}
   /// Nothing after `time` continues what was before; all intervals up to it have been told.
   virtual void on_vcpu_break(HostTime, const VcpuRef&, VcpuBreak) {}

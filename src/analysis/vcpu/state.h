@@ -1,20 +1,23 @@
 #pragma once
-// HostVcpus: the states of a host's vCPUs, rebuilt from the host's own events (algorithms A.2, A.3).
+// HostVcpus: the states of a host's vCPUs, rebuilt from the host's own events (algorithms A.2,
+// A.3).
 //
 // Feed it the events of one host in the order of the merged timeline, then finish(). It fills the
-// vcpu_state table and tells the observers of each change, each final interval and each KVM event of a
-// vCPU's thread. It also knows which host thread is current on each pCPU, so that sources without a
-// thread context (LTTng without `tid`) work.
+// vcpu_state table and tells the observers of each change, each final interval and each KVM event
+// of a vCPU's thread. It also knows which host thread is current on each pCPU, so that sources
+// without a thread context (LTTng without `tid`) work.
 //
 // Two rules deserve a word here, the others are in docs/analyses/vcpu-states.md:
-//  - implicit exit: an event of the host on a pCPU whose vCPU is in the guest ends the guest interval at
+//  - implicit exit: an event of the host on a pCPU whose vCPU is in the guest ends the guest
+//  interval at
 //    that event; a later kvm_exit record only tells the reason (SVM records it late);
-//  - retroactive polling: kvm_vcpu_wakeup tells afterwards that the time before it was polled. Rows are
+//  - retroactive polling: kvm_vcpu_wakeup tells afterwards that the time before it was polled. Rows
+//  are
 //    therefore held back from the exit to the next entry, at most kHeldRows of them per vCPU.
 //
-// Ownership: copies what it needs of the experiment; sink and observers must outlive it. Threads: one.
-// Errors: none; contradictions are counted (Counters) and resolved in favour of the newest event.
-// Memory: O(vCPUs + pCPUs); no allocation per event once the rows' buffers have grown.
+// Ownership: copies what it needs of the experiment; sink and observers must outlive it. Threads:
+// one. Errors: none; contradictions are counted (Counters) and resolved in favour of the newest
+// event. Memory: O(vCPUs + pCPUs); no allocation per event once the rows' buffers have grown.
 
 #include <array>
 #include <cstdint>
@@ -40,26 +43,30 @@ class HostVcpus {
   struct Counters {
     std::uint64_t entries = 0;
     std::uint64_t exits = 0;
-    std::uint64_t implicit_exits = 0;   ///< guest intervals that ended before their kvm_exit record
-    std::uint64_t missed_exits = 0;     ///< kvm_entry while already in the guest
-    std::uint64_t missed_entries = 0;   ///< kvm_exit without a guest interval before it
-    std::uint64_t missed_switches = 0;  ///< events of a thread on a pCPU where another one was current
-    std::uint64_t failed_entries = 0;   ///< VMX entries that never reached the guest
-    std::uint64_t late_wakeups = 0;     ///< polling that began before the oldest row held back
+    std::uint64_t implicit_exits = 0;  ///< guest intervals that ended before their kvm_exit record
+    std::uint64_t missed_exits = 0;    ///< kvm_entry while already in the guest
+    std::uint64_t missed_entries = 0;  ///< kvm_exit without a guest interval before it
+    std::uint64_t missed_switches =
+        0;  ///< events of a thread on a pCPU where another one was current
+    std::uint64_t failed_entries = 0;  ///< VMX entries that never reached the guest
+    std::uint64_t late_wakeups = 0;    ///< polling that began before the oldest row held back
   };
 
-  /// The VMs of `host` are the machines whose parent it is; thread times go through the host's clock.
+  /// The VMs of `host` are the machines whose parent it is; thread times go through the host's
+  /// clock.
   HostVcpus(const model::Experiment& experiment, model::MachineIndex host,
             model::IntervalSink& sink, std::vector<VcpuObserver*> observers);
 
   [[nodiscard]] static model::KindSet kinds();
 
-  /// The thread current on a pCPU when its stream begins (Discovery finds it). Before the first event.
+  /// The thread current on a pCPU when its stream begins (Discovery finds it). Before the first
+  /// event.
   void set_current(std::uint32_t cpu, std::int32_t tid);
 
   /// Requires times that do not go back. Losses go to on_loss.
   void on_event(HostTime time, const model::Event& event);
-  /// The tracer dropped events of `cpu` (kNoCpu: of any) in [begin, end). At `begin` in event order.
+  /// The tracer dropped events of `cpu` (kNoCpu: of any) in [begin, end). At `begin` in event
+  /// order.
   void on_loss(HostTime begin, HostTime end, std::uint32_t cpu);
   void finish(HostTime end);
 
@@ -76,6 +83,7 @@ class HostVcpus {
     model::StringId reason = model::kNull;
     std::int64_t waker_tid = model::kNull;
     bool lossy = false;
+    bool on_cpu = false;          ///< not stored; tells `unknown` asleep from `unknown` running
     bool reason_pending = false;  ///< after an implicit exit: the next kvm_exit tells the reason
     friend bool operator==(const Row&, const Row&) = default;
   };
@@ -86,17 +94,17 @@ class HostVcpus {
   };
   struct Vcpu {
     VcpuRef ref;
-    std::uint32_t index = 0;     ///< into vcpus_
-    std::int32_t id = -1;        ///< the vCPU's number
+    std::uint32_t index = 0;  ///< into vcpus_
+    std::int32_t id = -1;     ///< the vCPU's number
     model::EntityId entity = 0;
     std::int32_t tid = -1;
     bool started = false;
     bool on_cpu = false;
     bool entered = false;
     bool level_known = true;
-    bool idle_exit = false;      ///< the last exit was of the idle class
+    bool idle_exit = false;  ///< the last exit was of the idle class
     bool reason_pending = false;
-    bool lost = false;           ///< unknown because of a loss window
+    bool lost = false;  ///< unknown because of a loss window
     std::int32_t pcpu = -1;
     std::uint8_t level = 1;
     std::uint32_t emulations = 0;  ///< kvm_emulate_insn since the last entry or exit
@@ -116,7 +124,7 @@ class HostVcpus {
   struct Thread {
     std::vector<Binding> bindings;  ///< by first
     std::size_t current = 0;
-    bool newborn = false;           ///< forked within the trace, no event of its own yet
+    bool newborn = false;  ///< forked within the trace, no event of its own yet
   };
   struct Cpu {
     std::int32_t tid = model::kNoTid;
@@ -153,6 +161,7 @@ class HostVcpus {
   void on_soft_begin(HostTime, const model::Event&, Cpu&);
   void on_soft_end(HostTime, const model::Event&, Cpu&);
   void on_syscall_exit(HostTime, const model::Event&, Cpu&);
+  void on_vmm_call(HostTime, const model::Event&, Cpu&);
 
   Cpu* cpu_at(std::uint32_t cpu);
   void note_context(HostTime time, const model::Event& event, Cpu& cpu);
@@ -170,6 +179,7 @@ class HostVcpus {
   void end_thread(HostTime time, Vcpu& vcpu, Thread& thread);
   [[nodiscard]] model::VcpuState sleep_state(const Vcpu& vcpu, std::int64_t prev_state) const;
   void lose(HostTime time, Vcpu& vcpu);
+  static void learn_vmm(Vcpu& vcpu);
 
   void run_root(HostTime time, Vcpu& vcpu, const Cpu& cpu);
   void change(HostTime time, Vcpu& vcpu, Row row);

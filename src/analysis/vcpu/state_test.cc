@@ -72,9 +72,9 @@ class Rig {
  private:
   std::string describe(const VectorSink::Interval& row) {
     const auto& v = row.values;
-    std::string text = std::to_string(row.begin.ns) + "-" + std::to_string(row.end.ns) + " " +
-                       std::string(model::vcpu_state_names()[static_cast<std::size_t>(
-                           v[model::slot::kVsState])]);
+    std::string text =
+        std::to_string(row.begin.ns) + "-" + std::to_string(row.end.ns) + " " +
+        std::string(model::vcpu_state_names()[static_cast<std::size_t>(v[model::slot::kVsState])]);
     if (v[model::slot::kVsPcpu] != model::kNull) {
       text += "@" + std::to_string(v[model::slot::kVsPcpu]);
     }
@@ -105,13 +105,14 @@ Event entry(std::int64_t time, std::int32_t tid = kT0, std::uint32_t cpu = 1) {
 Event exit(std::int64_t time, std::int64_t reason, std::int32_t tid = kT0, std::uint32_t cpu = 1) {
   return ev::kvm_exit(at(time, tid, cpu), {.reason = reason, .isa = 2, .vcpu = tid - kT0});
 }
-Event out(std::int64_t time, std::int64_t prev_state, std::int32_t next = 0,
-          std::int32_t tid = kT0, std::uint32_t cpu = 1) {
+Event out(std::int64_t time, std::int64_t prev_state, std::int32_t next = 0, std::int32_t tid = kT0,
+          std::uint32_t cpu = 1) {
   return ev::sched_switch(at(time, tid, cpu),
                           {.prev_tid = tid, .prev_state = prev_state, .next_tid = next});
 }
 Event in(std::int64_t time, std::int32_t prev = 0, std::int32_t tid = kT0, std::uint32_t cpu = 1) {
-  return ev::sched_switch(at(time, prev, cpu), {.prev_tid = prev, .prev_state = 0, .next_tid = tid});
+  return ev::sched_switch(at(time, prev, cpu),
+                          {.prev_tid = prev, .prev_state = 0, .next_tid = tid});
 }
 Event waking(std::int64_t time, std::int32_t tid = kT0, std::int32_t by = kHog,
              std::int64_t target = 1, std::uint32_t cpu = 0) {
@@ -194,6 +195,45 @@ TEST(HostVcpus, StoppedBySignalIsStopped) {
             "90-95 waking@1 INTR by 50; 95-99 hypervisor@1 INTR");
 }
 
+TEST(HostVcpus, KickedOutAndLeftAsleepForLongIsPaused) {
+  constexpr std::int64_t kMs = 1'000'000;
+  Rig rig;
+  rig << entry(10) << exit(20, 0x60) << ev::kvm_userspace_exit(at(22), 10, -4) << out(25, 1)
+      << waking(25 + 49 * kMs) << in(30 + 49 * kMs) << out(35 + 49 * kMs, 1);
+  EXPECT_EQ(rig.rows(200 * kMs),
+            "10-20 guest@1 L1; 20-22 hypervisor@1 INTR; 22-25 userspace@1 INTR; "
+            "25-49000025 blocked@1 INTR; 49000025-49000030 waking@1 INTR by 50; "
+            "49000030-49000035 userspace@1 INTR; 49000035-200000000 stopped@1 INTR");
+}
+
+// A vCPU that waits for a migration to come in: its thread is older than the trace and not in KVM.
+TEST(HostVcpus, AnUnknownPastMayTurnOutToBeTheVmm) {
+  Rig rig;
+  rig << in(10) << out(20, 1) << waking(30) << in(35)
+      << ev::make(EventKind::kKvmWriteTscOffset, at(40), {{"vcpu_id", 0}}) << out(45, 1)
+      << waking(50) << in(55) << entry(60);
+  EXPECT_EQ(rig.rows(70),
+            "10-20 userspace@1; 20-30 blocked@1; 30-35 waking@1 by 50; 35-45 userspace@1; "
+            "45-50 blocked@1; 50-55 waking@1 by 50; 55-60 userspace@1; 60-70 guest@1 L1");
+}
+
+TEST(HostVcpus, AnUnknownSleepStaysUnknownAndOffTheProcessor) {
+  struct Watch : VcpuObserver {
+    std::string text;
+    void on_vcpu_change(const VcpuChange& now) override {
+      text += std::string(model::vcpu_state_names()[static_cast<std::size_t>(now.state)]) +
+              (now.on_cpu ? "+ " : "- ");
+    }
+  } watch;
+  VectorSink sink;
+  const model::Experiment experiment = experiment_of({{thread(kT0)}});
+  HostVcpus vcpus(experiment, 0, sink, {&watch});
+  for (const Event& event : {in(10), out(20, 1), waking(30), in(35), entry(40)}) {
+    vcpus.on_event(HostTime{event.own.value}, event);
+  }
+  EXPECT_EQ(watch.text, "unknown+ unknown- waking- unknown+ guest+ ");
+}
+
 TEST(HostVcpus, EndOfSystemCallMeansTheVmm) {
   Rig rig;
   rig << entry(10) << exit(20, 0x7b) << ev::syscall_exit(at(25), 16, 0) << entry(50);
@@ -237,8 +277,8 @@ TEST(HostVcpus, InterruptsInRootModeAreTheHosts) {
 
 TEST(HostVcpus, AnInterruptWithoutItsEndEndsAtTheSwitch) {
   Rig rig;
-  rig << entry(10) << exit(20, 0x60) << ev::irq_entry(at(22), 7) << out(25, 0, kHog)
-      << in(30, kHog) << entry(35);
+  rig << entry(10) << exit(20, 0x60) << ev::irq_entry(at(22), 7) << out(25, 0, kHog) << in(30, kHog)
+      << entry(35);
   EXPECT_EQ(rig.rows(40),
             "10-20 guest@1 L1; 20-22 hypervisor@1 INTR; 22-25 host_irq@1 INTR; "
             "25-30 preempted@1 INTR; 30-35 hypervisor@1 INTR; 35-40 guest@1 L1");
@@ -312,8 +352,8 @@ TEST(HostVcpus, MigrationWhilePreempted) {
             "30-40 preempted@2 INTR; 40-45 hypervisor@2 INTR; 45-50 guest@2 L1");
 }
 
-// ttwu of a thread that is still on its way to sleep: sched_waking comes before the switch-out and only
-// sched_wakeup after it.
+// ttwu of a thread that is still on its way to sleep: sched_waking comes before the switch-out and
+// only sched_wakeup after it.
 TEST(HostVcpus, WakingBeforeTheSwitchOut) {
   Rig rig;
   rig << entry(10) << exit(20, kHlt) << waking(24) << out(25, 1) << wakeup(30) << in(35);
@@ -358,7 +398,8 @@ TEST(HostVcpus, ThreadExitIsOffAndTheVcpuComesBackOnAnotherThread) {
   rig << entry(10) << exit(20, 0x60)
       << ev::make(EventKind::kSchedProcessExit, at(30), {{"tid", kT0}}) << out(31, 0x20)
       << ev::sched_wakeup_new(at(50, 90, 0), {.tid = kT1, .target_cpu = 2}) << in(55, 0, kT1, 2)
-      << ev::kvm_entry(at(60, kT1, 2), 0) << ev::kvm_exit(at(80, kT1, 2), {.reason = kHlt, .isa = 2});
+      << ev::kvm_entry(at(60, kT1, 2), 0)
+      << ev::kvm_exit(at(80, kT1, 2), {.reason = kHlt, .isa = 2});
   EXPECT_EQ(rig.rows(90),
             "10-20 guest@1 L1; 20-30 hypervisor@1 INTR; 30-50 off; 50-55 waking@2; "
             "55-60 userspace@2; 60-80 guest@2 L1; 80-90 hypervisor@2 HLT");
@@ -372,8 +413,8 @@ TEST(HostVcpus, DeadAtTheSwitchIsOffWithoutAnExitEvent) {
 
 TEST(HostVcpus, NestedGuestIsLevelTwoUntilTheExitIsReflected) {
   Rig rig;
-  rig << entry(10) << exit(20, 0x80) << ev::make(EventKind::kKvmNestedVmenter, at(22))
-      << entry(30) << exit(40, kNpf) << entry(50) << exit(60, 0x7c)
+  rig << entry(10) << exit(20, 0x80) << ev::make(EventKind::kKvmNestedVmenter, at(22)) << entry(30)
+      << exit(40, kNpf) << entry(50) << exit(60, 0x7c)
       << ev::make(EventKind::kKvmNestedVmexitInject, at(65)) << entry(70);
   EXPECT_EQ(rig.rows(80),
             "10-20 guest@1 L1; 20-30 hypervisor@1 VMRUN; 30-40 guest@1 L2; 40-50 hypervisor@1 NPF; "
@@ -382,19 +423,18 @@ TEST(HostVcpus, NestedGuestIsLevelTwoUntilTheExitIsReflected) {
 
 TEST(HostVcpus, AFailedVmxEntryNeverWasTheGuest) {
   Rig rig;
-  rig << entry(10)
-      << ev::kvm_exit(at(20), {.reason = 0x80000021, .isa = 1, .vcpu = 0}) << entry(30);
-  EXPECT_EQ(rig.rows(40),
-            "10-20 hypervisor@1; 20-30 hypervisor@1 INVALID_STATE; 30-40 guest@1 L1");
+  rig << entry(10) << ev::kvm_exit(at(20), {.reason = 0x80000021, .isa = 1, .vcpu = 0})
+      << entry(30);
+  EXPECT_EQ(rig.rows(40), "10-20 hypervisor@1; 20-30 hypervisor@1 INVALID_STATE; 30-40 guest@1 L1");
   EXPECT_EQ(rig.vcpus().counters().failed_entries, 1U);
 }
 
 TEST(HostVcpus, ARunOfEmulatedInstructionsIsAnEmulatedGuest) {
   Rig rig;
-  rig << ev::make(EventKind::kKvmEmulateInsn, at(10)) << ev::make(EventKind::kKvmEmulateInsn, at(20))
-      << ev::kvm_userspace_exit(at(30), 2) << ev::make(EventKind::kKvmEmulateInsn, at(40))
-      << out(50, 1) << waking(70) << in(75) << ev::kvm_vcpu_wakeup(at(80), 35, true)
-      << ev::make(EventKind::kKvmEmulateInsn, at(90));
+  rig << ev::make(EventKind::kKvmEmulateInsn, at(10))
+      << ev::make(EventKind::kKvmEmulateInsn, at(20)) << ev::kvm_userspace_exit(at(30), 2)
+      << ev::make(EventKind::kKvmEmulateInsn, at(40)) << out(50, 1) << waking(70) << in(75)
+      << ev::kvm_vcpu_wakeup(at(80), 35, true) << ev::make(EventKind::kKvmEmulateInsn, at(90));
   EXPECT_EQ(rig.rows(99),
             "10-20 hypervisor@1; 20-30 emulated@1; 30-40 userspace@1; 40-45 emulated@1; "
             "45-50 polling@1; 50-70 halted@1; 70-75 waking@1 by 50; 75-99 emulated@1");
@@ -414,7 +454,8 @@ TEST(HostVcpus, LossOnItsProcessorIsUnknownUntilTheNextOwnEvent) {
   rig << entry(10);
   rig.lose(20, 30, 1);
   rig << in(40, kHog) << entry(50);
-  EXPECT_EQ(rig.rows(60), "10-20 guest@1 L1; 20-40 unknown lossy; 40-50 unknown@1 lossy; 50-60 guest@1 L1");
+  EXPECT_EQ(rig.rows(60),
+            "10-20 guest@1 L1; 20-40 unknown lossy; 40-50 unknown@1 lossy; 50-60 guest@1 L1");
 }
 
 TEST(HostVcpus, LossElsewhereOnlyMarksAVcpuThatIsNotRunning) {
@@ -446,8 +487,9 @@ TEST(HostVcpus, WithoutThreadContextTheSwitchesTell) {
   const auto bare = [](std::int64_t time, std::uint32_t cpu) {
     return ev::At{time, cpu, model::kNoTid};
   };
-  rig << in(10) << ev::kvm_entry(bare(12, 1)) << ev::kvm_exit(bare(20, 1), {.reason = kHlt, .isa = 2})
-      << ev::kvm_entry(bare(25, 2)) << ev::kvm_entry(bare(26, 3));
+  rig << in(10) << ev::kvm_entry(bare(12, 1))
+      << ev::kvm_exit(bare(20, 1), {.reason = kHlt, .isa = 2}) << ev::kvm_entry(bare(25, 2))
+      << ev::kvm_entry(bare(26, 3));
   EXPECT_EQ(rig.rows(30), "10-12 unknown@1; 12-20 guest@1 L1; 20-30 hypervisor@1 HLT");
   EXPECT_EQ(rig.rows(30, 1), "25-30 guest@2 L1");
 }
@@ -490,7 +532,8 @@ TEST(HostVcpus, ArgumentsFromOutsideTheirRangeAreIgnored) {
       << ev::make(EventKind::kSchedMigrateTask, at(32, kHog, 0),
                   {{"tid", kT0}, {"orig_cpu", 1}, {"dest_cpu", -7}})
       << ev::make(EventKind::kSchedSwitch, {33, 0xfffffffe, kHog})
-      << ev::make(EventKind::kSchedSwitch, at(34, kHog, 0)) << ev::make(EventKind::kKvmExit, at(35));
+      << ev::make(EventKind::kSchedSwitch, at(34, kHog, 0))
+      << ev::make(EventKind::kKvmExit, at(35));
   EXPECT_EQ(rig.rows(40),
             "10-20 guest@1 L1; 20-25 hypervisor@1 HLT; 25-30 halted@1 HLT; "
             "30-35 waking@1 HLT by 50; 35-40 hypervisor@1 0");
