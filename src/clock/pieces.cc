@@ -1,6 +1,7 @@
 #include "clock/pieces.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace vs::clock {
 namespace {
@@ -14,6 +15,10 @@ constexpr double kProbeSpacingNs = 150e3;
 constexpr std::size_t kProbeTimes = 400;
 constexpr std::size_t kProbes = 6;
 constexpr std::size_t kMaxPieces = 64;
+constexpr std::size_t kLeastPart = 8;
+constexpr std::size_t kNeighbours = 2048;
+constexpr double kNeighbourSlope = 100e-6;
+constexpr double kPlausible = 0.02;
 constexpr std::int64_t kMaxBuckets = std::int64_t{1} << 27;
 
 struct Range {
@@ -77,6 +82,11 @@ class PieceFinder {
       if (next.size() < kLeastPieceTimes) continue;
       const auto piece = find(next);
       if (!piece) continue;
+      // A stretch found by search that is a small part of what is left proves nothing: short stretches
+      // fit somewhere by luck. More of them would only cost time.
+      const bool lucky = !bounded(facts_of(next)) &&
+                         (piece->end - piece->begin) * kLeastPart < next.size();
+      if (lucky) continue;
       open.push_back({next.begin, piece->begin});
       open.push_back({piece->end, next.end});
       pieces_.push_back(*piece);
@@ -192,10 +202,35 @@ class PieceFinder {
       const std::int64_t slack = 2 * options.slack + options.bucket;
       const Fact box[] = {{x, x + candidate.greatest + slack, true},
                           {x, x + candidate.least - slack, false}};
+      if (!plausible(range, probe, candidate, options.slack)) continue;
       auto piece = grow(range, probe, box);
       if (piece && (!best || piece->end - piece->begin > best->end - best->begin)) best = piece;
       if (best && best->end - best->begin == range.size()) return;
     }
+  }
+
+  // The probe's neighbours on one side must agree with the candidate, with room for drift. (On one side
+  // only: the clock may have been set on the other.)
+  [[nodiscard]] bool plausible(Range range, Range probe, const OffsetCandidate& candidate,
+                               std::int64_t slack) const {
+    const std::size_t left = probe.begin - std::min(probe.begin - range.begin, kNeighbours);
+    const std::size_t right = std::min(range.end, probe.end + kNeighbours);
+    return agree(left, probe.end, candidate, slack) || agree(probe.begin, right, candidate, slack);
+  }
+
+  [[nodiscard]] bool agree(std::size_t begin, std::size_t end, const OffsetCandidate& candidate,
+                           std::int64_t slack) const {
+    const std::int64_t middle = candidate.least + (candidate.greatest - candidate.least) / 2;
+    const std::int64_t half = (candidate.greatest - candidate.least) / 2 + slack;
+    const std::int64_t x0 = problem_.times[begin + (end - begin) / 2].x;
+    Placement placement;
+    for (std::size_t i = begin; i < end; ++i) {
+      const GuestTime& time = problem_.times[i];
+      const double drift = kNeighbourSlope * std::abs(static_cast<double>(time.x - x0));
+      place(problem_.vcpus[time.vcpu], time.x + middle, 1,
+            half + static_cast<std::int64_t>(drift), placement);
+    }
+    return placement.covered > 0 && placement.share() <= kPlausible;
   }
 
   // From the probe outwards to the longest feasible stretch.
