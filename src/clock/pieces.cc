@@ -1,6 +1,7 @@
 #include "clock/pieces.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace vs::clock {
@@ -16,6 +17,7 @@ constexpr std::size_t kProbeTimes = 400;
 constexpr std::size_t kProbes = 6;
 constexpr std::size_t kMaxPieces = 64;
 constexpr std::size_t kLeastPart = 8;
+constexpr int kSettleAttempts = 8;
 constexpr std::size_t kNeighbours = 2048;
 constexpr double kNeighbourSlope = 100e-6;
 constexpr double kPlausible = 0.02;
@@ -58,13 +60,15 @@ class PieceFinder {
     return {begin, end};
   }
 
-  [[nodiscard]] EnvelopeFit fit(Range range, std::span<const Fact> assumed) const {
+  [[nodiscard]] EnvelopeFit fit(Range range, std::span<const Fact> assumed,
+                                bool trial = false) const {
     EnvelopeProblem problem;
     problem.times = problem_.times.subspan(range.begin, range.size());
     problem.vcpus = problem_.vcpus;
     problem.facts = facts_of(range);
     problem.assumed = assumed;
     problem.slope_limit_ppb = problem_.slope_limit_ppb;
+    problem.trial = trial;
     return fit_envelopes(problem);
   }
 
@@ -170,10 +174,18 @@ class PieceFinder {
     return list;
   }
 
+  /// A stretch found by trials, and the coarse alignment that led to it.
+  struct Found {
+    Piece piece;
+    std::array<Fact, 2> box;
+    bool complete = false;  ///< the whole range, fitted in full
+    [[nodiscard]] std::size_t size() const { return piece.end - piece.begin; }
+  };
+
   std::optional<Piece> search(Range range) const {
     const auto times = problem_.times.subspan(range.begin, range.size());
     const auto windows = probe_windows(times, units(kProbeNs), kProbes);
-    std::optional<Piece> best;
+    std::optional<Found> best;
     for (const bool everywhere : {false, true}) {
       for (const ProbeWindow& window : windows) {
         const Range probe{range.begin + window.begin, range.begin + window.end};
@@ -181,15 +193,15 @@ class PieceFinder {
         for (std::size_t i = 0; i < where.size(); ++i) {
           if ((i + 1 == where.size()) != everywhere) continue;
           try_window(range, probe, where[i], best);
+          if (best && best->complete) return settle(*best);
         }
-        if (best && best->end - best->begin == range.size()) return best;
       }
-      if (best && best->end - best->begin >= range.size() / 2) return best;
+      if (best && best->size() >= range.size() / 2) break;
     }
-    return best;
+    return best ? settle(*best) : std::nullopt;
   }
 
-  void try_window(Range range, Range probe, OffsetRange where, std::optional<Piece>& best) const {
+  void try_window(Range range, Range probe, OffsetRange where, std::optional<Found>& best) const {
     const auto times = problem_.times.subspan(probe.begin, probe.size());
     AlignOptions options;
     options.offset_least = where.least;
@@ -198,14 +210,14 @@ class PieceFinder {
     options.bucket = std::max(units(kBucketNs), (where.greatest - where.least) / kMaxBuckets);
     const auto candidates = find_offsets(thin_probe(times), problem_.vcpus, options);
     for (const OffsetCandidate& candidate : candidates) {
+      if (!plausible(range, probe, candidate, options.slack)) continue;
       const std::int64_t x = times[times.size() / 2].x;
       const std::int64_t slack = 2 * options.slack + options.bucket;
-      const Fact box[] = {{x, x + candidate.greatest + slack, true},
-                          {x, x + candidate.least - slack, false}};
-      if (!plausible(range, probe, candidate, options.slack)) continue;
-      auto piece = grow(range, probe, box);
-      if (piece && (!best || piece->end - piece->begin > best->end - best->begin)) best = piece;
-      if (best && best->end - best->begin == range.size()) return;
+      auto found = grow(range, probe,
+                        {Fact{x, x + candidate.greatest + slack, true},
+                         Fact{x, x + candidate.least - slack, false}});
+      if (found && (!best || found->size() > best->size())) best = std::move(found);
+      if (best && best->complete) return;
     }
   }
 
@@ -233,16 +245,34 @@ class PieceFinder {
     return placement.covered > 0 && placement.share() <= kPlausible;
   }
 
-  // From the probe outwards to the longest feasible stretch.
-  std::optional<Piece> grow(Range range, Range probe, std::span<const Fact> box) const {
-    Piece piece{probe.begin, probe.end, fit(probe, box)};
-    if (!piece.fit.solution.feasible()) return std::nullopt;
-    EnvelopeFit whole = fit(range, box);
-    if (whole.solution.feasible()) return Piece{range.begin, range.end, std::move(whole)};
-    grow_side(range, box, piece, true);
-    grow_side(range, box, piece, false);
-    if (piece.end - piece.begin < kLeastPieceTimes) return std::nullopt;
-    return piece;
+  // From the probe outwards to the longest stretch that a trial finds feasible.
+  std::optional<Found> grow(Range range, Range probe, std::array<Fact, 2> box) const {
+    Found found{Piece{probe.begin, probe.end, fit(probe, box, true)}, box};
+    if (!found.piece.fit.solution.feasible()) return std::nullopt;
+    if (fit(range, box, true).solution.feasible()) {
+      EnvelopeFit whole = fit(range, box);
+      if (whole.solution.feasible()) {
+        return Found{Piece{range.begin, range.end, std::move(whole)}, box, true};
+      }
+    }
+    grow_side(range, box, found.piece, true);
+    grow_side(range, box, found.piece, false);
+    return found;
+  }
+
+  // The stretch was found by trials: the full fit decides, on a shorter one where it must.
+  std::optional<Piece> settle(Found found) const {
+    Piece& piece = found.piece;
+    if (found.complete) return piece;
+    for (int attempt = 0; attempt < kSettleAttempts; ++attempt) {
+      if (piece.end - piece.begin < kLeastPieceTimes) break;
+      piece.fit = fit({piece.begin, piece.end}, found.box);
+      if (piece.fit.solution.feasible()) return piece;
+      const std::size_t cut = std::max<std::size_t>(1, (piece.end - piece.begin) / 32);
+      piece.begin += cut;
+      piece.end -= cut;
+    }
+    return std::nullopt;
   }
 
   void grow_side(Range range, std::span<const Fact> box, Piece& piece, bool right) const {
@@ -255,7 +285,7 @@ class PieceFinder {
         wider.begin = piece.begin - std::min(piece.begin - range.begin, step);
       }
       if (wider.size() == piece.end - piece.begin) return;
-      EnvelopeFit fitted = fit(wider, box);
+      EnvelopeFit fitted = fit(wider, box, true);
       if (fitted.solution.feasible()) {
         piece = Piece{wider.begin, wider.end, std::move(fitted)};
         step *= 2;
