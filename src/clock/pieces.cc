@@ -18,6 +18,9 @@ constexpr std::size_t kProbes = 6;
 constexpr std::size_t kMaxPieces = 64;
 constexpr std::size_t kLeastPart = 8;
 constexpr int kSettleAttempts = 8;
+constexpr std::size_t kLeastLaterPiece = 256;
+constexpr std::size_t kTrimReach = 1024;
+constexpr std::size_t kTrimMargin = 8;
 constexpr std::size_t kNeighbours = 2048;
 constexpr double kNeighbourSlope = 100e-6;
 constexpr double kPlausible = 0.02;
@@ -98,10 +101,70 @@ class PieceFinder {
   }
 
   std::optional<Piece> find(Range range) {
+    std::optional<Piece> best;
     if (bounded(facts_of(range))) {
-      if (auto piece = longest_prefix(range)) return piece;
+      // Right after a break the range may still begin with times of the piece before.
+      for (const std::size_t skip : {0U, 32U, 128U, 512U}) {
+        if (skip >= range.size()) break;
+        auto piece = longest_prefix({range.begin + skip, range.end});
+        if (piece && (!best || piece->end - piece->begin > best->end - best->begin)) best = piece;
+        if (best && (best->end - best->begin) * 4 >= range.size()) break;
+      }
     }
-    return problem_.search ? search(range) : std::nullopt;
+    if (!best && problem_.search) best = search(range);
+    if (best) best = trim(std::move(*best));
+    // What is left around a break is short enough to fit somewhere by luck.
+    const std::size_t least = pieces_.empty() ? kLeastPieceTimes : kLeastLaterPiece;
+    if (best && best->end - best->begin < least) best.reset();
+    return best;
+  }
+
+  // A break lies a little before the place where the facts become infeasible: the first times after it
+  // can agree by luck. On a side where the times go on, the piece is cut back to before the last
+  // contradictions, and to where the host says something.
+  [[nodiscard]] Piece trim(Piece piece) const {
+    const std::size_t count = piece.end - piece.begin;
+    const bool head = piece.begin > 0;
+    const bool tail = piece.end < problem_.times.size();
+    if (!head && !tail) return piece;
+    const std::size_t reach = std::min(kTrimReach, count / 4);
+    std::size_t begin = piece.begin;
+    std::size_t end = piece.end;
+    for (std::size_t i = 0; i < reach; ++i) {
+      if (head && doubtful(piece.begin + i, piece.fit.solution)) begin = piece.begin + i + 1;
+    }
+    for (std::size_t i = reach; tail && i-- > 0;) {
+      if (doubtful(piece.end - 1 - i, piece.fit.solution)) {
+        end = piece.end - 1 - i;
+        break;
+      }
+    }
+    if (head) begin = std::min(begin + kTrimMargin, piece.end);
+    if (tail) end -= std::min(kTrimMargin, end - piece.begin);
+    if (begin + kLeastPieceTimes > end) return piece;
+    const std::array<Fact, 2> box = box_around(piece, begin + (end - begin) / 2);
+    EnvelopeFit fitted = fit({begin, end}, box);
+    if (!fitted.solution.feasible()) return piece;
+    return Piece{begin, end, std::move(fitted)};
+  }
+
+  // Contradicts the line, or lies where the host's trace says nothing.
+  [[nodiscard]] bool doubtful(std::size_t index, const Solution& solution) const {
+    const GuestTime& time = problem_.times[index];
+    const RunIndex& runs = problem_.vcpus[time.vcpu];
+    if (runs.empty()) return false;
+    std::int64_t low = 0;
+    std::int64_t high = 0;
+    return !runs.covers(solution.middle(time.x)) ||
+           !runs.narrow(solution.least(time.x), solution.greatest(time.x), low, high);
+  }
+
+  // The refit starts from what the piece already showed, widely.
+  [[nodiscard]] std::array<Fact, 2> box_around(const Piece& piece, std::size_t index) const {
+    const std::int64_t x = problem_.times[index].x;
+    const Solution& solution = piece.fit.solution;
+    const std::int64_t room = (solution.greatest(x) - solution.least(x)) + units(kSlackNs);
+    return {Fact{x, solution.greatest(x) + room, true}, Fact{x, solution.least(x) - room, false}};
   }
 
   // The facts bound the offset everywhere: the longest feasible prefix is a piece.
