@@ -6,6 +6,8 @@ namespace vs::clock {
 namespace {
 
 constexpr int kMaxRounds = 60;
+constexpr int kTrialRounds = 24;
+constexpr std::size_t kTrialSample = 1536;
 constexpr std::size_t kSample = 16384;  // times used until the sample has converged
 constexpr std::size_t kMaxConflicts = 64;
 
@@ -24,8 +26,9 @@ class Fitter {
   EnvelopeFit run() {
     fit_.solution = solve_without_conflicts(true);
     if (!fit_.solution.feasible()) return fit_;
-    const std::size_t stride = std::max<std::size_t>(1, problem_.times.size() / kSample);
-    if (!converge(stride)) return fit_;
+    const std::size_t sample = problem_.trial ? kTrialSample : kSample;
+    const std::size_t stride = std::max<std::size_t>(1, problem_.times.size() / sample);
+    if (!converge(stride) || problem_.trial) return fit_;
     if (stride > 1 && !converge(1)) return fit_;
     Solution open = solve_without_conflicts(false);
     if (open.feasible()) {
@@ -64,8 +67,10 @@ class Fitter {
   Solution solve_without_conflicts(bool with_assumed) {
     std::vector<Fact> conflict;
     Solution solution = solve(with_assumed, &conflict);
-    const std::uint64_t limit = std::min<std::uint64_t>(
-        kMaxConflicts, tolerated(hard_.size() + envelope_.size()));
+    const std::uint64_t limit =
+        problem_.trial ? 0
+                       : std::min<std::uint64_t>(kMaxConflicts,
+                                                 tolerated(hard_.size() + envelope_.size()));
     for (std::uint64_t i = 0; i < limit && solution.kind == SolutionClass::kInfeasible; ++i) {
       if (!remove_worst(conflict)) break;
       solution = solve(with_assumed, &conflict);
@@ -159,7 +164,8 @@ class Fitter {
     if (problem_.times.empty()) return true;
     std::int64_t before = width();
     int calm = 0;
-    for (int round = 0; round < kMaxRounds && calm < 2; ++round) {
+    const int rounds = problem_.trial ? kTrialRounds : kMaxRounds;
+    for (int round = 0; round < rounds && calm < 2; ++round) {
       if (!propagate(stride)) return fail();
       Solution next = solve_without_conflicts(true);
       if (!next.feasible()) return fail();

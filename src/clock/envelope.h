@@ -64,6 +64,7 @@ struct EnvelopeProblem {
   std::span<const Fact> facts;       ///< hard facts from elsewhere (beacons, packets, deadlines)
   std::span<const Fact> assumed;     ///< the coarse alignment; dropped in the end
   std::int64_t slope_limit_ppb = 500'000;
+  bool trial = false;  ///< a sample of the times only, and no search for the wrong fact: a first look
 };
 
 struct EnvelopeFit {

@@ -39,6 +39,35 @@ std::int64_t Solution::bound(std::int64_t x) const {
   return std::max(greatest(x) - middle_y, middle_y - least(x));
 }
 
+void Solution::balance(std::int64_t x_first, std::int64_t x_last) {
+  if (x_last <= x_first) return;
+  const auto middle_of = [this](std::int64_t x) {
+    const long double base = static_cast<long double>(y0) + static_cast<long double>(x - x0);
+    const long double low = static_cast<long double>(least(x)) - base;
+    const long double high = static_cast<long double>(greatest(x)) - base;
+    return (low + high) / 2;
+  };
+  const auto first = static_cast<long double>(x_first - x0);
+  const auto length = static_cast<long double>(x_last - x_first);
+  const long double at_first = middle_of(x_first);
+  const long double slope =
+      std::clamp((middle_of(x_last) - at_first) / length, slope_min, slope_max);
+  const long double offset =
+      (at_first + middle_of(x_last)) / 2 - slope * (first + length / 2);
+  // The polygon's offsets at this slope: between two pairs of corners they run straight.
+  std::size_t pair = 0;
+  while (2 * pair + 3 < corners.size() && corners[2 * pair + 2].slope < slope) ++pair;
+  const std::size_t next = 2 * pair + 3 < corners.size() ? pair + 1 : pair;
+  const long double width = corners[2 * next].slope - corners[2 * pair].slope;
+  const long double part = width > 0 ? (slope - corners[2 * pair].slope) / width : 0;
+  const auto between = [&](std::size_t side) {
+    const long double a = corners[2 * pair + side].offset;
+    return a + (corners[2 * next + side].offset - a) * part;
+  };
+  const long double high = between(0);
+  centre = {slope, std::clamp(offset, std::min(between(1), high), high)};
+}
+
 bool HullSolver::add(Chain& chain, std::int64_t x, std::int64_t y) {
   const auto dx = checked_sub(x, x0_);
   const auto dy = checked_sub(y, y0_);

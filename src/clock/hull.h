@@ -41,7 +41,8 @@ struct Solution {
   SolutionClass kind = SolutionClass::kAbsent;
   std::int64_t x0 = 0;
   std::int64_t y0 = 0;
-  std::vector<ResidualLine> corners;  ///< empty unless approximate or accurate
+  /// Corners by slope, in pairs of equal slope: greatest, then least offset. Empty unless feasible.
+  std::vector<ResidualLine> corners;
   ResidualLine centre;                ///< mean of the corners: feasible, the polygon is convex
   long double slope_min = 0;
   long double slope_max = 0;
@@ -56,6 +57,9 @@ struct Solution {
   [[nodiscard]] std::int64_t middle(std::int64_t x) const;
   /// Bound of |middle(x) - truth|.
   [[nodiscard]] std::int64_t bound(std::int64_t x) const;
+  /// Moves the centre to the feasible line that comes closest to the middle of the bounds at both ends
+  /// of a span: the least greatest error there. Requires feasible().
+  void balance(std::int64_t x_first, std::int64_t x_last);
 };
 
 /// Coordinates further than this from the origin are refused: products then stay in 128 bits.

@@ -36,8 +36,9 @@ model::ClockSegment make_exact_segment(std::int64_t offset, const Scale& host_sc
   return segment;
 }
 
-model::ClockSegment make_segment(const Solution& solution, const Scale& guest_scale,
+model::ClockSegment make_segment(Solution solution, const Scale& guest_scale,
                                  const Scale& host_scale, SegmentSpan span) {
+  solution.balance(guest_scale.apply(span.own_begin.value), guest_scale.apply(span.own_last.value));
   model::ClockSegment segment;
   segment.own_begin = kOwnTimeMin;
   const std::int64_t length = span.own_last.value - span.own_begin.value;

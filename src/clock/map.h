@@ -34,7 +34,7 @@ struct SegmentSpan {
 
 /// The segment of the map own -> (guest_scale) -> working x -> solution -> working y -> (host_scale) ->
 /// host ns. Requires solution.feasible(). Method, quality and facts are left to the caller.
-[[nodiscard]] model::ClockSegment make_segment(const Solution& solution, const Scale& guest_scale,
+[[nodiscard]] model::ClockSegment make_segment(Solution solution, const Scale& guest_scale,
                                                const Scale& host_scale, SegmentSpan span);
 
 /// The segment for a known integer offset: host own = own - offset; converts with the host's rounding.

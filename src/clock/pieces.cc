@@ -1,6 +1,8 @@
 #include "clock/pieces.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 namespace vs::clock {
 namespace {
@@ -14,6 +16,14 @@ constexpr double kProbeSpacingNs = 150e3;
 constexpr std::size_t kProbeTimes = 400;
 constexpr std::size_t kProbes = 6;
 constexpr std::size_t kMaxPieces = 64;
+constexpr std::size_t kLeastPart = 8;
+constexpr int kSettleAttempts = 8;
+constexpr std::size_t kLeastLaterPiece = 256;
+constexpr std::size_t kTrimReach = 1024;
+constexpr std::size_t kTrimMargin = 8;
+constexpr std::size_t kNeighbours = 2048;
+constexpr double kNeighbourSlope = 100e-6;
+constexpr double kPlausible = 0.02;
 constexpr std::int64_t kMaxBuckets = std::int64_t{1} << 27;
 
 struct Range {
@@ -53,13 +63,15 @@ class PieceFinder {
     return {begin, end};
   }
 
-  [[nodiscard]] EnvelopeFit fit(Range range, std::span<const Fact> assumed) const {
+  [[nodiscard]] EnvelopeFit fit(Range range, std::span<const Fact> assumed,
+                                bool trial = false) const {
     EnvelopeProblem problem;
     problem.times = problem_.times.subspan(range.begin, range.size());
     problem.vcpus = problem_.vcpus;
     problem.facts = facts_of(range);
     problem.assumed = assumed;
     problem.slope_limit_ppb = problem_.slope_limit_ppb;
+    problem.trial = trial;
     return fit_envelopes(problem);
   }
 
@@ -77,6 +89,11 @@ class PieceFinder {
       if (next.size() < kLeastPieceTimes) continue;
       const auto piece = find(next);
       if (!piece) continue;
+      // A stretch found by search that is a small part of what is left proves nothing: short stretches
+      // fit somewhere by luck. More of them would only cost time.
+      const bool lucky = !bounded(facts_of(next)) &&
+                         (piece->end - piece->begin) * kLeastPart < next.size();
+      if (lucky) continue;
       open.push_back({next.begin, piece->begin});
       open.push_back({piece->end, next.end});
       pieces_.push_back(*piece);
@@ -84,10 +101,70 @@ class PieceFinder {
   }
 
   std::optional<Piece> find(Range range) {
+    std::optional<Piece> best;
     if (bounded(facts_of(range))) {
-      if (auto piece = longest_prefix(range)) return piece;
+      // Right after a break the range may still begin with times of the piece before.
+      for (const std::size_t skip : {0U, 32U, 128U, 512U}) {
+        if (skip >= range.size()) break;
+        auto piece = longest_prefix({range.begin + skip, range.end});
+        if (piece && (!best || piece->end - piece->begin > best->end - best->begin)) best = piece;
+        if (best && (best->end - best->begin) * 4 >= range.size()) break;
+      }
     }
-    return problem_.search ? search(range) : std::nullopt;
+    if (!best && problem_.search) best = search(range);
+    if (best) best = trim(std::move(*best));
+    // What is left around a break is short enough to fit somewhere by luck.
+    const std::size_t least = pieces_.empty() ? kLeastPieceTimes : kLeastLaterPiece;
+    if (best && best->end - best->begin < least) best.reset();
+    return best;
+  }
+
+  // A break lies a little before the place where the facts become infeasible: the first times after it
+  // can agree by luck. On a side where the times go on, the piece is cut back to before the last
+  // contradictions, and to where the host says something.
+  [[nodiscard]] Piece trim(Piece piece) const {
+    const std::size_t count = piece.end - piece.begin;
+    const bool head = piece.begin > 0;
+    const bool tail = piece.end < problem_.times.size();
+    if (!head && !tail) return piece;
+    const std::size_t reach = std::min(kTrimReach, count / 4);
+    std::size_t begin = piece.begin;
+    std::size_t end = piece.end;
+    for (std::size_t i = 0; i < reach; ++i) {
+      if (head && doubtful(piece.begin + i, piece.fit.solution)) begin = piece.begin + i + 1;
+    }
+    for (std::size_t i = reach; tail && i-- > 0;) {
+      if (doubtful(piece.end - 1 - i, piece.fit.solution)) {
+        end = piece.end - 1 - i;
+        break;
+      }
+    }
+    if (head) begin = std::min(begin + kTrimMargin, piece.end);
+    if (tail) end -= std::min(kTrimMargin, end - piece.begin);
+    if (begin + kLeastPieceTimes > end) return piece;
+    const std::array<Fact, 2> box = box_around(piece, begin + (end - begin) / 2);
+    EnvelopeFit fitted = fit({begin, end}, box);
+    if (!fitted.solution.feasible()) return piece;
+    return Piece{begin, end, std::move(fitted)};
+  }
+
+  // Contradicts the line, or lies where the host's trace says nothing.
+  [[nodiscard]] bool doubtful(std::size_t index, const Solution& solution) const {
+    const GuestTime& time = problem_.times[index];
+    const RunIndex& runs = problem_.vcpus[time.vcpu];
+    if (runs.empty()) return false;
+    std::int64_t low = 0;
+    std::int64_t high = 0;
+    return !runs.covers(solution.middle(time.x)) ||
+           !runs.narrow(solution.least(time.x), solution.greatest(time.x), low, high);
+  }
+
+  // The refit starts from what the piece already showed, widely.
+  [[nodiscard]] std::array<Fact, 2> box_around(const Piece& piece, std::size_t index) const {
+    const std::int64_t x = problem_.times[index].x;
+    const Solution& solution = piece.fit.solution;
+    const std::int64_t room = (solution.greatest(x) - solution.least(x)) + units(kSlackNs);
+    return {Fact{x, solution.greatest(x) + room, true}, Fact{x, solution.least(x) - room, false}};
   }
 
   // The facts bound the offset everywhere: the longest feasible prefix is a piece.
@@ -160,10 +237,18 @@ class PieceFinder {
     return list;
   }
 
+  /// A stretch found by trials, and the coarse alignment that led to it.
+  struct Found {
+    Piece piece;
+    std::array<Fact, 2> box;
+    bool complete = false;  ///< the whole range, fitted in full
+    [[nodiscard]] std::size_t size() const { return piece.end - piece.begin; }
+  };
+
   std::optional<Piece> search(Range range) const {
     const auto times = problem_.times.subspan(range.begin, range.size());
     const auto windows = probe_windows(times, units(kProbeNs), kProbes);
-    std::optional<Piece> best;
+    std::optional<Found> best;
     for (const bool everywhere : {false, true}) {
       for (const ProbeWindow& window : windows) {
         const Range probe{range.begin + window.begin, range.begin + window.end};
@@ -171,15 +256,15 @@ class PieceFinder {
         for (std::size_t i = 0; i < where.size(); ++i) {
           if ((i + 1 == where.size()) != everywhere) continue;
           try_window(range, probe, where[i], best);
+          if (best && best->complete) return settle(*best);
         }
-        if (best && best->end - best->begin == range.size()) return best;
       }
-      if (best && best->end - best->begin >= range.size() / 2) return best;
+      if (best && best->size() >= range.size() / 2) break;
     }
-    return best;
+    return best ? settle(*best) : std::nullopt;
   }
 
-  void try_window(Range range, Range probe, OffsetRange where, std::optional<Piece>& best) const {
+  void try_window(Range range, Range probe, OffsetRange where, std::optional<Found>& best) const {
     const auto times = problem_.times.subspan(probe.begin, probe.size());
     AlignOptions options;
     options.offset_least = where.least;
@@ -188,26 +273,69 @@ class PieceFinder {
     options.bucket = std::max(units(kBucketNs), (where.greatest - where.least) / kMaxBuckets);
     const auto candidates = find_offsets(thin_probe(times), problem_.vcpus, options);
     for (const OffsetCandidate& candidate : candidates) {
+      if (!plausible(range, probe, candidate, options.slack)) continue;
       const std::int64_t x = times[times.size() / 2].x;
       const std::int64_t slack = 2 * options.slack + options.bucket;
-      const Fact box[] = {{x, x + candidate.greatest + slack, true},
-                          {x, x + candidate.least - slack, false}};
-      auto piece = grow(range, probe, box);
-      if (piece && (!best || piece->end - piece->begin > best->end - best->begin)) best = piece;
-      if (best && best->end - best->begin == range.size()) return;
+      auto found = grow(range, probe,
+                        {Fact{x, x + candidate.greatest + slack, true},
+                         Fact{x, x + candidate.least - slack, false}});
+      if (found && (!best || found->size() > best->size())) best = std::move(found);
+      if (best && best->complete) return;
     }
   }
 
-  // From the probe outwards to the longest feasible stretch.
-  std::optional<Piece> grow(Range range, Range probe, std::span<const Fact> box) const {
-    Piece piece{probe.begin, probe.end, fit(probe, box)};
-    if (!piece.fit.solution.feasible()) return std::nullopt;
-    EnvelopeFit whole = fit(range, box);
-    if (whole.solution.feasible()) return Piece{range.begin, range.end, std::move(whole)};
-    grow_side(range, box, piece, true);
-    grow_side(range, box, piece, false);
-    if (piece.end - piece.begin < kLeastPieceTimes) return std::nullopt;
-    return piece;
+  // The probe's neighbours on one side must agree with the candidate, with room for drift. (On one side
+  // only: the clock may have been set on the other.)
+  [[nodiscard]] bool plausible(Range range, Range probe, const OffsetCandidate& candidate,
+                               std::int64_t slack) const {
+    const std::size_t left = probe.begin - std::min(probe.begin - range.begin, kNeighbours);
+    const std::size_t right = std::min(range.end, probe.end + kNeighbours);
+    return agree(left, probe.end, candidate, slack) || agree(probe.begin, right, candidate, slack);
+  }
+
+  [[nodiscard]] bool agree(std::size_t begin, std::size_t end, const OffsetCandidate& candidate,
+                           std::int64_t slack) const {
+    const std::int64_t middle = candidate.least + (candidate.greatest - candidate.least) / 2;
+    const std::int64_t half = (candidate.greatest - candidate.least) / 2 + slack;
+    const std::int64_t x0 = problem_.times[begin + (end - begin) / 2].x;
+    Placement placement;
+    for (std::size_t i = begin; i < end; ++i) {
+      const GuestTime& time = problem_.times[i];
+      const double drift = kNeighbourSlope * std::abs(static_cast<double>(time.x - x0));
+      place(problem_.vcpus[time.vcpu], time.x + middle, 1,
+            half + static_cast<std::int64_t>(drift), placement);
+    }
+    return placement.covered > 0 && placement.share() <= kPlausible;
+  }
+
+  // From the probe outwards to the longest stretch that a trial finds feasible.
+  std::optional<Found> grow(Range range, Range probe, std::array<Fact, 2> box) const {
+    Found found{Piece{probe.begin, probe.end, fit(probe, box, true)}, box};
+    if (!found.piece.fit.solution.feasible()) return std::nullopt;
+    if (fit(range, box, true).solution.feasible()) {
+      EnvelopeFit whole = fit(range, box);
+      if (whole.solution.feasible()) {
+        return Found{Piece{range.begin, range.end, std::move(whole)}, box, true};
+      }
+    }
+    grow_side(range, box, found.piece, true);
+    grow_side(range, box, found.piece, false);
+    return found;
+  }
+
+  // The stretch was found by trials: the full fit decides, on a shorter one where it must.
+  std::optional<Piece> settle(Found found) const {
+    Piece& piece = found.piece;
+    if (found.complete) return piece;
+    for (int attempt = 0; attempt < kSettleAttempts; ++attempt) {
+      if (piece.end - piece.begin < kLeastPieceTimes) break;
+      piece.fit = fit({piece.begin, piece.end}, found.box);
+      if (piece.fit.solution.feasible()) return piece;
+      const std::size_t cut = std::max<std::size_t>(1, (piece.end - piece.begin) / 32);
+      piece.begin += cut;
+      piece.end -= cut;
+    }
+    return std::nullopt;
   }
 
   void grow_side(Range range, std::span<const Fact> box, Piece& piece, bool right) const {
@@ -220,7 +348,7 @@ class PieceFinder {
         wider.begin = piece.begin - std::min(piece.begin - range.begin, step);
       }
       if (wider.size() == piece.end - piece.begin) return;
-      EnvelopeFit fitted = fit(wider, box);
+      EnvelopeFit fitted = fit(wider, box, true);
       if (fitted.solution.feasible()) {
         piece = Piece{wider.begin, wider.end, std::move(fitted)};
         step *= 2;

@@ -395,20 +395,31 @@ class PairJudge {
     for (std::size_t i = 0; i < list.size(); ++i) {
       const clock::Piece& piece = list[i];
       const bool last = i + 1 == list.size();
-      const OwnTime begin = i == 0 ? guest_.first : owns_[piece.begin];
-      const OwnTime end = last ? guest_.last : owns_[list[i + 1].begin];
+      // A segment ends with its last event: the clock may jump right after it.
+      const OwnTime begin = i == 0 && piece.begin == 0 ? guest_.first : owns_[piece.begin];
+      const OwnTime end = last && piece.end == times_.size() ? guest_.last : owns_[piece.end - 1];
       model::ClockSegment segment =
           clock::make_segment(piece.fit.solution, task_.clocks.guest, task_.clocks.timeline,
                               {begin, end});
       segment.own_begin = i == 0 ? kOwnTimeMin : begin;
+      if (i > 0 && list[i - 1].end == piece.begin) {
+        segment.own_begin = OwnTime{owns_[piece.begin - 1].value + 1};
+      }
       count_facts(piece, facts, segment);
       segment.method = method_of(segment);
       const bool firm = piece.fit.solution.kind == clock::SolutionClass::kAccurate &&
                         !piece.fit.assumed_needed;
       segment.quality = firm ? model::SyncQuality::kAccurate : model::SyncQuality::kApproximate;
+      if (i > 0 && piece.begin > list[i - 1].end) {
+        add_unplaced(OwnTime{owns_[list[i - 1].end - 1].value + 1}, segment);
+      } else if (i == 0 && piece.begin > 0) {
+        add_unplaced(kOwnTimeMin, segment);
+        segment.own_begin = owns_[piece.begin];
+      }
       result_.segments.push_back(segment);
-      const std::size_t next = last ? times_.size() : list[i + 1].begin;
-      if (next > piece.end && piece.end > piece.begin) mark_unplaced(owns_[piece.end]);
+      if (last && piece.end < times_.size() && piece.end > piece.begin) {
+        add_unplaced(OwnTime{owns_[piece.end - 1].value + 1}, segment);
+      }
     }
     result_.placed = placed(list);
     result_.source = "facts";
@@ -416,10 +427,9 @@ class PairJudge {
     chance(y_of_x_);
   }
 
-  // Times that fit in no piece keep the map before them, but nothing is promised.
-  void mark_unplaced(OwnTime begin) {
-    model::ClockSegment segment = result_.segments.back();
-    if (begin <= segment.own_begin) return;
+  // Times that fit in no piece get the neighbour's map, but nothing is promised. Between two pieces that
+  // is the later one's: the clock may have jumped ahead, and the map must not run ahead with it.
+  void add_unplaced(OwnTime begin, model::ClockSegment segment) {
     segment.own_begin = begin;
     segment.quality = model::SyncQuality::kFailed;
     segment.error_min_ns = segment.error_median_ns = segment.error_max_ns = -1;

@@ -73,7 +73,7 @@ struct PairResult {
   /// The envelopes could have contradicted and did not.
   [[nodiscard]] bool convincing() const {
     return !segments.empty() && covered >= 32 && outside_share() <= 0.001 &&
-           by_chance - outside_share() >= 0.05;
+           placed * 2 >= times && by_chance - outside_share() >= 0.05;
   }
 };
 
