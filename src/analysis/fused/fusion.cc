@@ -216,15 +216,15 @@ Fusion::Holder Fusion::vcpu_holder(const Vcpu& vcpu, const Cpu& cpu, int layer) 
   holder.vcpu = vcpu.id;
   holder.in_guest = in_guest;
   holder.lossy = vcpu.now.lossy || cpu.view.lossy;
-  if (vcpu.guest_cpu < 0) {  // no guest trace: all that is known is the host's thread
-    holder.tid = vcpu.now.tid < 0 ? kNull : vcpu.now.tid;
-    if (cpu.view.tid == vcpu.now.tid) holder.comm = cpu.view.comm;
-  } else if (guest != nullptr && guest->view.tid >= 0) {
+  if (guest != nullptr && guest->view.tid >= 0) {
     holder.tid = guest->view.tid;
     holder.comm = guest->view.comm;
     holder.container = guest->view.container;
     holder.state = guest->view.state;
     holder.lossy = holder.lossy || guest->view.lossy;
+  } else {  // no guest trace, or none of this time: all that is known is the host's thread
+    holder.tid = vcpu.now.tid < 0 ? kNull : vcpu.now.tid;
+    if (cpu.view.tid == vcpu.now.tid) holder.comm = cpu.view.comm;
   }
   return holder;
 }
