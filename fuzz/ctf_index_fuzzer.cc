@@ -10,7 +10,8 @@
 namespace {
 
 constexpr const char* kMetadata =
-    "/* CTF 1.8 */ typealias integer { size = 32; } := u32; typealias integer { size = 64; } := u64;\n"
+    "/* CTF 1.8 */ typealias integer { size = 32; } := u32; typealias integer { size = 64; } := "
+    "u64;\n"
     "trace { major = 1; minor = 8; byte_order = le; packet.header := struct { u32 magic; }; };\n"
     "stream { packet.context := struct { u64 content_size; u64 packet_size; u64 timestamp_begin;\n"
     "  u64 timestamp_end; }; event.header := struct { u32 id; u32 timestamp; }; };\n"
@@ -53,7 +54,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!trace.ok()) std::abort();
   auto cursor = (*trace)->open_stream(0, {}, issues);
   if (!cursor.ok()) std::abort();
-  for (const std::int64_t time : {0, 60, 120}) {  // whatever the index says, no event may be missing
+  for (const std::int64_t time :
+       {0, 60, 120}) {  // whatever the index says, no event may be missing
     if (!(*cursor)->seek(vs::OwnTime{time}).ok()) std::abort();
     std::size_t late = 0;
     while (true) {

@@ -1,5 +1,5 @@
-// Replays files and folders of inputs through a fuzz target: how the corpora run as tests where there
-// is no libFuzzer. Fails when it is given nothing to replay.
+// Replays files and folders of inputs through a fuzz target: how the corpora run as tests where
+// there is no libFuzzer. Fails when it is given nothing to replay.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>

@@ -1,6 +1,6 @@
-// Runs every case of tests/reject/ctf: one file each, with metadata, stream bytes, and what must come
-// out, the exact error or issue included. tests/reject/ctf/README.md has the notation.
-// With VS_BLESS=1 the files are rewritten with what came out (then read the difference!).
+// Runs every case of tests/reject/ctf: one file each, with metadata, stream bytes, and what must
+// come out, the exact error or issue included. tests/reject/ctf/README.md has the notation. With
+// VS_BLESS=1 the files are rewritten with what came out (then read the difference!).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -30,8 +30,8 @@ std::string slurp(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// Bytes from text: "c1 1f", 0b10100000, u32:5 s16:-1 f32:1.5, "text\0", 00*16 (repeat), fill:64:00 (up
-// to that size), le and be (order of the numbers from here on).
+// Bytes from text: "c1 1f", 0b10100000, u32:5 s16:-1 f32:1.5, "text\0", 00*16 (repeat), fill:64:00
+// (up to that size), le and be (order of the numbers from here on).
 class BytesText {
  public:
   std::string parse(const std::string& text) {
@@ -52,7 +52,7 @@ class BytesText {
       big_ = word == "be";
     } else if (word.front() == '"') {
       add_text(word);
-    } else if (word.starts_with("0b")) {
+    } else if (word.starts_with("0b") && word.size() > 2) {
       out_.push_back(static_cast<char>(std::stoul(word.substr(2), nullptr, 2)));
     } else if (word.starts_with("fill:")) {
       const auto parts = split(word, ':');
@@ -129,7 +129,8 @@ Case parse_case(const std::string& text) {
 std::string metadata_of(const Case& one) {
   std::string metadata;
   for (const auto& [title, text] : one.parts) {
-    if (title.starts_with("prelude ")) metadata += slurp(kFolder / "prelude" / (title.substr(8) + ".tsdl"));
+    if (title.starts_with("prelude "))
+      metadata += slurp(kFolder / "prelude" / (title.substr(8) + ".tsdl"));
     if (title == "metadata") metadata += text;
     if (title == "metadata bytes") metadata += BytesText().parse(text);
   }
@@ -151,10 +152,12 @@ void show_event(const Trace& trace, const StreamCursor& cursor, const model::Eve
   std::string json;
   cursor.fields_json(event, json);
   if (event.kind == model::EventKind::kLoss) {
-    out << "loss " << event.own.value << " " << event.i(model::arg::kLossEndOwn) << " " << json << "\n";
+    out << "loss " << event.own.value << " " << event.i(model::arg::kLossEndOwn) << " " << json
+        << "\n";
     return;
   }
-  out << "event " << event.own.value << " " << trace.event_types()[event.type].name << " " << json << "\n";
+  out << "event " << event.own.value << " " << trace.event_types()[event.type].name << " " << json
+      << "\n";
 }
 
 std::string run_case(const Case& one) {
@@ -182,7 +185,8 @@ std::string run_case(const Case& one) {
     }
   }
   for (const model::Issue& issue : issues.rows()) {
-    out << "issue " << spec_of(issue.code).name << " " << issue.place << ": " << issue.message << "\n";
+    out << "issue " << spec_of(issue.code).name << " " << issue.place << ": " << issue.message
+        << "\n";
     EXPECT_FALSE(issue.place.empty());
   }
   return out.str();
@@ -202,7 +206,8 @@ TEST_P(CaseTest, GivesExactlyWhatIsExpected) {
   EXPECT_EQ(actual, one.expected);
 }
 
-// The fast decoder and the plain one agree on the bytes of every case, at every bit of the first bytes.
+// The fast decoder and the plain one agree on the bytes of every case, at every bit of the first
+// bytes.
 TEST_P(CaseTest, BothDecodersAgree) {
   const Case one = parse_case(slurp(kFolder / GetParam()));
   const auto text = unwrap_metadata(as_bytes(metadata_of(one)));
@@ -239,7 +244,8 @@ std::vector<std::string> case_names() {
 
 std::string case_title(const testing::TestParamInfo<std::string>& param) {
   std::string name = param.param.substr(0, param.param.rfind('.'));
-  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
   return name;
 }
 INSTANTIATE_TEST_SUITE_P(Ctf, CaseTest, testing::ValuesIn(case_names()), case_title);

@@ -39,8 +39,8 @@ class ArgumentSink final : public FieldSink {
   std::span<const Binding> bindings_;
 };
 
-/// Decodes one event of type `event` at `bit` of `bytes` both ways, its header included. What differs,
-/// or nothing. `bytes` is the content of a packet from its begin.
+/// Decodes one event of type `event` at `bit` of `bytes` both ways, its header included. What
+/// differs, or nothing. `bytes` is the content of a packet from its begin.
 inline std::optional<std::string> compare_decoders(const TraceModel& model,
                                                    const StreamModel& stream,
                                                    const EventModel& event, Bytes bytes,

@@ -134,13 +134,14 @@ CtfCursor::Outcome CtfCursor::decode_event(std::uint64_t begin) {
   const EventPlan& plan = plan_->events[index];
   if (stream_->has_time) {
     const OwnTime own = stream_->scale.to_own(clock_.cycles());
-    if (own < last_own_ && !order_reported_) {
+    if (any_time_ && own < last_own_ && !order_reported_) {
       order_reported_ = true;
       add_issue(model::IssueCode::kTimeGoesBack, packet_offset_ + begin / 8,
                 "an event is " + std::to_string(last_own_.value - own.value) +
                     " ns earlier than the one before; further ones in this stream are not listed");
     }
     last_own_ = own;
+    any_time_ = true;
   }
   if (plan.deliver) deliver(plan, begin);
   if (plan.sets_tid) {

@@ -8,12 +8,22 @@ namespace vs::reader::ctf {
 
 TsdlParser::TsdlParser(std::string_view text) : lexer_(text) {}
 
+// A fault of the lexer counts when its token is looked at: a block before it is whole.
 Status TsdlParser::advance() {
-  VS_ASSIGN(token_, lexer_.next());
+  if (lexer_fault_) return *lexer_fault_;
+  Result<Token> next = lexer_.next();
+  if (next.ok()) {
+    token_ = std::move(next).value();
+    return {};
+  }
+  lexer_fault_ = next.error();
+  token_ = Token{};
+  token_.kind = TokenKind::kFault;
   return {};
 }
 
 Error TsdlParser::unexpected(std::string_view wanted) const {
+  if (lexer_fault_) return *lexer_fault_;
   return metadata_error(token_.place,
                         "expected " + std::string(wanted) + ", found " + describe(token_));
 }
@@ -165,7 +175,7 @@ Status TsdlParser::parse_block(const std::vector<TypeSlot>& slots,
   VS_TRY(enter(token_.place));
   VS_TRY(expect("{"));
   while (!token_.is("}")) {
-    if (token_.kind == TokenKind::kEnd) return unexpected("'}'");
+    if (at_end()) return unexpected("'}'");
     VS_TRY(parse_block_item(slots, seen, handler));
   }
   leave();

@@ -18,6 +18,7 @@ enum class TokenKind : std::uint8_t {
   kIdentifier,  ///< keywords included
   kNumber,      ///< unsigned; a sign is a symbol of its own
   kString,
+  kFault,   ///< used by the parser: no token could be read
   kSymbol,  ///< one of { } [ ] ( ) < > ; , : . * + - = := ...
 };
 

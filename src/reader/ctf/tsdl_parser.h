@@ -61,6 +61,9 @@ class TsdlParser {
   [[nodiscard]] Result<std::string> expect_identifier(std::string_view purpose);
   [[nodiscard]] Result<std::string> parse_path();
   [[nodiscard]] Error unexpected(std::string_view wanted) const;
+  [[nodiscard]] bool at_end() const {
+    return token_.kind == TokenKind::kEnd || token_.kind == TokenKind::kFault;
+  }
 
   // names
   [[nodiscard]] Type find(NameTable table, const std::string& name) const;
@@ -135,6 +138,7 @@ class TsdlParser {
   std::unique_ptr<Schema> schema_ = std::make_unique<Schema>();
   std::vector<Scope> scopes_{1};
   std::vector<EventClass> events_;
+  std::optional<Error> lexer_fault_;
   std::optional<Error> late_fault_;  ///< found when the blocks are put together
   bool have_trace_ = false;
 };

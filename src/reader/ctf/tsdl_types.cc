@@ -439,7 +439,7 @@ Status TsdlParser::parse_members(FieldClass& type, std::string_view what) {
   VS_TRY(expect("{"));
   VS_TRY(enter(place));
   while (!token_.is("}")) {
-    if (token_.kind == TokenKind::kEnd) return unexpected("'}'");
+    if (at_end()) return unexpected("'}'");
     VS_TRY(parse_member(type, what));
   }
   leave();
