@@ -49,6 +49,7 @@ void BlockSource::rewind() {
   if (!compressed_) return;
   std::array<std::byte, 4> bytes{};
   const auto got = file_.read_at(begin_, bytes);
+  if (!got.ok()) start_error_ = got.error();
   if (end_ - begin_ < bytes.size() || !got.ok() || *got < bytes.size()) {
     at_ = end_;
     return;
@@ -168,6 +169,7 @@ Result<Unpacker::Outcome> BlockSource::unpack(const Chunk& chunk) {
 }
 
 Result<bool> BlockSource::next_packed(Block& block) {
+  if (start_error_) return *start_error_;
   while (true) {
     VS_ASSIGN(const std::optional<Chunk> chunk, next_chunk(false));
     if (!chunk) {

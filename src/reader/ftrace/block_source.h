@@ -90,6 +90,7 @@ class BlockSource {
   std::uint32_t chunk_ = 0;  ///< chunks stepped past
   bool gap_ = false;
   bool ended_ = false;
+  std::optional<Error> start_error_;  ///< the count of chunks could not be read
   std::vector<std::byte> packed_;
   std::vector<std::byte> bytes_;
   std::optional<Unpacker> unpacker_;

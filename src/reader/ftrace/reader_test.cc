@@ -376,7 +376,8 @@ TEST(Reader, ProbeLooksAtTheMagicOnly) {
 /// Fails every read at or behind an offset.
 class FailingFiles final : public os::FileSystem {
  public:
-  FailingFiles(std::string content, std::uint64_t from) : from_(from) {
+  FailingFiles(std::string content, std::uint64_t from)
+      : from_(std::make_shared<std::uint64_t>(from)) {
     files_.put("host.dat", std::move(content));
   }
 
@@ -391,40 +392,46 @@ class FailingFiles final : public os::FileSystem {
     return files_.stat(path);
   }
 
+  void fail_from(std::uint64_t from) { *from_ = from; }
+
  private:
   class FailingFile final : public os::File {
    public:
-    FailingFile(std::unique_ptr<os::File> file, std::uint64_t from)
-        : file_(std::move(file)), from_(from) {}
+    FailingFile(std::unique_ptr<os::File> file, std::shared_ptr<const std::uint64_t> from)
+        : file_(std::move(file)), from_(std::move(from)) {}
     [[nodiscard]] std::uint64_t size() const override { return file_->size(); }
     [[nodiscard]] Result<std::size_t> read_at(std::uint64_t offset,
                                               std::span<std::byte> out) const override {
-      if (offset + out.size() > from_)
+      if (offset + out.size() > *from_)
         return Error{ErrorCode::kIo, "cannot read: Input/output error", "host.dat", ""};
       return file_->read_at(offset, out);
     }
 
    private:
     std::unique_ptr<os::File> file_;
-    std::uint64_t from_;
+    std::shared_ptr<const std::uint64_t> from_;
   };
 
   os::MemoryFiles files_;
-  std::uint64_t from_;
+  std::shared_ptr<std::uint64_t> from_;
 };
 
 TEST(Reader, ReadErrorsEndTheStreamWithTheSystemsWords) {
-  for (const char* name : {"v6-le8", "v7-zstd-le8"}) {
+  for (const char* name : {"v6-le8", "v7-zstd-le8", "v7-none-be4"}) {
     TraceBuilder builder = standard_trace(variant_of(name));
     const std::string bytes = builder.build();
-    FailingFiles files(bytes, builder.marks["cpu.1"] + 8);
+    // The device fails after the trace was opened.
+    FailingFiles files(bytes, bytes.size());
     model::IssueLog issues;
     const auto trace = kTraceDatFormat.open(files, "host.dat", issues);
-    if (!trace.ok()) continue;  // v7: the second options lie behind the fault
-    auto cursor = (*trace)->open_stream(1, {}, issues);
-    const auto run = (*cursor)->next();
-    ASSERT_FALSE(run.ok());
-    EXPECT_EQ(run.error().to_string(), "host.dat: cannot read: Input/output error");
+    ASSERT_TRUE(trace.ok());
+    for (const std::uint64_t from : {std::uint64_t{0}, builder.marks["cpu.1"] + 6}) {
+      files.fail_from(from);
+      auto cursor = (*trace)->open_stream(1, {}, issues);
+      const auto run = (*cursor)->next();
+      ASSERT_FALSE(run.ok()) << name;
+      EXPECT_EQ(run.error().to_string(), "host.dat: cannot read: Input/output error");
+    }
   }
 }
 
