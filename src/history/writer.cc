@@ -55,6 +55,27 @@ void add_total(std::vector<StateTotal>& totals, std::size_t& last, std::int64_t 
   last = static_cast<std::size_t>(found - totals.begin());
 }
 
+/// Whether a sort of piece is worth compressing. Pieces that gain nothing are tried more and more
+/// rarely, up to every 16th: on varint columns the codec often costs time and saves nothing.
+class Thrift {
+ public:
+  [[nodiscard]] bool try_now() const { return skip_ == 0; }
+  void seen(bool packed) {
+    if (skip_ != 0) {
+      --skip_;
+    } else if (packed) {
+      wait_ = 0;
+    } else {
+      wait_ = std::min(2 * wait_ + 1, 15U);
+      skip_ = wait_;
+    }
+  }
+
+ private:
+  unsigned skip_ = 0;  ///< pieces that are still stored as they are
+  unsigned wait_ = 0;
+};
+
 }  // namespace
 
 struct Writer::State {
@@ -106,6 +127,7 @@ struct Writer::State {
   std::uint64_t repaired = 0;
 
   Packer packer;
+  std::array<Thrift, static_cast<std::size_t>(PieceKind::kFooter) * (kTables + 1)> thrifts;
   PieceEncoder encoder;
   EntityId piece_first = 0;
   EntityId piece_last = 0;
@@ -125,7 +147,10 @@ void Writer::State::write_piece(PieceInfo info, Bytes raw) {
                                        " bytes, the limit is " + std::to_string(kMaxPieceBytes));
   }
   info.offset = offset;
-  const Bytes packed = packer.pack(raw, options.codec, info);
+  Thrift& thrift = thrifts[static_cast<std::size_t>(info.kind) * (kTables + 1) +
+                           static_cast<std::size_t>(info.table)];
+  const Bytes packed = packer.pack(raw, thrift.try_now() ? options.codec : Codec::kStored, info);
+  thrift.seen(info.codec != Codec::kStored);
   append(packed);
   offset += packed.size();
   pieces.push_back(info);
