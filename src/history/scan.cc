@@ -117,12 +117,21 @@ Result<FullState> state_at(const Store& store, TableId table, std::int64_t time_
   const std::span<const PieceInfo> pieces = store.footer().pieces;
   const std::size_t width = layout_of(table).values;
   FullState state;
+  std::vector<BlockRef> wanted;
   BlockCursor rows;
   for (const std::uint32_t number : store.rows_pieces(table)) {
     if (pieces[number].first_ns > time_ns || pieces[number].last_ns <= time_ns) continue;
     VS_ASSIGN(const auto piece, store.rows_piece(number, table));
-    bool good = true;
+    // First all places, then all rows: the places lie apart, and fetched together they cost little
+    // more than one.
+    wanted.clear();
     blocks_at(piece->blocks(), time_ns, [&](const BlockRef& block) {
+      __builtin_prefetch(piece->bytes_of(block).data());
+      __builtin_prefetch(piece->bytes_of(block).last(1).data());
+      wanted.push_back(block);
+    });
+    bool good = true;
+    for (const BlockRef& block : wanted) {
       rows.open(*piece, block);
       if (find_row(rows, time_ns)) {
         const auto values = rows.values();
@@ -131,7 +140,7 @@ Result<FullState> state_at(const Store& store, TableId table, std::int64_t time_
             FullState::Row{block.entity, HostTime{rows.begin_ns()}, HostTime{rows.end_ns()}, {}});
       }
       good = good && rows.ok();
-    });
+    }
     if (!good) return broken_block(store, number);
   }
   for (std::size_t i = 0; i < state.rows.size(); ++i) {

@@ -7,11 +7,6 @@ namespace {
 
 constexpr std::size_t kFirstPlaces = 1024;
 
-std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
-  hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
-  return hash ^ (hash >> 29);
-}
-
 }  // namespace
 
 void TupleDictionary::start(const TableLayout& layout) {
@@ -19,7 +14,6 @@ void TupleDictionary::start(const TableLayout& layout) {
   tuples_.clear();
   hashes_.clear();
   places_.assign(kFirstPlaces, 0);
-  last_ = before_ = 0;
 }
 
 bool TupleDictionary::equal(std::uint32_t id, std::span<const std::int64_t> values) const {
@@ -31,19 +25,19 @@ bool TupleDictionary::equal(std::uint32_t id, std::span<const std::int64_t> valu
 }
 
 std::uint32_t TupleDictionary::id_of(std::span<const std::int64_t> values) {
-  if (!hashes_.empty()) {
-    if (equal(last_, values)) return last_;
-    if (equal(before_, values)) return std::swap(last_, before_), last_;
-  }
+  // Products that do not wait for each other, folded once.
   std::uint64_t hash = 0;
+  std::uint64_t factor = 0x9e3779b97f4a7c15ULL;
   for (const std::uint8_t slot : layout_->tuple_slots) {
-    hash = mix(hash, static_cast<std::uint64_t>(values[slot]));
+    hash += static_cast<std::uint64_t>(values[slot]) * factor;
+    factor += 0x6a09e667f3bcc908ULL;
   }
+  hash ^= hash >> 32;
   std::size_t place = hash & (places_.size() - 1);
-  before_ = last_;
+
   while (places_[place] != 0) {
     const std::uint32_t id = places_[place] - 1;
-    if (hashes_[id] == hash && equal(id, values)) return last_ = id;
+    if (hashes_[id] == hash && equal(id, values)) return id;
     place = (place + 1) & (places_.size() - 1);
   }
   const auto id = static_cast<std::uint32_t>(hashes_.size());
@@ -51,7 +45,7 @@ std::uint32_t TupleDictionary::id_of(std::span<const std::int64_t> values) {
   hashes_.push_back(hash);
   places_[place] = id + 1;
   if (hashes_.size() * 2 > places_.size()) grow();
-  return last_ = id;
+  return id;
 }
 
 void TupleDictionary::grow() {
@@ -100,6 +94,20 @@ std::span<const TableSlab::Run> TableSlab::group(std::size_t entities) {
   for (std::size_t i = 0; i < log_.size(); ++i) grouped_[place_[entity_of_[i]]++] = log_[i];
   for (const EntityId entity : present_) place_[entity] = 0;
   return runs_;
+}
+
+void TableSlab::number_states() {
+  states_.clear();
+  state_numbers_.clear();
+  const std::size_t width = layout_.tuple_slots.size();
+  const std::span<const std::int64_t> tuples = dictionary_.tuples();
+  for (std::size_t at = state_column_; at < tuples.size(); at += width) {
+    const auto found = std::find(states_.begin(), states_.end(), tuples[at]);
+    auto number = static_cast<std::size_t>(found - states_.begin());
+    if (found == states_.end() && number < kOtherState) states_.push_back(tuples[at]);
+    number = std::min<std::size_t>(number, kOtherState);
+    state_numbers_.push_back(static_cast<std::uint8_t>(number));
+  }
 }
 
 void TableSlab::clear() {

@@ -32,9 +32,9 @@ class TupleDictionary {
   std::vector<std::int64_t> tuples_;
   std::vector<std::uint64_t> hashes_;  ///< by id
   std::vector<std::uint32_t> places_;  ///< open addressing: id + 1, 0 = free
-  std::uint32_t last_ = 0;             ///< states alternate: the previous answers are tried first
-  std::uint32_t before_ = 0;
 };
+
+inline constexpr std::uint8_t kOtherState = 255;
 
 class TableSlab {
  public:
@@ -49,7 +49,13 @@ class TableSlab {
   [[nodiscard]] std::size_t rows() const { return log_.size(); }
   [[nodiscard]] std::span<const std::int64_t> tuples() const { return dictionary_.tuples(); }
   [[nodiscard]] std::span<const std::int64_t> numbers() const { return numbers_; }
-  /// The state column of a row. Requires a table that has one.
+  /// Numbers the values of the state column, for the calls below. Requires a table that has one.
+  void number_states();
+  [[nodiscard]] std::span<const std::int64_t> states() const { return states_; }
+  /// Index into states(), or kOtherState for values beyond the first 255.
+  [[nodiscard]] std::uint8_t state_number(const SlabRow& row) const {
+    return state_numbers_[row.tuple];
+  }
   [[nodiscard]] std::int64_t state_of(const SlabRow& row) const {
     return dictionary_.tuples()[row.tuple * layout_.tuple_slots.size() + state_column_];
   }
@@ -60,6 +66,8 @@ class TableSlab {
  private:
   const TableLayout& layout_;
   std::size_t state_column_ = 0;  ///< of the tuple
+  std::vector<std::int64_t> states_;
+  std::vector<std::uint8_t> state_numbers_;  ///< by tuple
   TupleDictionary dictionary_;
   std::vector<EntityId> entity_of_;
   std::vector<SlabRow> log_;

@@ -7,7 +7,7 @@
 namespace vs::history {
 namespace {
 
-constexpr std::size_t kMaxNumbers = 255;
+constexpr std::size_t kMaxNumbers = kOtherState;
 
 /// Shares are rounded up from 1/510 on, so that what held at all is hardly ever lost.
 std::uint8_t share_of(std::uint64_t held_ns, unsigned exponent) {
@@ -18,19 +18,21 @@ std::uint8_t share_of(std::uint64_t held_ns, unsigned exponent) {
 
 }  // namespace
 
-void SummaryEncoder::start() {
-  values_.clear();
+void SummaryEncoder::start(std::span<const std::int64_t> states) {
+  values_ = states;
   runs_ = 0;
   last_entity_ = 0;
   body_.clear();
 }
 
-std::uint8_t SummaryEncoder::number_of(std::int64_t value) {
-  const auto found = std::find(values_.begin(), values_.end(), value);
-  if (found != values_.end()) return static_cast<std::uint8_t>(found - values_.begin());
-  if (values_.size() == kMaxNumbers) return kMaxNumbers;
-  values_.push_back(value);
-  return static_cast<std::uint8_t>(values_.size() - 1);
+void SummaryEncoder::add_run(EntityId entity, std::span<const SlabRow> rows,
+                             const TableSlab& slab) {
+  if (rows.size() < kSummaryMinRows) return;
+  spans_.clear();
+  for (const SlabRow& row : rows) {
+    spans_.push_back(Span{row.begin_ns, row.end_ns, slab.state_number(row)});
+  }
+  put_run(entity);
 }
 
 // Sums of one level: sums_[bucket * values + value].

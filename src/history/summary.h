@@ -19,6 +19,7 @@
 #include "history/cache.h"
 #include "history/layout.h"
 #include "history/piece.h"
+#include "history/slab.h"
 #include "history/varint.h"
 
 namespace vs::history {
@@ -32,17 +33,10 @@ inline constexpr std::size_t kSummaryMinRows = 4 * kSummaryRows;
 
 class SummaryEncoder {
  public:
-  void start();
-  /// `state` gives the value of a row. Entities ascend.
-  template <typename State>
-  void add_run(EntityId entity, std::span<const SlabRow> rows, State state) {
-    if (rows.size() < kSummaryMinRows) return;
-    spans_.clear();
-    for (const SlabRow& row : rows) {
-      spans_.push_back(Span{row.begin_ns, row.end_ns, number_of(state(row))});
-    }
-    put_run(entity);
-  }
+  /// `states` are the values that a slab's state numbers stand for.
+  void start(std::span<const std::int64_t> states);
+  /// Entities ascend.
+  void add_run(EntityId entity, std::span<const SlabRow> rows, const TableSlab& slab);
   [[nodiscard]] bool empty() const { return runs_ == 0; }
   [[nodiscard]] EntityId first_entity() const { return first_entity_; }
   [[nodiscard]] EntityId last_entity() const { return last_entity_; }
@@ -54,13 +48,12 @@ class SummaryEncoder {
     std::int64_t end_ns;
     std::uint8_t value;
   };
-  [[nodiscard]] std::uint8_t number_of(std::int64_t value);
   void put_run(EntityId entity);
   void sum_spans(unsigned exponent, std::int64_t first);
   void widen(std::int64_t& first);
   void put_level(unsigned exponent, std::int64_t first);
 
-  std::vector<std::int64_t> values_;  ///< number -> value; beyond 255 values the rest is left out
+  std::span<const std::int64_t> values_;
   std::vector<Span> spans_;
   std::vector<std::uint64_t> sums_;  ///< bucket by value, ns
   std::vector<std::uint64_t> wider_;

@@ -33,27 +33,39 @@ struct OpenEntity {
   std::vector<StateTotal> totals;
 };
 
-/// Adds to the totals, which are kept by value. `last` is where the last call found its value.
-void add_total(std::vector<StateTotal>& totals, std::size_t& last, std::int64_t value,
-               std::int64_t duration_ns) {
-  if (last < totals.size() && totals[last].value == value) {
-    totals[last].duration_ns += duration_ns;
-    ++totals[last].rows;
-    return;
-  }
+/// Adds to the totals, which are kept by value.
+void add_total(std::vector<StateTotal>& totals, const StateTotal& more) {
   const auto found = std::lower_bound(
-      totals.begin(), totals.end(), value,
+      totals.begin(), totals.end(), more.value,
       [](const StateTotal& total, std::int64_t wanted) { return total.value < wanted; });
-  if (found != totals.end() && found->value == value) {
-    found->duration_ns += duration_ns;
-    ++found->rows;
-  } else {
-    last = static_cast<std::size_t>(totals.insert(found, StateTotal{value, duration_ns, 1}) -
-                                    totals.begin());
+  if (found == totals.end() || found->value != more.value) {
+    totals.insert(found, more);
     return;
   }
-  last = static_cast<std::size_t>(found - totals.begin());
+  found->duration_ns += more.duration_ns;
+  found->rows += more.rows;
 }
+
+/// Whether a sort of piece is worth compressing. Pieces that gain nothing are tried more and more
+/// rarely, up to every 16th: on varint columns the codec often costs time and saves nothing.
+class Thrift {
+ public:
+  [[nodiscard]] bool try_now() const { return skip_ == 0; }
+  void seen(bool packed) {
+    if (skip_ != 0) {
+      --skip_;
+    } else if (packed) {
+      wait_ = 0;
+    } else {
+      wait_ = std::min(2 * wait_ + 1, 15U);
+      skip_ = wait_;
+    }
+  }
+
+ private:
+  unsigned skip_ = 0;  ///< pieces that are still stored as they are
+  unsigned wait_ = 0;
+};
 
 }  // namespace
 
@@ -106,6 +118,7 @@ struct Writer::State {
   std::uint64_t repaired = 0;
 
   Packer packer;
+  std::array<Thrift, static_cast<std::size_t>(PieceKind::kFooter) * (kTables + 1)> thrifts;
   PieceEncoder encoder;
   EntityId piece_first = 0;
   EntityId piece_last = 0;
@@ -113,6 +126,7 @@ struct Writer::State {
   std::int64_t piece_last_ns = 0;
   SummaryEncoder summary;
   ByteSink scratch;
+  std::vector<StateTotal> sums;  ///< scratch of count_run()
   std::vector<PieceInfo> pieces;
   std::vector<IndexEntry> index;
   std::map<std::string, std::string> meta;
@@ -125,7 +139,10 @@ void Writer::State::write_piece(PieceInfo info, Bytes raw) {
                                        " bytes, the limit is " + std::to_string(kMaxPieceBytes));
   }
   info.offset = offset;
-  const Bytes packed = packer.pack(raw, options.codec, info);
+  Thrift& thrift = thrifts[static_cast<std::size_t>(info.kind) * (kTables + 1) +
+                           static_cast<std::size_t>(info.table)];
+  const Bytes packed = packer.pack(raw, thrift.try_now() ? options.codec : Codec::kStored, info);
+  thrift.seen(info.codec != Codec::kStored);
   append(packed);
   offset += packed.size();
   pieces.push_back(info);
@@ -151,7 +168,7 @@ void Writer::State::write_rows(TableId table) {
 void Writer::State::start_piece(TableId table) {
   const TableSlab& open = *slabs[static_cast<std::size_t>(table)];
   encoder.start(table, open.tuples(), open.numbers());
-  summary.start();
+  summary.start(open.states());
   piece_first_ns = kTimeLimit;
   piece_last_ns = -kTimeLimit;
 }
@@ -163,9 +180,20 @@ void Writer::State::count_run(TableId table, const TableSlab::Run& run) {
   const TableLayout& layout = layout_of(table);
   if (!layout.has_state()) return;
   const TableSlab& open = *slabs[static_cast<std::size_t>(table)];
-  std::size_t last = 0;
+  sums.clear();
+  for (const std::int64_t value : open.states()) sums.push_back(StateTotal{value, 0, 0});
   for (const SlabRow& row : run.rows) {
-    add_total(entity.totals, last, open.state_of(row), row.end_ns - row.begin_ns);
+    const std::uint8_t number = open.state_number(row);
+    const std::int64_t held_ns = row.end_ns - row.begin_ns;
+    if (number == kOtherState) {
+      add_total(entity.totals, StateTotal{open.state_of(row), held_ns, 1});
+    } else {
+      sums[number].duration_ns += held_ns;
+      ++sums[number].rows;
+    }
+  }
+  for (const StateTotal& sum : sums) {
+    if (sum.rows != 0) add_total(entity.totals, sum);
   }
 }
 
@@ -186,13 +214,14 @@ void Writer::State::seal_run(TableId table, const TableSlab::Run& run) {
     piece_last_ns = std::max(piece_last_ns, part.back().end_ns);
     encoder.add_run(run.entity, part);
     if (layout_of(table).has_state()) {
-      summary.add_run(run.entity, part, [&](const SlabRow& row) { return open.state_of(row); });
+      summary.add_run(run.entity, part, open);
     }
   }
 }
 
 void Writer::State::seal_table(TableId table) {
   TableSlab& open = *slabs[static_cast<std::size_t>(table)];
+  if (layout_of(table).has_state()) open.number_states();
   start_piece(table);
   for (const TableSlab::Run& run : open.group(entities.size())) seal_run(table, run);
   write_rows(table);
