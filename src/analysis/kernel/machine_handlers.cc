@@ -20,6 +20,16 @@ std::int64_t cpu_arg(const model::Event& event, std::size_t slot) {
   return cpu >= 0 && cpu < limits::kCpus ? cpu : kNull;
 }
 
+// By how much the clocks of two CPUs may disagree (trace clock "local") in our reading of who was
+// first.
+constexpr std::uint64_t kClockSkewNs = 10'000'000;
+
+bool just_appeared(const Thread& thread, HostTime now) {
+  const std::uint64_t age =
+      static_cast<std::uint64_t>(now.ns) - static_cast<std::uint64_t>(thread.first.ns);
+  return thread.birth == Birth::kAppeared && !thread.exited() && age < kClockSkewNs;
+}
+
 bool queued(const Thread& thread) {
   return thread.row.state == ThreadState::kRunnable || thread.row.state == ThreadState::kPreempted;
 }
@@ -176,7 +186,7 @@ Thread& MachineState::Impl::newborn(std::int32_t tid, std::int32_t parent_tid) {
   Thread* const found = threads_.find(tid);
   if (found != nullptr && found->row.state == ThreadState::kFork) return *found;
   // Another CPU's clock showed it before its birth.
-  if (found != nullptr && found->birth == Birth::kAppeared && !found->exited()) return *found;
+  if (found != nullptr && just_appeared(*found, now_)) return *found;
   Thread* const parent = parent_tid > 0 ? threads_.find(parent_tid) : nullptr;
   Thread& child = birth(tid, Birth::kForked);
   child.parent_tid = parent_tid;

@@ -143,6 +143,22 @@ TEST(MachineProperty, AnInitialStateThatDoesNotFitBreaksNothing) {
   }
 }
 
+TEST(MachineProperty, TimesAtTheEndsOfTheScaleBreakNothing) {
+  for (const std::int64_t shift :
+       {std::numeric_limits<std::int64_t>::min() / 2, std::numeric_limits<std::int64_t>::max()}) {
+    std::int64_t time = 1000;
+    std::vector<Event> events = chaos(5, time);
+    for (Event& event : events) {
+      event.own.value = shift > 0 ? shift - std::min<std::int64_t>(event.own.value % 3, 1)
+                                  : shift + event.own.value;
+    }
+    Passes run(events);
+    run.machine().start(HostTime{shift > 0 ? shift - 5 : shift});
+    run.all().finish(shift > 0 ? shift : 0);
+    expect_tiling(run.sink(), shift > 0 ? shift : 0);
+  }
+}
+
 TEST(MachineProperty, EveryCpuIsAccountedForFromTheBeginning) {
   for (unsigned seed = 0; seed < kSeeds; ++seed) {
     SCOPED_TRACE(seed);

@@ -22,8 +22,8 @@ std::int64_t number(Effective effective) { return static_cast<std::int64_t>(effe
 PcpuState task_state_of(const Cpu& cpu) {
   if (cpu.tid < 0) return PcpuState::kUnknown;
   if (cpu.current == nullptr) return PcpuState::kIdle;
-  if (cpu.current->in_syscall) return PcpuState::kSyscall;
-  return cpu.current->kernel() ? PcpuState::kKernel : PcpuState::kUser;
+  if (cpu.current->kernel()) return PcpuState::kKernel;
+  return cpu.current->in_syscall ? PcpuState::kSyscall : PcpuState::kUser;
 }
 
 bool same_row(const CpuView& a, const CpuView& b) {
@@ -140,13 +140,7 @@ void MachineState::Impl::finish(HostTime end) {
   }
 }
 
-void MachineState::Impl::advance(HostTime time) {
-  if (time < now_) {
-    ++counters_.late;
-    return;
-  }
-  now_ = time;
-}
+void MachineState::Impl::advance(HostTime time) { now_ = std::max(now_, time); }
 
 // ---- events, losses, effectiveness ----
 
@@ -154,6 +148,7 @@ void MachineState::Impl::on_event(HostTime time, const model::Event& event, std:
   const Handler& handler = handlers()[static_cast<std::size_t>(event.kind)];
   if (handler.run == nullptr || finished_) return;
   if (!started_) start(time);
+  if (time < now_) ++counters_.late;
   advance(time);
   if (event.cpu >= limits::kCpus) {
     ++counters_.without_cpu;
@@ -174,7 +169,7 @@ void MachineState::Impl::on_loss(HostTime begin, HostTime end, std::uint32_t ind
   Cpu& cpu = cpu_at(index);
   if (!cpu.open) open_cpu(cpu);
   // A window of no length is still a place where events are missing.
-  const HostTime reach = std::max(end, now_ + 1);
+  const HostTime reach = end > now_ || now_ == kHostTimeMax ? end : now_ + 1;
   displace(cpu);
   cpu.contexts.clear();
   cpu.initial_contexts.clear();
@@ -333,11 +328,13 @@ ThreadRow MachineState::Impl::running_row(const Cpu& cpu, const Thread& thread) 
   row.effective = number(cpu.effective);
   if (cpu.contexts.state() != PcpuState::kUnknown) {
     row.state = ThreadState::kIrq;
+  } else if (thread.kernel()) {
+    row.state = ThreadState::kSyscall;
   } else if (thread.in_syscall) {
     row.state = ThreadState::kSyscall;
     row.detail = thread.syscall;
   } else {
-    row.state = thread.kernel() ? ThreadState::kSyscall : ThreadState::kUser;
+    row.state = ThreadState::kUser;
   }
   return row;
 }

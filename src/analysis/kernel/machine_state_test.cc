@@ -366,6 +366,36 @@ TEST(MachineState, KernelThreadsAreInTheKernel) {
   EXPECT_EQ(run.thread(30)[1], "14-16 syscall@0");
 }
 
+// io_uring and vhost workers are created inside of their owner's call and never leave the kernel.
+TEST(MachineState, AWorkerCreatedInsideOfACallIsNotInThatCall) {
+  Passes run(
+      {sched_switch({.own = 10}, {.prev_tid = 0, .next_tid = 7}),
+       syscall_entry({.own = 11, .tid = 7}, 426),
+       make(EventKind::kTaskNewtask, {.own = 12, .tid = 7},
+            {{"tid", 30}, {"clone_flags", kCloneThread}}),
+       sched_wakeup_new({.own = 13, .tid = 7}, {.tid = 30, .target_cpu = 0}),
+       sched_switch({.own = 14},
+                    {.prev_tid = 7, .prev_state = 1, .next_tid = 30, .next_comm = "iou-wrk-7"})});
+  run.all().finish(20);
+  EXPECT_EQ(run.thread(30).back(), "14-20 syscall@0");
+  EXPECT_EQ(run.cpu(0).back(), "14-20 kernel 30 iou-wrk-7");
+}
+
+TEST(MachineState, AForkSoonAfterItsChildWasSeenIsItsBirth) {
+  const auto fork = [](std::int64_t at) {
+    return sched_process_fork({.own = at, .cpu = 1, .tid = 7}, {.parent_tid = 7, .child_tid = 20});
+  };
+  const auto seen = sched_switch({.own = 100, .cpu = 0}, {.prev_tid = 0, .next_tid = 20});
+  test::VectorSink sink;
+  MachineState machine({.machine_name = "m"}, {}, sink, nullptr);
+  machine.on_event(HostTime{100}, seen);
+  machine.on_event(HostTime{200}, fork(200));
+  EXPECT_EQ(machine.thread_table().rows.size(), 2U) << "7 and 20";
+  machine.on_event(HostTime{50'000'000}, fork(50'000'000));
+  machine.finish(HostTime{60'000'000});
+  EXPECT_EQ(machine.thread_table().rows.size(), 3U) << "20 was used again";
+}
+
 TEST(MachineState, ANewNameSplitsTheRowOfTheCpu) {
   Passes run({sched_switch({.own = 10}, {.prev_tid = 0, .next_tid = 7, .next_comm = "sh"}),
               make(EventKind::kTaskRename, {.own = 15, .tid = 7},
