@@ -253,9 +253,8 @@ model::StringId Exits::detail_id(std::uint64_t value) {
   if (at != details_.end()) return at->second;
   if (details_.size() >= kMaxDetails) return kNull;
   std::array<char, 2 + 16> text{'0', 'x'};
-  const auto end = std::to_chars(text.data() + 2, text.data() + text.size(), value, 16).ptr;
-  const model::StringId id =
-      sink_.intern({text.data(), static_cast<std::size_t>(end - text.data())});
+  const auto end = std::to_chars(&text[2], text.end(), value, 16).ptr;
+  const model::StringId id = sink_.intern(std::string_view(text.begin(), end));
   details_.emplace(value, id);
   return id;
 }

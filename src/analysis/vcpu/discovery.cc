@@ -361,8 +361,9 @@ std::vector<model::FoundVm> Discovery::finish(std::vector<VmHint> hints) {
   }
   std::ranges::sort(tids);
   std::ranges::sort(input.helper_pids);
-  const auto repeated = std::ranges::unique(input.helper_pids);
-  input.helper_pids.erase(repeated.begin(), repeated.end());
+  // Not std::ranges::unique: Clang 14 cannot compile libstdc++'s.
+  input.helper_pids.erase(std::unique(input.helper_pids.begin(), input.helper_pids.end()),
+                          input.helper_pids.end());
   for (const std::int32_t tid : tids) add_lives(tid, threads_.at(tid), input);
   for (std::size_t a = 0; a < input.threads.size(); ++a) {
     for (std::size_t b = a + 1; b < input.threads.size(); ++b) {

@@ -210,7 +210,6 @@ constexpr Entry kSvm[] = {
     {~std::uint64_t{0}, "ERR", kEmulate},
 };
 
-constexpr std::uint64_t kArmWfx = 0x01;
 constexpr Entry kArmEc[] = {
     {0x00, "UNKNOWN", kEmulate},     {0x01, "WFx", kIdle},
     {0x03, "CP15_32", kEmulate},     {0x04, "CP15_64", kEmulate},
@@ -308,14 +307,12 @@ model::ExitClass exit_class(const ExitCode& code) {
 std::string_view exit_text(const ExitCode& code, char (&buffer)[kExitTextBytes]) {
   const std::string_view name = exit_name(code);
   if (!name.empty()) return name;
-  char* at = std::begin(buffer);
   const bool hex = code.isa != Isa::kUnknown;
-  if (hex) {
-    *at++ = '0';
-    *at++ = 'x';
-  }
-  const auto result = std::to_chars(at, std::end(buffer), key_of(code), hex ? 16 : 10);
-  return {std::begin(buffer), static_cast<std::size_t>(result.ptr - std::begin(buffer))};
+  buffer[0] = '0';
+  buffer[1] = 'x';
+  const std::size_t prefix = hex ? 2 : 0;
+  const auto result = std::to_chars(&buffer[prefix], std::end(buffer), key_of(code), hex ? 16 : 10);
+  return {std::begin(buffer), result.ptr};
 }
 
 }  // namespace vs::analysis::vcpu

@@ -35,7 +35,6 @@ HostVcpus::HostVcpus(const model::Experiment& experiment, model::MachineIndex ho
       vcpu.id = machine.vcpus[slot].id;
       const std::int64_t key[] = {sink_.intern(machine.name), machine.vcpus[slot].id};
       vcpu.entity = sink_.entity(model::TableId::kVcpuState, key);
-      vcpu.held.reserve(kHeldRows);
       for (const model::VcpuThread& thread : machine.vcpus[slot].threads) {
         threads_[thread.tid].bindings.push_back(
             {vcpu.index, clock.to_host(thread.first), clock.to_host(thread.last)});

@@ -17,13 +17,16 @@ namespace arg = model::arg;
 
 constexpr std::int64_t kUserReasonHlt = 5;  // KVM_EXIT_HLT: halted, the VMM waits for it
 
-// prev_state of sched_switch. "Preempted" is one extra bit above the states: 0x100 since 4.14,
-// 0x400 to 0x1000 before; 0x200 was TASK_PARKED then.
+// prev_state of sched_switch. "Preempted" is one extra bit: 0x100 since 4.14 (no state of its own
+// at a switch before), 0x400 to 0x1000 before; 0x200 was TASK_PARKED then.
+constexpr std::int64_t kPreemptedBit = 0x100;
 constexpr std::int64_t kStateBits = 0xff | 0x200;
 constexpr std::int64_t kStoppedBits = 0x4 | 0x8;        // T, t
 constexpr std::int64_t kDeadBits = 0x10 | 0x20 | 0x40;  // X, Z, and TASK_DEAD before 4.14
 
-bool is_runnable(std::int64_t prev_state) { return (prev_state & kStateBits) == 0; }
+bool is_runnable(std::int64_t prev_state) {
+  return (prev_state & kPreemptedBit) != 0 || (prev_state & kStateBits) == 0;
+}
 
 bool is_asleep(VcpuState state, bool on_cpu) {
   switch (state) {

@@ -145,7 +145,7 @@ TEST(HostVcpus, VoluntaryHaltIsNotPreemption) {
 }
 
 TEST(HostVcpus, RunnableSwitchOutIsPreemptionWhateverTheBit) {
-  for (const std::int64_t prev_state : {0x0, 0x100, 0x400, 0x800, 0x1000}) {
+  for (const std::int64_t prev_state : {0x0, 0x100, 0x101, 0x400, 0x800, 0x1000}) {
     Rig rig;
     rig << entry(10) << exit(20, 0x60) << out(25, prev_state, kHog) << in(50, kHog) << entry(60);
     EXPECT_EQ(rig.rows(70),
