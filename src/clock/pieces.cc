@@ -123,10 +123,19 @@ class PieceFinder {
   // can agree by luck. On a side where the times go on, the piece is cut back to before the last
   // contradictions, and to where the host says something.
   [[nodiscard]] Piece trim(Piece piece) const {
-    const std::size_t count = piece.end - piece.begin;
     const bool head = piece.begin > 0;
     const bool tail = piece.end < problem_.times.size();
     if (!head && !tail) return piece;
+    const Range kept = trimmed(piece, head, tail);
+    if (kept.size() < kLeastPieceTimes) return piece;
+    const std::array<Fact, 2> box = box_around(piece, kept.begin + kept.size() / 2);
+    EnvelopeFit fitted = fit(kept, box);
+    if (!fitted.solution.feasible()) return piece;
+    return Piece{kept.begin, kept.end, std::move(fitted)};
+  }
+
+  [[nodiscard]] Range trimmed(const Piece& piece, bool head, bool tail) const {
+    const std::size_t count = piece.end - piece.begin;
     const std::size_t reach = std::min(kTrimReach, count / 4);
     std::size_t begin = piece.begin;
     std::size_t end = piece.end;
@@ -139,13 +148,9 @@ class PieceFinder {
         break;
       }
     }
-    if (head) begin = std::min(begin + kTrimMargin, piece.end);
+    if (head) begin += kTrimMargin;
     if (tail) end -= std::min(kTrimMargin, end - piece.begin);
-    if (begin + kLeastPieceTimes > end) return piece;
-    const std::array<Fact, 2> box = box_around(piece, begin + (end - begin) / 2);
-    EnvelopeFit fitted = fit({begin, end}, box);
-    if (!fitted.solution.feasible()) return piece;
-    return Piece{begin, end, std::move(fitted)};
+    return {begin, std::max(begin, end)};
   }
 
   // Contradicts the line, or lies where the host's trace says nothing.
@@ -252,6 +257,7 @@ class PieceFinder {
     for (const bool everywhere : {false, true}) {
       for (const ProbeWindow& window : windows) {
         const Range probe{range.begin + window.begin, range.begin + window.end};
+        if (best && probe.begin >= best->piece.begin && probe.end <= best->piece.end) continue;
         const auto where = ranges(problem_.times[probe.begin].x);
         for (std::size_t i = 0; i < where.size(); ++i) {
           if ((i + 1 == where.size()) != everywhere) continue;
@@ -327,13 +333,18 @@ class PieceFinder {
   std::optional<Piece> settle(Found found) const {
     Piece& piece = found.piece;
     if (found.complete) return piece;
+    const bool head = piece.begin > 0;
+    const bool tail = piece.end < problem_.times.size();
+    const Range kept = trimmed(piece, head, tail);
+    piece.begin = kept.begin;
+    piece.end = kept.end;
     for (int attempt = 0; attempt < kSettleAttempts; ++attempt) {
       if (piece.end - piece.begin < kLeastPieceTimes) break;
       piece.fit = fit({piece.begin, piece.end}, found.box);
       if (piece.fit.solution.feasible()) return piece;
       const std::size_t cut = std::max<std::size_t>(1, (piece.end - piece.begin) / 32);
-      piece.begin += cut;
-      piece.end -= cut;
+      if (head) piece.begin += cut;
+      if (tail || !head) piece.end -= cut;
     }
     return std::nullopt;
   }

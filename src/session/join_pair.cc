@@ -342,8 +342,8 @@ class PairJudge {
   void fit_with_envelopes() {
     const std::vector<Fact> facts = hard_facts();
     std::vector<clock::Piece> list = pieces(facts, kTickSlopePpb);
-    if (placed(list) * 2 < times_.size() && runs_.size() > 1 && votes_.empty()) {
-      list = fit_by_single_cpus(facts, std::move(list));
+    if (placed(list) * 2 < times_.size() && runs_.size() > 1) {
+      list = fit_by_known_cpus(facts, std::move(list));
     } else if (!list.empty() && reassign_by(list)) {
       list = pieces(facts, kTickSlopePpb);
     }
@@ -357,28 +357,45 @@ class PairJudge {
     publish(list, facts);
   }
 
-  // The CPUs are not numbered like the vCPUs: one CPU against each vCPU, then the rest by the map found.
-  std::vector<clock::Piece> fit_by_single_cpus(const std::vector<Fact>& facts,
-                                               std::vector<clock::Piece> fallback) {
+  // The CPUs are not numbered like the vCPUs: the CPUs that beacons tell, or else the busiest CPU
+  // against each vCPU; then the rest by the map found.
+  std::vector<clock::Piece> fit_by_known_cpus(const std::vector<Fact>& facts,
+                                              std::vector<clock::Piece> fallback) {
     const std::vector<std::size_t> by_rank = vcpu_of_;
-    const auto busiest = std::max_element(
-        guest_.cpus.begin(), guest_.cpus.end(),
-        [](const auto& a, const auto& b) { return a.bursts.size() < b.bursts.size(); });
-    const auto c = static_cast<std::size_t>(busiest - guest_.cpus.begin());
-    for (std::size_t v = 0; v < runs_.size(); ++v) {
-      if (v == by_rank[c]) continue;
-      vcpu_of_.assign(vcpu_of_.size(), kNone);
-      vcpu_of_[c] = v;
+    for (const std::vector<std::size_t>& some : partial_assignments()) {
+      vcpu_of_ = some;
       build_times();
       std::vector<clock::Piece> list = pieces(facts, kTickSlopePpb);
-      if (list.empty() || placed(list) * 10 < times_.size() * 9) continue;
+      if (list.empty() || placed(list) * 2 < times_.size()) continue;
       if (!reassign_by(list)) continue;
       list = pieces(facts, kTickSlopePpb);
-      if (placed(list) * 10 >= times_.size() * 9) return list;
+      if (placed(list) * 2 >= times_.size()) return list;
     }
     vcpu_of_ = by_rank;
     build_times();
     return fallback;
+  }
+
+  [[nodiscard]] std::vector<std::vector<std::size_t>> partial_assignments() const {
+    std::vector<std::vector<std::size_t>> list;
+    const std::vector<std::size_t> nothing(guest_.cpus.size(), kNone);
+    if (!votes_.empty()) {
+      list.push_back(nothing);
+      for (std::size_t c = 0; c < guest_.cpus.size(); ++c) {
+        for (const auto& [cpu, voted] : votes_) {
+          if (cpu == guest_.cpus[c].cpu) list.back()[c] = voted;
+        }
+      }
+      return list;
+    }
+    const auto busiest = std::max_element(
+        guest_.cpus.begin(), guest_.cpus.end(),
+        [](const auto& a, const auto& b) { return a.bursts.size() < b.bursts.size(); });
+    for (std::size_t v = 0; v < runs_.size(); ++v) {
+      list.push_back(nothing);
+      list.back()[static_cast<std::size_t>(busiest - guest_.cpus.begin())] = v;
+    }
+    return list;
   }
 
   void fit_facts_alone() {
@@ -570,6 +587,7 @@ class PairJudge {
     }
     for (std::size_t i = 0; i < after.size(); ++i) {
       result_.shares.push_back({after[i].covered, before[i].share(), after[i].share()});
+      if (result_.segments[i].error_max_ns < 0) continue;  // nothing is claimed there
       result_.covered += after[i].covered;
       result_.outside += after[i].outside;
       const double worst = static_cast<double>(after[i].worst) * task_.clocks.unit_ns;
