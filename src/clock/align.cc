@@ -9,8 +9,8 @@ namespace {
 constexpr std::size_t kBlockBuckets = std::size_t{1} << 20;
 constexpr std::uint32_t kLeastCovered = 12;
 
-/// Buckets [begin, end) of one block of the offset range, with the number of events that forbid a bucket
-/// and that are covered there.
+/// Buckets [begin, end) of one block of the offset range, with the number of events that forbid a
+/// bucket and that are covered there.
 class Block {
  public:
   Block(std::int64_t least, std::int64_t bucket, std::size_t count)
@@ -122,8 +122,7 @@ std::vector<OffsetCandidate> find_offsets(std::span<const GuestTime> probe,
   std::int64_t least = options.offset_least;
   while (least < options.offset_greatest) {
     const std::int64_t left = (options.offset_greatest - least) / options.bucket + 1;
-    const auto count =
-        static_cast<std::size_t>(std::min<std::int64_t>(left, kBlockBuckets));
+    const auto count = static_cast<std::size_t>(std::min<std::int64_t>(left, kBlockBuckets));
     const std::int64_t greatest = least + static_cast<std::int64_t>(count) * options.bucket;
     Block block(least, options.bucket, count);
     for (const GuestTime& time : probe) {

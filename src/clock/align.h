@@ -1,8 +1,9 @@
 #pragma once
-// Coarse alignment without any declared clock relation (algorithms C.6 stage 1): which offsets would put
-// a handful of guest events into runs of their vCPUs? Instead of comparing idle-gap fingerprints, which
-// need idle periods on both sides, every gap between two runs *forbids* offsets: event x and gap (a, b)
-// rule out all offsets in (a - x, b - x). The offset that hardly any event forbids is a candidate.
+// Coarse alignment without any declared clock relation (algorithms C.6 stage 1): which offsets
+// would put a handful of guest events into runs of their vCPUs? Instead of comparing idle-gap
+// fingerprints, which need idle periods on both sides, every gap between two runs *forbids*
+// offsets: event x and gap (a, b) rule out all offsets in (a - x, b - x). The offset that hardly
+// any event forbids is a candidate.
 //
 // Candidates are guesses; only a fit over the whole trace (envelope.h) decides.
 //
@@ -17,10 +18,10 @@
 namespace vs::clock {
 
 struct AlignOptions {
-  std::int64_t offset_least = 0;     ///< range of y - x
+  std::int64_t offset_least = 0;  ///< range of y - x
   std::int64_t offset_greatest = 0;
-  std::int64_t bucket = 20'000;      ///< resolution
-  std::int64_t slack = 25'000;       ///< drift allowed for within the probe
+  std::int64_t bucket = 20'000;  ///< resolution
+  std::int64_t slack = 25'000;   ///< drift allowed for within the probe
   std::size_t candidates = 24;
 };
 
@@ -37,8 +38,8 @@ struct OffsetCandidate {
                                                         std::span<const RunIndex> vcpus,
                                                         const AlignOptions& options);
 
-/// Up to `count` windows of `length` with the most separate bursts, spread over the trace; each a range
-/// of indices into `times`.
+/// Up to `count` windows of `length` with the most separate bursts, spread over the trace; each a
+/// range of indices into `times`.
 struct ProbeWindow {
   std::size_t begin = 0;
   std::size_t end = 0;

@@ -68,9 +68,9 @@ class Fitter {
     std::vector<Fact> conflict;
     Solution solution = solve(with_assumed, &conflict);
     const std::uint64_t limit =
-        problem_.trial ? 0
-                       : std::min<std::uint64_t>(kMaxConflicts,
-                                                 tolerated(hard_.size() + envelope_.size()));
+        problem_.trial
+            ? 0
+            : std::min<std::uint64_t>(kMaxConflicts, tolerated(hard_.size() + envelope_.size()));
     for (std::uint64_t i = 0; i < limit && solution.kind == SolutionClass::kInfeasible; ++i) {
       if (!remove_worst(conflict)) break;
       solution = solve(with_assumed, &conflict);
@@ -232,11 +232,12 @@ bool RunIndex::narrow(std::int64_t least, std::int64_t greatest, std::int64_t& l
     if (first < runs_.size()) low = std::max(low, runs_[first].entry.value);
   }
   if (greatest <= cover_end()) {
-    const std::size_t after = static_cast<std::size_t>(
-        std::partition_point(
-            runs_.begin(), runs_.end(),
-            [greatest](const model::GuestRun& run) { return run.entry.value <= greatest; }) -
-        runs_.begin());
+    const std::size_t after =
+        static_cast<std::size_t>(std::partition_point(runs_.begin(), runs_.end(),
+                                                      [greatest](const model::GuestRun& run) {
+                                                        return run.entry.value <= greatest;
+                                                      }) -
+                                 runs_.begin());
     if (after > 0) high = std::min(high, runs_[after - 1].exit.value);
   }
   return low <= high;
@@ -251,9 +252,8 @@ void place(const RunIndex& runs, std::int64_t y, std::uint32_t weight, std::int6
   if (runs.narrow(y - slack, y + slack, low, high)) return;
   placement.outside += weight;
   const auto all = runs.runs();
-  const auto next = std::partition_point(all.begin(), all.end(), [y](const model::GuestRun& run) {
-    return run.exit.value < y;
-  });
+  const auto next = std::partition_point(
+      all.begin(), all.end(), [y](const model::GuestRun& run) { return run.exit.value < y; });
   std::int64_t distance = next == all.end() ? y - runs.cover_end() : next->entry.value - y;
   if (next != all.begin()) distance = std::min(distance, y - (next - 1)->exit.value);
   placement.worst = std::max(placement.worst, distance);

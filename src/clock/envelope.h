@@ -1,16 +1,17 @@
 #pragma once
 // Envelopes: a guest event can only have happened while its vCPU was between kvm_entry and kvm_exit
-// (algorithms C.3, C.6). Turns guest event times and a host's runs into facts for the hull solver, by
-// propagation:
+// (algorithms C.3, C.6). Turns guest event times and a host's runs into facts for the hull solver,
+// by propagation:
 //
-//   given that f(x) lies in [least, greatest], the event lies in one of the runs that meet this span, so
-//   f(x) >= begin of the first of them and f(x) <= end of the last. New facts, narrower span, again,
-//   until nothing moves.
+//   given that f(x) lies in [least, greatest], the event lies in one of the runs that meet this
+//   span, so f(x) >= begin of the first of them and f(x) <= end of the last. New facts, narrower
+//   span, again, until nothing moves.
 //
-// Every step is sound whatever the number of runs in the span; no event has to be matched to one run.
+// Every step is sound whatever the number of runs in the span; no event has to be matched to one
+// run.
 //
-// Ownership: values and spans that must outlive the call. Threads: pure functions. Units: guest own time
-// for x, host own time for y.
+// Ownership: values and spans that must outlive the call. Threads: pure functions. Units: guest own
+// time for x, host own time for y.
 
 #include <array>
 #include <cstdint>
@@ -61,10 +62,11 @@ struct GuestTime {
 struct EnvelopeProblem {
   std::span<const GuestTime> times;  ///< by x
   std::span<const RunIndex> vcpus;
-  std::span<const Fact> facts;       ///< hard facts from elsewhere (beacons, packets, deadlines)
-  std::span<const Fact> assumed;     ///< the coarse alignment; dropped in the end
+  std::span<const Fact> facts;    ///< hard facts from elsewhere (beacons, packets, deadlines)
+  std::span<const Fact> assumed;  ///< the coarse alignment; dropped in the end
   std::int64_t slope_limit_ppb = 500'000;
-  bool trial = false;  ///< a sample of the times only, and no search for the wrong fact: a first look
+  bool trial =
+      false;  ///< a sample of the times only, and no search for the wrong fact: a first look
 };
 
 struct EnvelopeFit {

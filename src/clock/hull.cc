@@ -52,8 +52,7 @@ void Solution::balance(std::int64_t x_first, std::int64_t x_last) {
   const long double at_first = middle_of(x_first);
   const long double slope =
       std::clamp((middle_of(x_last) - at_first) / length, slope_min, slope_max);
-  const long double offset =
-      (at_first + middle_of(x_last)) / 2 - slope * (first + length / 2);
+  const long double offset = (at_first + middle_of(x_last)) / 2 - slope * (first + length / 2);
   // The polygon's offsets at this slope: between two pairs of corners they run straight.
   std::size_t pair = 0;
   while (2 * pair + 3 < corners.size() && corners[2 * pair + 2].slope < slope) ++pair;
@@ -111,8 +110,8 @@ void HullSolver::merge_late(Chain& chain) {
   for (const Point& point : all) append(chain, point);
 }
 
-// The corner that limits the offset for slopes just above `slope`. Edge slopes rise along the lower hull
-// and fall along the upper hull.
+// The corner that limits the offset for slopes just above `slope`. Edge slopes rise along the lower
+// hull and fall along the upper hull.
 std::size_t HullSolver::limiting(const Chain& chain, Slope slope) {
   std::size_t low = 0;
   std::size_t high = chain.hull.size() - 1;
@@ -120,8 +119,8 @@ std::size_t HullSolver::limiting(const Chain& chain, Slope slope) {
     const std::size_t middle = low + (high - low) / 2;
     const Point& a = chain.hull[middle];
     const Point& b = chain.hull[middle + 1];
-    const Int128 turn = static_cast<Int128>(b.r - a.r) * slope.run -
-                        static_cast<Int128>(slope.rise) * (b.x - a.x);
+    const Int128 turn =
+        static_cast<Int128>(b.r - a.r) * slope.run - static_cast<Int128>(slope.rise) * (b.x - a.x);
     const bool beyond = chain.side > 0 ? turn > 0 : turn <= 0;  // edge not crossed at this slope
     if (beyond) {
       high = middle;

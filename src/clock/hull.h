@@ -4,9 +4,9 @@
 // Unknown line f(x) = y0 + (x - x0) + r(x), r(x) = slope * (x - x0) + offset. A fact says
 //   upper: the event at x happened before the host's event at y, so f(x) <= y;
 //   lower: the event at x happened after it,                      so f(x) >= y.
-// Only the lower hull of the uppers and the upper hull of the lowers matter. All decisions about hulls
-// and feasibility use exact 128-bit integers; the polygon's corners are then given as long double and
-// every bound taken from it is widened by one unit.
+// Only the lower hull of the uppers and the upper hull of the lowers matter. All decisions about
+// hulls and feasibility use exact 128-bit integers; the polygon's corners are then given as long
+// double and every bound taken from it is widened by one unit.
 //
 // Any subset of facts is sound; a wrong fact shows as infeasibility, not as noise.
 //
@@ -43,22 +43,23 @@ struct Solution {
   std::int64_t y0 = 0;
   /// Corners by slope, in pairs of equal slope: greatest, then least offset. Empty unless feasible.
   std::vector<ResidualLine> corners;
-  ResidualLine centre;                ///< mean of the corners: feasible, the polygon is convex
+  ResidualLine centre;  ///< mean of the corners: feasible, the polygon is convex
   long double slope_min = 0;
   long double slope_max = 0;
 
   [[nodiscard]] bool feasible() const {
     return kind == SolutionClass::kApproximate || kind == SolutionClass::kAccurate;
   }
-  /// The least and greatest y that a feasible line gives x, widened by one unit. Require feasible().
+  /// The least and greatest y that a feasible line gives x, widened by one unit. Require
+  /// feasible().
   [[nodiscard]] std::int64_t least(std::int64_t x) const;
   [[nodiscard]] std::int64_t greatest(std::int64_t x) const;
   /// The centre's y. Requires feasible().
   [[nodiscard]] std::int64_t middle(std::int64_t x) const;
   /// Bound of |middle(x) - truth|.
   [[nodiscard]] std::int64_t bound(std::int64_t x) const;
-  /// Moves the centre to the feasible line that comes closest to the middle of the bounds at both ends
-  /// of a span: the least greatest error there. Requires feasible().
+  /// Moves the centre to the feasible line that comes closest to the middle of the bounds at both
+  /// ends of a span: the least greatest error there. Requires feasible().
   void balance(std::int64_t x_first, std::int64_t x_last);
 };
 
@@ -67,8 +68,8 @@ inline constexpr std::int64_t kFarthest = std::int64_t{1} << 61;
 
 class HullSolver {
  public:
-  /// Origin (x0, y0); the slope's residual is within +-slope_ppb_limit parts per billion (0: exactly
-  /// equal rates).
+  /// Origin (x0, y0); the slope's residual is within +-slope_ppb_limit parts per billion (0:
+  /// exactly equal rates).
   HullSolver(std::int64_t x0, std::int64_t y0, std::int64_t slope_limit_ppb)
       : x0_(x0), y0_(y0), limit_ppb_(slope_limit_ppb) {}
 
@@ -109,7 +110,8 @@ class HullSolver {
   bool add(Chain& chain, std::int64_t x, std::int64_t y);
   static void append(Chain& chain, Point point);
   static void merge_late(Chain& chain);
-  /// The hull's corner that limits the offset for a slope: the last one whose left edge is not beyond.
+  /// The hull's corner that limits the offset for a slope: the last one whose left edge is not
+  /// beyond.
   [[nodiscard]] static std::size_t limiting(const Chain& chain, Slope slope);
   /// w(slope) * slope.run: the room between the limiting corners.
   [[nodiscard]] Int128 room(Slope slope) const;

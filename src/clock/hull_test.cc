@@ -21,7 +21,8 @@ TEST(Hull, NothingIsAbsentAndOneSideIsIncomplete) {
 }
 
 // The steps of Trace Compass' own test of its hull, with the slope range instead of its mid line
-// (algorithms J.1). Its last "accurate" result is infeasible: half-planes contradict each other there.
+// (algorithms J.1). Its last "accurate" result is infeasible: half-planes contradict each other
+// there.
 TEST(Hull, TraceCompassSteps) {
   HullSolver solver(0, 0, kWide);
   const auto range = [&](long double least, long double greatest) {
@@ -89,8 +90,9 @@ struct RandomFact {
   bool upper;
 };
 
-// The reference: every pair of facts gives a slope (a fraction p/q); among these and the box's ends are
-// the polygon's extreme slopes. Feasible at p/q iff q*r_u - p*x_u >= q*r_l - p*x_l for all pairs.
+// The reference: every pair of facts gives a slope (a fraction p/q); among these and the box's ends
+// are the polygon's extreme slopes. Feasible at p/q iff q*r_u - p*x_u >= q*r_l - p*x_l for all
+// pairs.
 struct Fraction {
   std::int64_t p, q;
 };
@@ -98,7 +100,8 @@ bool feasible_at(const std::vector<RandomFact>& facts, Fraction s) {
   Int128 high = static_cast<Int128>(1) << 120;
   Int128 low = -high;
   for (const RandomFact& fact : facts) {
-    const Int128 value = static_cast<Int128>(s.q) * (fact.y - fact.x) - static_cast<Int128>(s.p) * fact.x;
+    const Int128 value =
+        static_cast<Int128>(s.q) * (fact.y - fact.x) - static_cast<Int128>(s.p) * fact.x;
     if (fact.upper) {
       high = std::min(high, value);
     } else {

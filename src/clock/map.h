@@ -1,6 +1,6 @@
 #pragma once
-// From a fit to the published map: ClockSegments with integer arithmetic and the bound that holds for
-// exactly this map, rounding included.
+// From a fit to the published map: ClockSegments with integer arithmetic and the bound that holds
+// for exactly this map, rounding included.
 //
 // Threads: pure functions.
 
@@ -28,16 +28,18 @@ struct Scale {
 
 /// Own range that a segment is for; its bound is evaluated there.
 struct SegmentSpan {
-  OwnTime own_begin;   ///< first event
-  OwnTime own_last;    ///< last event
+  OwnTime own_begin;  ///< first event
+  OwnTime own_last;   ///< last event
 };
 
-/// The segment of the map own -> (guest_scale) -> working x -> solution -> working y -> (host_scale) ->
-/// host ns. Requires solution.feasible(). Method, quality and facts are left to the caller.
+/// The segment of the map own -> (guest_scale) -> working x -> solution -> working y ->
+/// (host_scale) -> host ns. Requires solution.feasible(). Method, quality and facts are left to the
+/// caller.
 [[nodiscard]] model::ClockSegment make_segment(Solution solution, const Scale& guest_scale,
                                                const Scale& host_scale, SegmentSpan span);
 
-/// The segment for a known integer offset: host own = own - offset; converts with the host's rounding.
+/// The segment for a known integer offset: host own = own - offset; converts with the host's
+/// rounding.
 [[nodiscard]] model::ClockSegment make_exact_segment(std::int64_t offset, const Scale& host_scale);
 
 }  // namespace vs::clock

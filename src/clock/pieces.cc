@@ -51,11 +51,9 @@ class PieceFinder {
   [[nodiscard]] std::span<const Fact> facts_of(Range range) const {
     if (range.size() == 0) return {};
     // The first and last range also own the facts beyond the times.
-    const std::int64_t first =
-        range.begin == 0 ? INT64_MIN : problem_.times[range.begin].x;
-    const std::int64_t last = range.end == problem_.times.size()
-                                  ? INT64_MAX
-                                  : problem_.times[range.end - 1].x;
+    const std::int64_t first = range.begin == 0 ? INT64_MIN : problem_.times[range.begin].x;
+    const std::int64_t last =
+        range.end == problem_.times.size() ? INT64_MAX : problem_.times[range.end - 1].x;
     const auto begin = std::partition_point(problem_.facts.begin(), problem_.facts.end(),
                                             [&](const Fact& fact) { return fact.x < first; });
     const auto end = std::partition_point(begin, problem_.facts.end(),
@@ -76,8 +74,8 @@ class PieceFinder {
   }
 
   [[nodiscard]] static bool bounded(std::span<const Fact> facts) {
-    const auto count = std::count_if(facts.begin(), facts.end(),
-                                     [](const Fact& fact) { return fact.upper; });
+    const auto count =
+        std::count_if(facts.begin(), facts.end(), [](const Fact& fact) { return fact.upper; });
     return count >= 2 && static_cast<std::size_t>(count) + 2 <= facts.size();
   }
 
@@ -89,10 +87,10 @@ class PieceFinder {
       if (next.size() < kLeastPieceTimes) continue;
       const auto piece = find(next);
       if (!piece) continue;
-      // A stretch found by search that is a small part of what is left proves nothing: short stretches
-      // fit somewhere by luck. More of them would only cost time.
-      const bool lucky = !bounded(facts_of(next)) &&
-                         (piece->end - piece->begin) * kLeastPart < next.size();
+      // A stretch found by search that is a small part of what is left proves nothing: short
+      // stretches fit somewhere by luck. More of them would only cost time.
+      const bool lucky =
+          !bounded(facts_of(next)) && (piece->end - piece->begin) * kLeastPart < next.size();
       if (lucky) continue;
       open.push_back({next.begin, piece->begin});
       open.push_back({piece->end, next.end});
@@ -111,22 +109,36 @@ class PieceFinder {
         if (best && (best->end - best->begin) * 4 >= range.size()) break;
       }
     }
-    if (!best && problem_.search) best = search(range);
+    const bool small = !best || best->end - best->begin < std::min(kLeastLaterPiece, range.size());
+    if (small && problem_.search) {
+      auto found = search(range);
+      if (found && (!best || found->end - found->begin > best->end - best->begin)) best = found;
+    }
     if (best) best = trim(std::move(*best));
     // What is left around a break is short enough to fit somewhere by luck.
     const std::size_t least = pieces_.empty() ? kLeastPieceTimes : kLeastLaterPiece;
     if (best && best->end - best->begin < least) best.reset();
+    if (best && !pieces_.empty() && best->fit.assumed_needed) best.reset();
     return best;
   }
 
-  // A break lies a little before the place where the facts become infeasible: the first times after it
-  // can agree by luck. On a side where the times go on, the piece is cut back to before the last
+  // A break lies a little before the place where the facts become infeasible: the first times after
+  // it can agree by luck. On a side where the times go on, the piece is cut back to before the last
   // contradictions, and to where the host says something.
   [[nodiscard]] Piece trim(Piece piece) const {
-    const std::size_t count = piece.end - piece.begin;
     const bool head = piece.begin > 0;
     const bool tail = piece.end < problem_.times.size();
     if (!head && !tail) return piece;
+    const Range kept = trimmed(piece, head, tail);
+    if (kept.size() < kLeastPieceTimes) return piece;
+    const std::array<Fact, 2> box = box_around(piece, kept.begin + kept.size() / 2);
+    EnvelopeFit fitted = fit(kept, box);
+    if (!fitted.solution.feasible()) return piece;
+    return Piece{kept.begin, kept.end, std::move(fitted)};
+  }
+
+  [[nodiscard]] Range trimmed(const Piece& piece, bool head, bool tail) const {
+    const std::size_t count = piece.end - piece.begin;
     const std::size_t reach = std::min(kTrimReach, count / 4);
     std::size_t begin = piece.begin;
     std::size_t end = piece.end;
@@ -139,13 +151,9 @@ class PieceFinder {
         break;
       }
     }
-    if (head) begin = std::min(begin + kTrimMargin, piece.end);
+    if (head) begin += kTrimMargin;
     if (tail) end -= std::min(kTrimMargin, end - piece.begin);
-    if (begin + kLeastPieceTimes > end) return piece;
-    const std::array<Fact, 2> box = box_around(piece, begin + (end - begin) / 2);
-    EnvelopeFit fitted = fit({begin, end}, box);
-    if (!fitted.solution.feasible()) return piece;
-    return Piece{begin, end, std::move(fitted)};
+    return {begin, std::max(begin, end)};
   }
 
   // Contradicts the line, or lies where the host's trace says nothing.
@@ -241,9 +249,18 @@ class PieceFinder {
   struct Found {
     Piece piece;
     std::array<Fact, 2> box;
-    bool complete = false;  ///< the whole range, fitted in full
-    [[nodiscard]] std::size_t size() const { return piece.end - piece.begin; }
+    bool complete = false;    ///< the whole range, fitted in full
+    std::size_t covered = 0;  ///< times of which the host says something: what the stretch is worth
   };
+
+  [[nodiscard]] std::size_t covered(const Piece& piece) const {
+    std::size_t count = 0;
+    for (std::size_t i = piece.begin; i < piece.end; ++i) {
+      const GuestTime& time = problem_.times[i];
+      if (problem_.vcpus[time.vcpu].covers(piece.fit.solution.middle(time.x))) ++count;
+    }
+    return count;
+  }
 
   std::optional<Piece> search(Range range) const {
     const auto times = problem_.times.subspan(range.begin, range.size());
@@ -252,6 +269,10 @@ class PieceFinder {
     for (const bool everywhere : {false, true}) {
       for (const ProbeWindow& window : windows) {
         const Range probe{range.begin + window.begin, range.begin + window.end};
+        const bool known = best && probe.begin >= best->piece.begin &&
+                           probe.end <= best->piece.end &&
+                           best->covered * 2 >= best->piece.end - best->piece.begin;
+        if (known) continue;
         const auto where = ranges(problem_.times[probe.begin].x);
         for (std::size_t i = 0; i < where.size(); ++i) {
           if ((i + 1 == where.size()) != everywhere) continue;
@@ -259,7 +280,7 @@ class PieceFinder {
           if (best && best->complete) return settle(*best);
         }
       }
-      if (best && best->size() >= range.size() / 2) break;
+      if (best && best->covered >= range.size() / 2) break;
     }
     return best ? settle(*best) : std::nullopt;
   }
@@ -279,13 +300,16 @@ class PieceFinder {
       auto found = grow(range, probe,
                         {Fact{x, x + candidate.greatest + slack, true},
                          Fact{x, x + candidate.least - slack, false}});
-      if (found && (!best || found->size() > best->size())) best = std::move(found);
+      if (!found) continue;
+      found->covered = covered(found->piece);
+      if (found->covered < kLeastPieceTimes) continue;
+      if (!best || found->covered > best->covered) best = std::move(found);
       if (best && best->complete) return;
     }
   }
 
-  // The probe's neighbours on one side must agree with the candidate, with room for drift. (On one side
-  // only: the clock may have been set on the other.)
+  // The probe's neighbours on one side must agree with the candidate, with room for drift. (On one
+  // side only: the clock may have been set on the other.)
   [[nodiscard]] bool plausible(Range range, Range probe, const OffsetCandidate& candidate,
                                std::int64_t slack) const {
     const std::size_t left = probe.begin - std::min(probe.begin - range.begin, kNeighbours);
@@ -302,8 +326,8 @@ class PieceFinder {
     for (std::size_t i = begin; i < end; ++i) {
       const GuestTime& time = problem_.times[i];
       const double drift = kNeighbourSlope * std::abs(static_cast<double>(time.x - x0));
-      place(problem_.vcpus[time.vcpu], time.x + middle, 1,
-            half + static_cast<std::int64_t>(drift), placement);
+      place(problem_.vcpus[time.vcpu], time.x + middle, 1, half + static_cast<std::int64_t>(drift),
+            placement);
     }
     return placement.covered > 0 && placement.share() <= kPlausible;
   }
@@ -327,13 +351,18 @@ class PieceFinder {
   std::optional<Piece> settle(Found found) const {
     Piece& piece = found.piece;
     if (found.complete) return piece;
+    const bool head = piece.begin > 0;
+    const bool tail = piece.end < problem_.times.size();
+    const Range kept = trimmed(piece, head, tail);
+    piece.begin = kept.begin;
+    piece.end = kept.end;
     for (int attempt = 0; attempt < kSettleAttempts; ++attempt) {
       if (piece.end - piece.begin < kLeastPieceTimes) break;
       piece.fit = fit({piece.begin, piece.end}, found.box);
       if (piece.fit.solution.feasible()) return piece;
       const std::size_t cut = std::max<std::size_t>(1, (piece.end - piece.begin) / 32);
-      piece.begin += cut;
-      piece.end -= cut;
+      if (head) piece.begin += cut;
+      if (tail || !head) piece.end -= cut;
     }
     return std::nullopt;
   }

@@ -1,10 +1,10 @@
 #pragma once
-// Piecewise fit of a guest's clock against a VM's runs (algorithms C.6, C.8): pieces of guest time over
-// which one line satisfies all facts. A piece ends where the facts become infeasible: the clock was
-// stepped, suspended, migrated or re-slewed there.
+// Piecewise fit of a guest's clock against a VM's runs (algorithms C.6, C.8): pieces of guest time
+// over which one line satisfies all facts. A piece ends where the facts become infeasible: the
+// clock was stepped, suspended, migrated or re-slewed there.
 //
-// Ownership: values; spans must outlive the call. Threads: pure function. Units: x guest, y host working
-// units (both ns or both ticks), `unit_ns` tells how long one is.
+// Ownership: values; spans must outlive the call. Threads: pure function. Units: x guest, y host
+// working units (both ns or both ticks), `unit_ns` tells how long one is.
 
 #include <cstdint>
 #include <optional>
@@ -19,7 +19,7 @@ namespace vs::clock {
 struct PieceProblem {
   std::span<const GuestTime> times;  ///< by x
   std::span<const RunIndex> vcpus;
-  std::span<const Fact> facts;       ///< by x
+  std::span<const Fact> facts;  ///< by x
   std::int64_t slope_limit_ppb = 500'000;
   double unit_ns = 1.0;
   /// y - x as declared by the clocks' epochs, tried first.

@@ -57,8 +57,8 @@ std::optional<double> rough_slope(std::span<const model::NanosecondReading> read
   const std::size_t half = readings.size() / 2;
   std::vector<double> slopes;
   for (std::size_t i = 0; i + half < readings.size(); ++i) {
-    const double dx =
-        static_cast<double>(readings[i + half].own.value) - static_cast<double>(readings[i].own.value);
+    const double dx = static_cast<double>(readings[i + half].own.value) -
+                      static_cast<double>(readings[i].own.value);
     const double dy =
         static_cast<double>(readings[i + half].ns) - static_cast<double>(readings[i].ns);
     if (dx > 0 && dy > 0) slopes.push_back(dy / dx);
@@ -124,8 +124,8 @@ std::optional<double> rate_of(const model::PvclockRate& pvclock) {
 TscRelation compose(const TscRelation& first, const TscRelation& second) {
   TscRelation both;
   both.fraction_bits = first.fraction_bits;
-  both.ratio = static_cast<std::uint64_t>(
-      (static_cast<UInt128>(first.ratio) * second.ratio) >> second.fraction_bits);
+  both.ratio = static_cast<std::uint64_t>((static_cast<UInt128>(first.ratio) * second.ratio) >>
+                                          second.fraction_bits);
   both.offset = static_cast<std::int64_t>(
       ((static_cast<Int128>(first.offset) * static_cast<Int128>(second.ratio)) >>
        second.fraction_bits) +

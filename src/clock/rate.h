@@ -1,10 +1,10 @@
 #pragma once
 // Tick rates and TSC arithmetic (algorithms C.2, J.2).
 //
-// A clock that counts ticks becomes nanoseconds by a rate found in the trace itself: records that carry
-// a nanosecond reading beside a tick stamp (hrtimer_expire_entry.now). The reading was taken a moment
-// *before* the stamp, so the points lie on one side of the true line: the rate is fitted to the best
-// point of each time slice, after readings of other clock bases have been sorted out.
+// A clock that counts ticks becomes nanoseconds by a rate found in the trace itself: records that
+// carry a nanosecond reading beside a tick stamp (hrtimer_expire_entry.now). The reading was taken
+// a moment *before* the stamp, so the points lie on one side of the true line: the rate is fitted
+// to the best point of each time slice, after readings of other clock bases have been sorted out.
 //
 // Threads: pure functions.
 
@@ -43,8 +43,8 @@ struct TscRelation {
   }
   /// Floor; within one tick when ratio <= 1 << fraction_bits. Requires ratio > 0.
   [[nodiscard]] std::uint64_t host_of_guest(std::uint64_t guest) const {
-    const UInt128 product =
-        static_cast<UInt128>(guest - static_cast<std::uint64_t>(offset)) << fraction_bits;
+    const UInt128 product = static_cast<UInt128>(guest - static_cast<std::uint64_t>(offset))
+                            << fraction_bits;
     return static_cast<std::uint64_t>(product / ratio);
   }
 };

@@ -2,12 +2,12 @@
 // Evidence of clock synchronisation and of which guest is which VM (algorithms B.2, C.3): what the
 // gatherers (session/evidence.h) take out of a trace and the join (session/join.h) reasons over.
 //
-// Plain data in the traces' own times; no ownership, no behaviour. One TraceEvidence per trace: the same
-// trace can be a host and (nested) a guest, so both sides are kept.
+// Plain data in the traces' own times; no ownership, no behaviour. One TraceEvidence per trace: the
+// same trace can be a host and (nested) a guest, so both sides are kept.
 //
-// Every list may be a subset of what the trace held: a smaller set of facts gives a wider bound, never a
-// wrong one. Runs and bursts are *coarsened* rather than dropped when they become too many: short gaps
-// are closed, which keeps "the guest runs only inside a run" true over the whole trace.
+// Every list may be a subset of what the trace held: a smaller set of facts gives a wider bound,
+// never a wrong one. Runs and bursts are *coarsened* rather than dropped when they become too many:
+// short gaps are closed, which keeps "the guest runs only inside a run" true over the whole trace.
 
 #include <array>
 #include <cstdint>
@@ -19,8 +19,8 @@
 namespace vs::model {
 
 /// A span in which a vCPU's thread may have executed guest code: from its kvm_entry record to its
-/// kvm_exit record. An entry or exit that the trace does not hold leaves the end open (kOwnTimeMin/Max
-/// of the trace's extent).
+/// kvm_exit record. An entry or exit that the trace does not hold leaves the end open
+/// (kOwnTimeMin/Max of the trace's extent).
 struct GuestRun {
   OwnTime entry;
   OwnTime exit;
@@ -32,8 +32,8 @@ struct ThreadRuns {
   std::vector<GuestRun> runs;
 };
 
-/// Events of one guest CPU in a row, no two neighbours further apart than the gatherer's current gap
-/// (0 = every burst is a single time stamp).
+/// Events of one guest CPU in a row, no two neighbours further apart than the gatherer's current
+/// gap (0 = every burst is a single time stamp).
 struct Burst {
   std::int64_t first = 0;    ///< own time
   std::uint32_t length = 0;  ///< last = first + length
@@ -60,10 +60,10 @@ struct HostBeacon {
 struct BeaconMark {
   OwnTime own;
   std::uint32_t cpu = 0;
-  std::int32_t tid = -1;              ///< the agent's thread, -1 when the source does not tell
-  bool after = false;                 ///< written after the hypercall ("vs d"), else before it
-  std::uint64_t nr = 0;               ///< the hypercall number it goes with
-  std::array<std::uint64_t, 3> key{}; ///< equals the hypercall's a0.. as far as `key_size` says
+  std::int32_t tid = -1;               ///< the agent's thread, -1 when the source does not tell
+  bool after = false;                  ///< written after the hypercall ("vs d"), else before it
+  std::uint64_t nr = 0;                ///< the hypercall number it goes with
+  std::array<std::uint64_t, 3> key{};  ///< equals the hypercall's a0.. as far as `key_size` says
   std::uint8_t key_size = 0;
 };
 
@@ -124,23 +124,23 @@ struct TraceEvidence {
   std::uint64_t events = 0;
 
   // as a host
-  std::vector<ThreadRuns> threads;        ///< by tid
-  std::int64_t run_gap = 0;               ///< gaps shorter than this were closed
-  std::vector<GuestRun> losses;           ///< spans in which records of any thread may be missing
-  std::vector<HostBeacon> host_beacons;   ///< by call
-  std::vector<TscOffsetWrite> tsc_writes; ///< by own
-  std::vector<DeadlineReading> deadlines; ///< by upper
+  std::vector<ThreadRuns> threads;         ///< by tid
+  std::int64_t run_gap = 0;                ///< gaps shorter than this were closed
+  std::vector<GuestRun> losses;            ///< spans in which records of any thread may be missing
+  std::vector<HostBeacon> host_beacons;    ///< by call
+  std::vector<TscOffsetWrite> tsc_writes;  ///< by own
+  std::vector<DeadlineReading> deadlines;  ///< by upper
   std::vector<NanosecondReading> readings;
-  std::vector<PvclockRate> pvclock;       ///< distinct rates in the order of appearance
+  std::vector<PvclockRate> pvclock;  ///< distinct rates in the order of appearance
 
   // as a guest
-  std::vector<CpuBursts> cpus;            ///< by cpu
-  std::int64_t burst_gap = 0;             ///< neighbours closer than this were put into one burst
-  std::vector<BeaconMark> marks;          ///< by own
+  std::vector<CpuBursts> cpus;    ///< by cpu
+  std::int64_t burst_gap = 0;     ///< neighbours closer than this were put into one burst
+  std::vector<BeaconMark> marks;  ///< by own
 
   // either
-  std::vector<VmsyncPoint> vmsync;        ///< by own
-  std::vector<PacketSighting> packets;    ///< by own
+  std::vector<VmsyncPoint> vmsync;      ///< by own
+  std::vector<PacketSighting> packets;  ///< by own
 };
 
 }  // namespace vs::model

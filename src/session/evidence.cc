@@ -284,8 +284,9 @@ void EvidenceGatherer::on_msr(const Event& event, HostCpu& cpu, std::int32_t tid
   cpu.deadline = event.u(arg::kMsrData);
 }
 
-// Recorded between kvm_entry's record and the mode switch, or (some kernels) after the exit. The TSC
-// was read after the exit before, and where the record follows an entry, after that entry's record.
+// Recorded between kvm_entry's record and the mode switch, or (some kernels) after the exit. The
+// TSC was read after the exit before, and where the record follows an entry, after that entry's
+// record.
 void EvidenceGatherer::on_lapic_expire(const Event& event, HostCpu& cpu, std::int32_t tid) {
   if (!roles_.host || cpu.timer_tid != tid || !cpu.has_deadline) return;
   const bool entered = cpu.guest_tid == tid && tid != model::kNoTid;
@@ -342,8 +343,8 @@ void EvidenceGatherer::on_vmsync(const Event& event, HostCpu&, std::int32_t tid)
   if (evidence_.vmsync.size() >= limits_.packets) return;
   for (const auto& [kind, role] : kRoles) {
     if (kind != event.kind) continue;
-    evidence_.vmsync.push_back({role, event.own, event_cpu_, tid, event.u(arg::kVmsyncCnt),
-                                event.u(arg::kVmsyncUid)});
+    evidence_.vmsync.push_back(
+        {role, event.own, event_cpu_, tid, event.u(arg::kVmsyncCnt), event.u(arg::kVmsyncUid)});
   }
 }
 
@@ -351,8 +352,7 @@ void EvidenceGatherer::on_packet(const Event& event, HostCpu&, std::int32_t) {
   if (!event.has(arg::kNetSeq)) return;
   model::PacketSighting packet;
   packet.own = event.own;
-  packet.sent =
-      event.kind == EventKind::kNetDevQueue || event.kind == EventKind::kInetSockLocalOut;
+  packet.sent = event.kind == EventKind::kNetDevQueue || event.kind == EventKind::kInetSockLocalOut;
   packet.sequence = static_cast<std::uint32_t>(event.u(arg::kNetSeq));
   if ((packet.sequence & packet_mask_) != 0) return;
   packet.acknowledgement = static_cast<std::uint32_t>(event.u(arg::kNetAckSeq));
@@ -380,17 +380,17 @@ void EvidenceGatherer::close_open_runs() {
   cpus_.clear();
 }
 
-// The next kvm_entry of the beacon's thread. Inside a coarsened run it cannot be told; the call itself
-// is then the latest time known to be before it.
+// The next kvm_entry of the beacon's thread. Inside a coarsened run it cannot be told; the call
+// itself is then the latest time known to be before it.
 void EvidenceGatherer::resolve_beacons() {
   for (model::HostBeacon& beacon : evidence_.host_beacons) {
-    const auto thread = std::lower_bound(
-        evidence_.threads.begin(), evidence_.threads.end(), beacon.tid,
-        [](const model::ThreadRuns& t, std::int32_t tid) { return t.tid < tid; });
+    const auto thread =
+        std::lower_bound(evidence_.threads.begin(), evidence_.threads.end(), beacon.tid,
+                         [](const model::ThreadRuns& t, std::int32_t tid) { return t.tid < tid; });
     if (thread == evidence_.threads.end() || thread->tid != beacon.tid) continue;
-    const auto next = std::partition_point(
-        thread->runs.begin(), thread->runs.end(),
-        [&](const GuestRun& run) { return run.entry < beacon.call; });
+    const auto next =
+        std::partition_point(thread->runs.begin(), thread->runs.end(),
+                             [&](const GuestRun& run) { return run.entry < beacon.call; });
     const bool inside = next != thread->runs.begin() && (next - 1)->exit > beacon.call;
     if (inside) {
       beacon.next_entry = beacon.call;

@@ -1,14 +1,17 @@
 #pragma once
 // EvidenceGatherer: takes the evidence of clock synchronisation out of a trace's events.
 //
-// Feed it the streams one after the other, each in its own order; no order between streams is needed.
-// A vCPU thread migrates between CPUs, so runs are collected per thread and sorted at the end.
+// Feed it the streams one after the other, each in its own order; no order between streams is
+// needed. A vCPU thread migrates between CPUs, so runs are collected per thread and sorted at the
+// end.
 //
-// Memory is bounded whatever the trace's size: when there are too many runs or bursts, the shortest gaps
-// are closed (both stay sound, see model/evidence.h); beacons and packets are thinned by a hash of their
-// own key, so that the same ones survive on both sides; clock readings are thinned evenly.
+// Memory is bounded whatever the trace's size: when there are too many runs or bursts, the shortest
+// gaps are closed (both stay sound, see model/evidence.h); beacons and packets are thinned by a
+// hash of their own key, so that the same ones survive on both sides; clock readings are thinned
+// evenly.
 //
-// Ownership: the gatherer owns what it collects. Threads: one gatherer, one thread. Units: own times.
+// Ownership: the gatherer owns what it collects. Threads: one gatherer, one thread. Units: own
+// times.
 
 #include <cstdint>
 #include <span>
@@ -51,12 +54,12 @@ class EvidenceGatherer {
  private:
   /// What is known about one host CPU in its stream.
   struct HostCpu {
-    std::int32_t current = model::kNoTid;  ///< by sched_switch, for traces without tid context
+    std::int32_t current = model::kNoTid;    ///< by sched_switch, for traces without tid context
     std::int32_t guest_tid = model::kNoTid;  ///< the thread between entry and exit
     OwnTime entry;
-    bool after_loss = false;               ///< nothing seen of this CPU since the loss
+    bool after_loss = false;  ///< nothing seen of this CPU since the loss
     OwnTime loss_begin;
-    bool any = false;                      ///< an entry or exit was seen
+    bool any = false;  ///< an entry or exit was seen
     // deadline timer of the vCPU thread that was here last
     std::int32_t timer_tid = model::kNoTid;
     bool has_deadline = false;

@@ -18,10 +18,10 @@ constexpr double kClearMargin = 0.05;
 
 /// How one trace's own time becomes ns, and these the host timeline.
 struct TraceClock {
-  clock::Scale to_ns;      ///< identity for ns clocks and for ticks without a rate
+  clock::Scale to_ns;  ///< identity for ns clocks and for ticks without a rate
   bool ticks = false;
   bool rate_known = true;
-  bool placed = false;     ///< `line` holds
+  bool placed = false;  ///< `line` holds
   // timeline = anchor_host + (ns - anchor_ns) * rate
   std::int64_t anchor_ns = 0;
   std::int64_t anchor_host = 0;
@@ -45,9 +45,7 @@ struct Candidate {
   [[nodiscard]] double score() const {
     return result.segments.empty() || result.covered == 0 ? 0 : 1 - result.outside_share();
   }
-  [[nodiscard]] bool certain() const {
-    return !named.empty() || result.beacons >= kCertainBeacons;
-  }
+  [[nodiscard]] bool certain() const { return !named.empty() || result.beacons >= kCertainBeacons; }
   [[nodiscard]] bool acceptable() const { return certain() || result.convincing(); }
   [[nodiscard]] auto rank() const {
     return std::tuple{!named.empty(), result.beacons >= kCertainBeacons, result.convincing(),
@@ -198,9 +196,9 @@ class Joiner {
     pair.ticks = g.ticks && h.ticks;
     if (pair.ticks) {
       pair.timeline = h.to_ns;
-      pair.unit_ns = h.rate_known ? static_cast<double>(h.to_ns.rate) /
-                                        static_cast<double>(model::kRateOne)
-                                  : 0.5;
+      pair.unit_ns = h.rate_known
+                         ? static_cast<double>(h.to_ns.rate) / static_cast<double>(model::kRateOne)
+                         : 0.5;
     } else {
       pair.guest = g.to_ns;
       pair.host = h.to_ns;
@@ -295,9 +293,8 @@ class Joiner {
     for (const auto& [h, v] : named.empty() ? pairs : named) {
       list.push_back(evaluate(guest, h, v, SyncMode::kAuto));
     }
-    std::stable_sort(list.begin(), list.end(), [](const Candidate& a, const Candidate& b) {
-      return a.rank() > b.rank();
-    });
+    std::stable_sort(list.begin(), list.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.rank() > b.rank(); });
     return list;
   }
 
@@ -329,7 +326,7 @@ class Joiner {
     binding.vm = best.vm;
     binding.score = best.score();
     binding.margin = margin;
-    binding.how = !best.named.empty()                       ? best.named
+    binding.how = !best.named.empty()                      ? best.named
                   : best.result.beacons >= kCertainBeacons ? "beacons"
                   : best.result.exact                      ? "offset"
                                                            : "envelopes";
@@ -506,8 +503,8 @@ class Joiner {
     problem.facts = facts;
     const clock::EnvelopeFit fit = clock::fit_envelopes(problem);
     if (!fit.solution.feasible()) return std::nullopt;
-    model::ClockSegment segment = clock::make_segment(
-        fit.solution, pair.guest, clock::Scale{}, {evidence(t).first, evidence(t).last});
+    model::ClockSegment segment = clock::make_segment(fit.solution, pair.guest, clock::Scale{},
+                                                      {evidence(t).first, evidence(t).last});
     const TraceClock& base = clocks_[other];
     segment.anchor_host.ns = base.to_host(segment.anchor_host.ns);
     segment.rate = multiply_rates(segment.rate, base.rate);
@@ -529,8 +526,8 @@ class Joiner {
     clock.placed = true;
     clock.anchor_ns = clock.to_ns.apply(segment.anchor_own.value);
     clock.anchor_host = segment.anchor_host.ns;
-    const long double scale = static_cast<long double>(clock.to_ns.rate) /
-                              static_cast<long double>(model::kRateOne);
+    const long double scale =
+        static_cast<long double>(clock.to_ns.rate) / static_cast<long double>(model::kRateOne);
     clock.rate = static_cast<std::int64_t>(
         std::floor(static_cast<long double>(segment.rate) / scale + 0.5L));
     clock.error_ns = segment.error_max_ns;
@@ -561,8 +558,8 @@ class Joiner {
 
 std::optional<SyncMode> parse_sync_mode(std::string_view word) {
   constexpr std::pair<std::string_view, SyncMode> kWords[] = {
-      {"auto", SyncMode::kAuto},     {"none", SyncMode::kNone},
-      {"tsc", SyncMode::kTsc},       {"beacon", SyncMode::kBeacon},
+      {"auto", SyncMode::kAuto},         {"none", SyncMode::kNone},
+      {"tsc", SyncMode::kTsc},           {"beacon", SyncMode::kBeacon},
       {"envelope", SyncMode::kEnvelope}, {"packets", SyncMode::kPackets}};
   for (const auto& [name, mode] : kWords) {
     if (name == word) return mode;
@@ -574,7 +571,8 @@ Result<JoinResult> join_clocks(const JoinInput& input, model::IssueLog& issues) 
   const std::size_t count = input.traces.size();
   bool known = !input.options.host_trace || *input.options.host_trace < count;
   for (const NamedGuest& guest : input.options.guests) known = known && guest.trace < count;
-  if (!known) return Error{ErrorCode::kBadUse, "an option names a trace that was not given", "", ""};
+  if (!known)
+    return Error{ErrorCode::kBadUse, "an option names a trace that was not given", "", ""};
   return Joiner(input, issues).run();
 }
 

@@ -1,11 +1,11 @@
 #pragma once
-// join_clocks: which trace is a host, which is the trace of which VM, and how each trace's own time maps
-// to the host timeline (design.md 4 clock_sync and 5; algorithms B.2, C).
+// join_clocks: which trace is a host, which is the trace of which VM, and how each trace's own time
+// maps to the host timeline (design.md 4 clock_sync and 5; algorithms B.2, C).
 //
 // Order of trust: exact TSC offset (trace.dat's kvm section, kvm_write_tsc_offset, the capture's
-// snapshot), always checked against envelopes; else one polygon from beacons, deadline readings, vmsync,
-// packets and envelopes; else declared epochs, said to be approximate; else nothing. A trace that fits no
-// VM is reported and left unjoined, never bound by guess.
+// snapshot), always checked against envelopes; else one polygon from beacons, deadline readings,
+// vmsync, packets and envelopes; else declared epochs, said to be approximate; else nothing. A
+// trace that fits no VM is reported and left unjoined, never bound by guess.
 //
 // Ownership: inputs must outlive the call; the result is self-contained. Threads: a pure function.
 // Units: host timeline in ns. Errors: kBadUse when an option names a trace that is not there.
@@ -84,10 +84,10 @@ struct CpuBinding {
 /// A guest trace bound to a VM.
 struct Binding {
   std::size_t host = kNoTrace;
-  std::size_t vm = 0;        ///< index into the host's vms
-  double score = 0;          ///< share of its covered events inside runs
-  double margin = 0;         ///< score minus that of the next best VM (0 when that one fits no clock)
-  std::string how;           ///< "named", "trace id", "beacons", "offset", "envelopes", ...
+  std::size_t vm = 0;  ///< index into the host's vms
+  double score = 0;    ///< share of its covered events inside runs
+  double margin = 0;   ///< score minus that of the next best VM (0 when that one fits no clock)
+  std::string how;     ///< "named", "trace id", "beacons", "offset", "envelopes", ...
   std::vector<CpuBinding> cpus;
 };
 
@@ -103,7 +103,7 @@ struct TraceJoin {
   std::optional<Binding> binding;
   model::ClockMap clock;
   bool joined = true;
-  std::string source;        ///< where the map comes from, in words: "TSC offset (trace.dat)"
+  std::string source;  ///< where the map comes from, in words: "TSC offset (trace.dat)"
   std::vector<SegmentShare> shares;
   std::int64_t worst_outside_ns = 0;
 };
@@ -111,8 +111,8 @@ struct TraceJoin {
 struct JoinResult {
   std::vector<TraceJoin> traces;  ///< parallel to the input
   std::size_t reference = 0;
-  bool epoch = false;             ///< the timeline counts from 1970
-  bool ticks = false;             ///< no rate known: the timeline counts ticks
+  bool epoch = false;  ///< the timeline counts from 1970
+  bool ticks = false;  ///< no rate known: the timeline counts ticks
   std::optional<double> ticks_per_second;
 };
 

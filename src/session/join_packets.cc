@@ -1,6 +1,6 @@
-// Facts from TCP segments that two machines saw (algorithms C.7): a segment is received after it was
-// sent. Key: sequence, acknowledgement, flags and, where both sides tell them, ports. Of several
-// sightings the first send and the first receipt count: every receipt follows some send.
+// Facts from TCP segments that two machines saw (algorithms C.7): a segment is received after it
+// was sent. Key: sequence, acknowledgement, flags and, where both sides tell them, ports. Of
+// several sightings the first send and the first receipt count: every receipt follows some send.
 #include <algorithm>
 #include <tuple>
 
@@ -18,8 +18,8 @@ std::vector<Sighting> sightings(const model::TraceEvidence& trace, bool sent) {
   std::vector<Sighting> list;
   for (const model::PacketSighting& packet : trace.packets) {
     if (packet.sent != sent) continue;
-    list.push_back({{packet.sequence, packet.acknowledgement, packet.flags, packet.ports},
-                    packet.own});
+    list.push_back(
+        {{packet.sequence, packet.acknowledgement, packet.flags, packet.ports}, packet.own});
   }
   std::stable_sort(list.begin(), list.end(),
                    [](const Sighting& a, const Sighting& b) { return a.key < b.key; });
@@ -45,8 +45,8 @@ std::vector<clock::Fact> packet_facts(const model::TraceEvidence& guest,
                                       const model::TraceEvidence& host, const PairClocks& clocks) {
   std::vector<clock::Fact> facts;
   const auto add = [&](OwnTime x, OwnTime y, bool upper) {
-    facts.push_back({clocks.guest.apply(x.value), clocks.host.apply(y.value), upper,
-                     model::FactKind::kPacket});
+    facts.push_back(
+        {clocks.guest.apply(x.value), clocks.host.apply(y.value), upper, model::FactKind::kPacket});
   };
   match(sightings(guest, true), sightings(host, false),
         [&](OwnTime send, OwnTime receipt) { add(send, receipt, true); });

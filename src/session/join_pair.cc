@@ -20,7 +20,6 @@ constexpr std::int64_t kTickSlopePpb = 500'000;
 constexpr std::size_t kSampleTimes = 4096;
 constexpr double kChanceShiftsNs[] = {3.1e6, 11.7e6, 47e6, 153e6, 511e6, 1.7e9};
 
-
 /// One pair's work. Everything below is in working units unless it says own.
 class PairJudge {
  public:
@@ -160,8 +159,8 @@ class PairJudge {
       // An agent writes mark n after its call n-1 has returned.
       if (previous != nullptr && !mark.after && mark.tid == previous->tid && mark.tid >= 0 &&
           mark.nr == previous->nr && mark.key[0] == previous->key[0] + 1) {
-        beacon_facts_.push_back({x_of(mark.own), y_of(previous_call->call), false,
-                                 FactKind::kBeacon});
+        beacon_facts_.push_back(
+            {x_of(mark.own), y_of(previous_call->call), false, FactKind::kBeacon});
       }
       previous = &mark;
       previous_call = call;
@@ -190,14 +189,14 @@ class PairJudge {
               [](const auto& a, const auto& b) { return a.first < b.first; });
     for (const model::VmsyncPoint& point : guest_.vmsync) {
       const char wanted = point.role == 'a' ? 'b' : point.role == 'd' ? 'c' : '\0';
-      auto at = std::lower_bound(host_points.begin(), host_points.end(),
-                                 Key{point.uid, point.count},
-                                 [](const auto& a, const Key& key) { return a.first < key; });
+      auto at =
+          std::lower_bound(host_points.begin(), host_points.end(), Key{point.uid, point.count},
+                           [](const auto& a, const Key& key) { return a.first < key; });
       for (; at != host_points.end() && at->first == Key{point.uid, point.count}; ++at) {
         if (at->second->role != wanted) continue;
         ++matched_;
-        beacon_facts_.push_back({x_of(point.own), y_of(at->second->own), wanted == 'b',
-                                 FactKind::kVmsync});
+        beacon_facts_.push_back(
+            {x_of(point.own), y_of(at->second->own), wanted == 'b', FactKind::kVmsync});
       }
     }
   }
@@ -262,8 +261,8 @@ class PairJudge {
       if (placement.covered > 0 && placement.share() > kMisassigned && reassign(map)) {
         placement = place_all(map);
       }
-      const double allowed = std::max(clock::kTolerated,
-                                      2.0 / static_cast<double>(placement.covered + 1));
+      const double allowed =
+          std::max(clock::kTolerated, 2.0 / static_cast<double>(placement.covered + 1));
       const bool fits = placement.covered > 0 ? placement.share() <= allowed : line.trusted;
       if (!fits) {
         result_.exact_rejected = result_.exact_rejected || placement.covered > 0;
@@ -287,9 +286,8 @@ class PairJudge {
       if (step.from != INT64_MIN) {
         const Int128 scaled = (static_cast<Int128>(step.from) * line.ratio) >> line.fraction_bits;
         segment.own_begin = OwnTime{static_cast<std::int64_t>(scaled) + step.offset};
-        if (!result_.segments.empty() &&
-            (segment.own_begin <= result_.segments.back().own_begin ||
-             segment.own_begin > guest_.last)) {
+        if (!result_.segments.empty() && (segment.own_begin <= result_.segments.back().own_begin ||
+                                          segment.own_begin > guest_.last)) {
           continue;  // before the guest's trace or after it
         }
         if (segment.own_begin <= guest_.first) result_.segments.clear();
@@ -342,43 +340,60 @@ class PairJudge {
   void fit_with_envelopes() {
     const std::vector<Fact> facts = hard_facts();
     std::vector<clock::Piece> list = pieces(facts, kTickSlopePpb);
-    if (placed(list) * 2 < times_.size() && runs_.size() > 1 && votes_.empty()) {
-      list = fit_by_single_cpus(facts, std::move(list));
+    if (placed(list) * 2 < times_.size() && runs_.size() > 1) {
+      list = fit_by_known_cpus(facts, std::move(list));
     } else if (!list.empty() && reassign_by(list)) {
       list = pieces(facts, kTickSlopePpb);
     }
     if (list.empty()) return;
     if (task_.clocks.ticks) {
-      // KVM scales a guest's TSC only when its rate differs by more than 250 ppm; otherwise both count
-      // the same ticks and only the offset is unknown.
+      // KVM scales a guest's TSC only when its rate differs by more than 250 ppm; otherwise both
+      // count the same ticks and only the offset is unknown.
       std::vector<clock::Piece> same_rate = pieces(facts, 0);
       if (placed(same_rate) >= placed(list)) list = std::move(same_rate);
     }
     publish(list, facts);
   }
 
-  // The CPUs are not numbered like the vCPUs: one CPU against each vCPU, then the rest by the map found.
-  std::vector<clock::Piece> fit_by_single_cpus(const std::vector<Fact>& facts,
-                                               std::vector<clock::Piece> fallback) {
+  // The CPUs are not numbered like the vCPUs: the CPUs that beacons tell, or else the busiest CPU
+  // against each vCPU; then the rest by the map found.
+  std::vector<clock::Piece> fit_by_known_cpus(const std::vector<Fact>& facts,
+                                              std::vector<clock::Piece> fallback) {
     const std::vector<std::size_t> by_rank = vcpu_of_;
-    const auto busiest = std::max_element(
-        guest_.cpus.begin(), guest_.cpus.end(),
-        [](const auto& a, const auto& b) { return a.bursts.size() < b.bursts.size(); });
-    const auto c = static_cast<std::size_t>(busiest - guest_.cpus.begin());
-    for (std::size_t v = 0; v < runs_.size(); ++v) {
-      if (v == by_rank[c]) continue;
-      vcpu_of_.assign(vcpu_of_.size(), kNone);
-      vcpu_of_[c] = v;
+    for (const std::vector<std::size_t>& some : partial_assignments()) {
+      vcpu_of_ = some;
       build_times();
       std::vector<clock::Piece> list = pieces(facts, kTickSlopePpb);
-      if (list.empty() || placed(list) * 10 < times_.size() * 9) continue;
+      if (list.empty() || placed(list) * 2 < times_.size()) continue;
       if (!reassign_by(list)) continue;
       list = pieces(facts, kTickSlopePpb);
-      if (placed(list) * 10 >= times_.size() * 9) return list;
+      if (placed(list) * 2 >= times_.size()) return list;
     }
     vcpu_of_ = by_rank;
     build_times();
     return fallback;
+  }
+
+  [[nodiscard]] std::vector<std::vector<std::size_t>> partial_assignments() const {
+    std::vector<std::vector<std::size_t>> list;
+    const std::vector<std::size_t> nothing(guest_.cpus.size(), kNone);
+    if (!votes_.empty()) {
+      list.push_back(nothing);
+      for (std::size_t c = 0; c < guest_.cpus.size(); ++c) {
+        for (const auto& [cpu, voted] : votes_) {
+          if (cpu == guest_.cpus[c].cpu) list.back()[c] = voted;
+        }
+      }
+      return list;
+    }
+    const auto busiest = std::max_element(
+        guest_.cpus.begin(), guest_.cpus.end(),
+        [](const auto& a, const auto& b) { return a.bursts.size() < b.bursts.size(); });
+    for (std::size_t v = 0; v < runs_.size(); ++v) {
+      list.push_back(nothing);
+      list.back()[static_cast<std::size_t>(busiest - guest_.cpus.begin())] = v;
+    }
+    return list;
   }
 
   void fit_facts_alone() {
@@ -392,23 +407,23 @@ class PairJudge {
   }
 
   void publish(const std::vector<clock::Piece>& list, const std::vector<Fact>& facts) {
+    y_of_x_ = [list, times = times_](std::int64_t x) { return y_of_pieces(list, times, x); };
     for (std::size_t i = 0; i < list.size(); ++i) {
       const clock::Piece& piece = list[i];
       const bool last = i + 1 == list.size();
       // A segment ends with its last event: the clock may jump right after it.
       const OwnTime begin = i == 0 && piece.begin == 0 ? guest_.first : owns_[piece.begin];
       const OwnTime end = last && piece.end == times_.size() ? guest_.last : owns_[piece.end - 1];
-      model::ClockSegment segment =
-          clock::make_segment(piece.fit.solution, task_.clocks.guest, task_.clocks.timeline,
-                              {begin, end});
+      model::ClockSegment segment = clock::make_segment(piece.fit.solution, task_.clocks.guest,
+                                                        task_.clocks.timeline, overlap(begin, end));
       segment.own_begin = i == 0 ? kOwnTimeMin : begin;
       if (i > 0 && list[i - 1].end == piece.begin) {
         segment.own_begin = OwnTime{owns_[piece.begin - 1].value + 1};
       }
       count_facts(piece, facts, segment);
       segment.method = method_of(segment);
-      const bool firm = piece.fit.solution.kind == clock::SolutionClass::kAccurate &&
-                        !piece.fit.assumed_needed;
+      const bool firm =
+          piece.fit.solution.kind == clock::SolutionClass::kAccurate && !piece.fit.assumed_needed;
       segment.quality = firm ? model::SyncQuality::kAccurate : model::SyncQuality::kApproximate;
       if (i > 0 && piece.begin > list[i - 1].end) {
         add_unplaced(OwnTime{owns_[list[i - 1].end - 1].value + 1}, segment);
@@ -423,12 +438,33 @@ class PairJudge {
     }
     result_.placed = placed(list);
     result_.source = "facts";
-    y_of_x_ = [list, times = times_](std::int64_t x) { return y_of_pieces(list, times, x); };
     chance(y_of_x_);
   }
 
-  // Times that fit in no piece get the neighbour's map, but nothing is promised. Between two pieces that
-  // is the later one's: the clock may have jumped ahead, and the map must not run ahead with it.
+  // The bound is stated for what both traces cover: beyond the host's trace there is nothing to
+  // compare with, and the slope's freedom would widen the figure for no answer.
+  [[nodiscard]] clock::SegmentSpan overlap(OwnTime begin, OwnTime end) const {
+    std::int64_t first = INT64_MAX;
+    std::int64_t last = INT64_MIN;
+    for (const RunIndex& runs : runs_) {
+      if (runs.empty()) continue;
+      first = std::min(first, runs.cover_begin());
+      last = std::max(last, runs.cover_end());
+    }
+    clock::SegmentSpan span{end, begin};
+    for (std::size_t i = 0; i < times_.size(); ++i) {
+      if (owns_[i] < begin || owns_[i] > end) continue;
+      const std::int64_t y = y_of_x_(times_[i].x);
+      if (y < first || y > last) continue;
+      span.own_begin = std::min(span.own_begin, owns_[i]);
+      span.own_last = std::max(span.own_last, owns_[i]);
+    }
+    return span.own_begin <= span.own_last ? span : clock::SegmentSpan{begin, end};
+  }
+
+  // Times that fit in no piece get the neighbour's map, but nothing is promised. Between two pieces
+  // that is the later one's: the clock may have jumped ahead, and the map must not run ahead with
+  // it.
   void add_unplaced(OwnTime begin, model::ClockSegment segment) {
     segment.own_begin = begin;
     segment.quality = model::SyncQuality::kFailed;
@@ -442,10 +478,8 @@ class PairJudge {
     const auto slot = [&segment](FactKind kind) -> model::FactCount& {
       return segment.facts[static_cast<std::size_t>(kind)];
     };
-    const std::int64_t first =
-        piece.begin == 0 ? INT64_MIN : times_[piece.begin].x;
-    const std::int64_t last =
-        piece.end >= times_.size() ? INT64_MAX : times_[piece.end - 1].x;
+    const std::int64_t first = piece.begin == 0 ? INT64_MIN : times_[piece.begin].x;
+    const std::int64_t last = piece.end >= times_.size() ? INT64_MAX : times_[piece.end - 1].x;
     for (const Fact& fact : facts) {
       if (fact.x >= first && fact.x <= last) ++slot(fact.kind).used;
     }
@@ -461,9 +495,12 @@ class PairJudge {
   static model::SyncMethod method_of(const model::ClockSegment& segment) {
     using model::SyncMethod;
     constexpr std::pair<FactKind, SyncMethod> kMethods[] = {
-        {FactKind::kBeacon, SyncMethod::kBeacon},     {FactKind::kVmsync, SyncMethod::kBeacon},
-        {FactKind::kDeadline, SyncMethod::kTsc},      {FactKind::kPacket, SyncMethod::kPackets},
-        {FactKind::kEnvelope, SyncMethod::kEnvelope}, {FactKind::kInterrupt, SyncMethod::kEnvelope}};
+        {FactKind::kBeacon, SyncMethod::kBeacon},
+        {FactKind::kVmsync, SyncMethod::kBeacon},
+        {FactKind::kDeadline, SyncMethod::kTsc},
+        {FactKind::kPacket, SyncMethod::kPackets},
+        {FactKind::kEnvelope, SyncMethod::kEnvelope},
+        {FactKind::kInterrupt, SyncMethod::kEnvelope}};
     SyncMethod method = SyncMethod::kNone;
     for (const auto& [kind, of_kind] : kMethods) {
       if (segment.facts[static_cast<std::size_t>(kind)].used == 0) continue;
@@ -501,7 +538,8 @@ class PairJudge {
         }
         // A vCPU that says nothing is worse than one that agrees, better than one that contradicts.
         cost[c][v] = placement.covered == 0 ? 0.5 : placement.share();
-        if (vcpu_of_[c] == v) cost[c][v] -= kMisassigned;  // keep the rank unless it is clearly wrong
+        if (vcpu_of_[c] == v)
+          cost[c][v] -= kMisassigned;  // keep the rank unless it is clearly wrong
       }
     }
     std::vector<std::size_t> best = clock::assign(cost);
@@ -570,6 +608,7 @@ class PairJudge {
     }
     for (std::size_t i = 0; i < after.size(); ++i) {
       result_.shares.push_back({after[i].covered, before[i].share(), after[i].share()});
+      if (result_.segments[i].error_max_ns < 0) continue;  // nothing is claimed there
       result_.covered += after[i].covered;
       result_.outside += after[i].outside;
       const double worst = static_cast<double>(after[i].worst) * task_.clocks.unit_ns;
@@ -585,7 +624,7 @@ class PairJudge {
   std::vector<std::pair<std::uint32_t, std::size_t>> votes_;  ///< guest CPU, vCPU, by beacons
   std::vector<std::size_t> vcpu_of_;                          ///< by position in guest_.cpus
   std::vector<GuestTime> times_;
-  std::vector<OwnTime> owns_;                                 ///< parallel to times_
+  std::vector<OwnTime> owns_;  ///< parallel to times_
   std::vector<Fact> beacon_facts_;
   std::size_t matched_ = 0;
   std::function<std::int64_t(std::int64_t)> y_of_x_;

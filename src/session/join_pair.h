@@ -19,11 +19,11 @@ namespace vs::session {
 
 /// How two traces' own times become comparable numbers, and those the host timeline.
 struct PairClocks {
-  bool ticks = false;        ///< both count ticks: own times as they are
-  clock::Scale guest;        ///< own -> working x
-  clock::Scale host;         ///< own -> working y
-  clock::Scale timeline;     ///< working y -> host ns
-  double unit_ns = 1;        ///< of a working unit
+  bool ticks = false;                           ///< both count ticks: own times as they are
+  clock::Scale guest;                           ///< own -> working x
+  clock::Scale host;                            ///< own -> working y
+  clock::Scale timeline;                        ///< working y -> host ns
+  double unit_ns = 1;                           ///< of a working unit
   std::optional<std::int64_t> declared_offset;  ///< y - x by the clocks' epochs
 };
 
@@ -38,7 +38,7 @@ struct TscTimeline {
   std::uint64_t ratio = 1;     ///< guest = ((host * ratio) >> fraction_bits) + offset
   std::uint32_t fraction_bits = 0;
   std::string source;
-  bool trusted = false;        ///< identifies the VM by itself (the capture or the file say so)
+  bool trusted = false;  ///< identifies the VM by itself (the capture or the file say so)
 };
 
 /// What is tried for a pair.
@@ -60,10 +60,10 @@ struct PairResult {
   std::string source;
   std::uint64_t covered = 0;
   std::uint64_t outside = 0;
-  std::uint64_t placed = 0;       ///< guest times that lie in some piece
+  std::uint64_t placed = 0;  ///< guest times that lie in some piece
   std::uint64_t times = 0;
-  double by_chance = 0;           ///< share outside at unrelated offsets
-  std::size_t beacons = 0;        ///< matched
+  double by_chance = 0;     ///< share outside at unrelated offsets
+  std::size_t beacons = 0;  ///< matched
   bool exact = false;
   bool exact_rejected = false;
   std::int64_t worst_ns = 0;
@@ -72,8 +72,8 @@ struct PairResult {
   }
   /// The envelopes could have contradicted and did not.
   [[nodiscard]] bool convincing() const {
-    return !segments.empty() && covered >= 32 && outside_share() <= 0.001 &&
-           placed * 2 >= times && by_chance - outside_share() >= 0.05;
+    return !segments.empty() && covered >= 32 && outside_share() <= 0.001 && placed * 2 >= times &&
+           by_chance - outside_share() >= 0.05;
   }
 };
 

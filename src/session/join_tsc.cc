@@ -16,15 +16,16 @@ bool runs_on(const model::FoundVm& vm, std::int32_t tid) {
   });
 }
 
-// trace-cmd's kvm protocol read the offset from debugfs: peer = own + offset, the same for all CPUs and
-// times. Scaled relations are left to the other sources: their rounding is not stated.
-std::optional<TscTimeline> from_file(const reader::TraceInfo& guest, const reader::TraceInfo& host) {
+// trace-cmd's kvm protocol read the offset from debugfs: peer = own + offset, the same for all CPUs
+// and times. Scaled relations are left to the other sources: their rounding is not stated.
+std::optional<TscTimeline> from_file(const reader::TraceInfo& guest,
+                                     const reader::TraceInfo& host) {
   if (!guest.time_shift || guest.time_shift->samples.empty()) return std::nullopt;
   const reader::TimeShift& shift = *guest.time_shift;
   if (guest.clock.name != kTscClock || host.clock.name != kTscClock) return std::nullopt;
   if ((shift.protocol_flags & kInterpolated) != 0) return std::nullopt;
-  const bool other_host = shift.peer_trace_id != 0 && host.trace_id != 0 &&
-                          shift.peer_trace_id != host.trace_id;
+  const bool other_host =
+      shift.peer_trace_id != 0 && host.trace_id != 0 && shift.peer_trace_id != host.trace_id;
   if (other_host) return std::nullopt;
   TscTimeline line;
   line.source = "TSC offset (trace.dat, kvm protocol)";
@@ -38,8 +39,8 @@ std::optional<TscTimeline> from_file(const reader::TraceInfo& guest, const reade
   return line;
 }
 
-// kvm_write_tsc_offset of the VM's threads. Every vCPU gets the same value; the first vCPU's writes tell
-// when it changed. `previous` of the first one holds before it.
+// kvm_write_tsc_offset of the VM's threads. Every vCPU gets the same value; the first vCPU's writes
+// tell when it changed. `previous` of the first one holds before it.
 std::optional<TscTimeline> from_writes(const model::TraceEvidence& host, const model::FoundVm& vm) {
   TscTimeline line;
   line.source = "TSC offset (kvm_write_tsc_offset)";
@@ -65,8 +66,8 @@ std::optional<TscTimeline> from_snapshot(const SnapshotMachine& machine) {
     if (*vcpu.tsc_offset_begin != *vcpu.tsc_offset_end) return std::nullopt;  // when is not known
     if (offset && *offset != *vcpu.tsc_offset_begin) return std::nullopt;
     offset = *vcpu.tsc_offset_begin;
-    const bool scaled = vcpu.tsc_ratio && vcpu.tsc_frac_bits && *vcpu.tsc_ratio > 0 &&
-                        *vcpu.tsc_frac_bits < 63;
+    const bool scaled =
+        vcpu.tsc_ratio && vcpu.tsc_frac_bits && *vcpu.tsc_ratio > 0 && *vcpu.tsc_frac_bits < 63;
     if (scaled) {
       line.ratio = *vcpu.tsc_ratio;
       line.fraction_bits = *vcpu.tsc_frac_bits;

@@ -1,6 +1,7 @@
 #pragma once
 // Test only: a host with VMs whose true clocks are known. Makes evidence as a gatherer would, from
-// layers: host schedule (runs and gaps of each vCPU), guest events inside runs, a true map per guest.
+// layers: host schedule (runs and gaps of each vCPU), guest events inside runs, a true map per
+// guest.
 
 #include <algorithm>
 #include <cmath>
@@ -25,13 +26,13 @@ struct GuestPlan {
   std::uint32_t vcpus = 1;
   std::vector<ClockPiece> clock{{0, 0}};
   double drift_ppm = 0;
-  double idle_share = 0.5;          ///< of the gaps that are idle periods instead of short exits
-  std::int64_t begin_ns = 0;        ///< what the guest's trace covers
+  double idle_share = 0.5;    ///< of the gaps that are idle periods instead of short exits
+  std::int64_t begin_ns = 0;  ///< what the guest's trace covers
   std::int64_t end_ns = INT64_MAX;
   bool beacons = false;
-  bool permute_cpus = false;        ///< guest CPU numbers are not the vCPUs' ranks
-  int wild_events = 0;              ///< events whose stamp is wrong by milliseconds
-  std::int64_t jitter_ns = 0;       ///< of stamps, both directions
+  bool permute_cpus = false;   ///< guest CPU numbers are not the vCPUs' ranks
+  int wild_events = 0;         ///< events whose stamp is wrong by milliseconds
+  std::int64_t jitter_ns = 0;  ///< of stamps, both directions
 };
 
 struct World {
@@ -136,8 +137,8 @@ class Maker {
       }
       const bool beacon = plan.beacons && plan.vcpus > 0 && cpu == 0 && with(0.02);
       if (beacon) make_beacon(plan, tid, exit, bursts, evidence);
-      const std::int64_t gap = with(plan.idle_share) ? between(100'000, 4'000'000)
-                                                     : between(1'000, 6'000);
+      const std::int64_t gap =
+          with(plan.idle_share) ? between(100'000, 4'000'000) : between(1'000, 6'000);
       now = exit + gap;
     }
     for (int i = 0; i < plan.wild_events; ++i) {
@@ -152,8 +153,7 @@ class Maker {
 
   void note(const GuestPlan& plan, std::int64_t at, model::CpuBursts& bursts) {
     if (at < plan.begin_ns || at > plan.end_ns) return;
-    const std::int64_t jitter =
-        plan.jitter_ns > 0 ? between(-plan.jitter_ns, plan.jitter_ns) : 0;
+    const std::int64_t jitter = plan.jitter_ns > 0 ? between(-plan.jitter_ns, plan.jitter_ns) : 0;
     const std::int64_t own = own_of(plan, at) + jitter;
     bursts.bursts.push_back({own, 0, 1});
     made_.truth.back().push_back({own, at});

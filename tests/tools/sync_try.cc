@@ -1,8 +1,10 @@
-// Development tool, not shipped: gathers evidence of the named traces, joins their clocks and prints
-// what came out. Discovery is the simplest one: threads with runs, grouped into VMs of the vCPU ids.
+// Development tool, not shipped: gathers evidence of the named traces, joins their clocks and
+// prints what came out. Discovery is the simplest one: threads with runs, grouped into VMs of the
+// vCPU ids.
 //
 //   sync_try [--mode auto|none|...] [--drop-beacons] [--drop-offset] TRACE...
-//   A trace may be followed by "=OFFSET": the true guest-minus-host offset in own units, to compare.
+//   A trace may be followed by "=OFFSET": the true guest-minus-host offset in own units, to
+//   compare.
 
 #include <chrono>
 #include <cmath>
@@ -78,11 +80,12 @@ void discover(Loaded& loaded) {
 
 void print(const Loaded& loaded, const vs::session::TraceJoin& join) {
   const auto& info = loaded.trace->info();
-  std::printf("%s [%s] clock %s events %llu runs of %zu threads, marks %zu, beacons %zu, packets %zu\n",
-              info.machine_name.c_str(), info.path.c_str(), info.clock.name.c_str(),
-              static_cast<unsigned long long>(loaded.evidence.events),
-              loaded.evidence.threads.size(), loaded.evidence.marks.size(),
-              loaded.evidence.host_beacons.size(), loaded.evidence.packets.size());
+  std::printf(
+      "%s [%s] clock %s events %llu runs of %zu threads, marks %zu, beacons %zu, packets %zu\n",
+      info.machine_name.c_str(), info.path.c_str(), info.clock.name.c_str(),
+      static_cast<unsigned long long>(loaded.evidence.events), loaded.evidence.threads.size(),
+      loaded.evidence.marks.size(), loaded.evidence.host_beacons.size(),
+      loaded.evidence.packets.size());
   if (join.binding) {
     std::printf("  bound to vm %zu how=%s score=%.6f margin=%.3f cpus:", join.binding->vm,
                 join.binding->how.c_str(), join.binding->score, join.binding->margin);
