@@ -46,8 +46,6 @@ void expect_tidy(const std::string& page) {
 
 // --- exit statistics
 
-model::SmallTable no_rows;
-
 TEST(ExitStat, PerfsOwnNumbers) {
   // algorithms A.6: mean, and ± as perf's stddev_stats / avg. Samples 2, 4, 4, 4, 5, 5, 7, 9.
   ExitStat stat;
@@ -357,7 +355,7 @@ TEST(Text, CommandsStayPasteable) {
   EXPECT_EQ(shell_word("it's $x"), "\"it's \\$x\"");
   EXPECT_EQ(shell_word(""), "''");
   EXPECT_EQ(wrap_command("aaa bbb ccc", 8, "  "), "aaa bbb \\\n  ccc");
-  EXPECT_EQ(wrap_command("aaa \"bbb 'ccc\" ddd", 8, ""), "aaa \"bbb\n'ccc\"\\\nddd");
+  EXPECT_EQ(wrap_command("aaa \"bbb 'ccc\" ddd", 8, ""), "aaa \"bbb\n'ccc\" \\\nddd");
 }
 
 }  // namespace
