@@ -37,6 +37,9 @@ class ReportCommand final : public Command {
     } else {
       write_document(context, report::to_document(data));
     }
+    // Without even the scheduler's events nothing above is an answer.
+    const std::vector<std::string> least = {"fused_cpu"};
+    VS_TRY(require_tables(context, least));
     return answered(context);
   }
 };

@@ -48,8 +48,10 @@ struct OptionSpec {
 // Options that several commands share.
 [[nodiscard]] Status set_from(Arguments& arguments, const std::string& value);
 [[nodiscard]] Status set_to(Arguments& arguments, const std::string& value);
-inline constexpr OptionSpec kFromOption = {"--from", "TIME", "look at nothing before TIME",
-                                           set_from, false};
+inline constexpr OptionSpec kFromOption = {
+    "--from", "TIME",
+    "look at nothing before TIME: nanoseconds, HH:MM:SS.nnn\n(UTC), or +1.5s from the start",
+    set_from, false};
 inline constexpr OptionSpec kToOption = {"--to", "TIME", "look at nothing from TIME on", set_to,
                                          false};
 

@@ -121,6 +121,11 @@ class OptionParser {
     } catch (const CLI::ExtrasError&) {
       for (const std::string& word : app_.remaining()) return unknown_option(word, command_);
       return bad("too many arguments");
+    } catch (const CLI::ArgumentMismatch& error) {
+      const std::string name =
+          std::string(error.what()).substr(0, std::string(error.what()).find(':'));
+      return bad(fmt::format("{} needs a value", terminal_text(name)),
+                 fmt::format("virtscope {} --help", command_.name()));
     } catch (const CLI::ParseError& error) {
       return bad(fmt::format("{}", terminal_text(error.what())),
                  fmt::format("virtscope {} --help", command_.name()));

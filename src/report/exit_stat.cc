@@ -58,6 +58,8 @@ std::int64_t DurationHistogram::quantile(double q) const {
   if (count_ == 0) return 0;
   const double exact = std::ceil(q * static_cast<double>(count_));
   const auto rank = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(exact), 1, count_);
+  if (rank == 1) return min_;
+  if (rank == count_) return max_;
   std::uint64_t seen = 0;
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
     seen += buckets_[i];

@@ -216,27 +216,50 @@ std::string events_text(const ExperimentSummary& summary, const Painter& paint, 
   return summary.traces.empty() ? "" : out;
 }
 
+// The machines on which a feature stands alike.
+struct FeatureGroup {
+  query::FeatureStatus status;
+  std::vector<std::string> machines;
+  std::string command;
+};
+
+std::vector<FeatureGroup> feature_groups(const ExperimentSummary& summary) {
+  std::vector<FeatureGroup> groups;
+  for (query::FeatureStatus& status : query::feature_statuses(summary)) {
+    const std::string name = terminal_text(machine_name(summary, status.machine));
+    const std::string command = query::record_command(summary, status.machine, status.missing);
+    const auto same = std::find_if(groups.begin(), groups.end(), [&](const FeatureGroup& group) {
+      return group.status.feature == status.feature && group.status.missing == status.missing &&
+             group.status.unrefined == status.unrefined && group.command == command;
+    });
+    if (same != groups.end()) {
+      same->machines.push_back(name);
+    } else {
+      groups.push_back({std::move(status), {name}, command});
+    }
+  }
+  return groups;
+}
+
 std::string analyses_text(const ExperimentSummary& summary, const Painter& paint,
                           std::size_t width) {
   std::string out;
-  for (const query::FeatureStatus& s : query::feature_statuses(summary)) {
-    const std::string what =
-        fmt::format("{} of {}", s.feature->title, terminal_text(machine_name(summary, s.machine)));
-    auto wanted = s.missing;
-    wanted.insert(wanted.end(), s.unrefined.begin(), s.unrefined.end());
-    if (s.availability == Availability::kFull) {
-      out += "  " + paint(Tone::kGood, "✓") + " " + what + "\n";
-      continue;
-    }
+  for (const FeatureGroup& group : feature_groups(summary)) {
+    const query::FeatureStatus& s = group.status;
     const bool missing = s.availability == Availability::kMissing;
-    const std::string why = missing ? fmt::format("needs {}", query::kind_list(s.missing))
-                                    : fmt::format("better with {} ({})", query::kind_list(wanted),
-                                                  s.feature->refinement);
-    out += "  " + paint(missing ? Tone::kBad : Tone::kGood, missing ? "✗" : "✓") + " " +
-           wrap(what + ": " + why, width - 4, "    ") + "\n";
+    std::string text = fmt::format("{}: {}", s.feature->title, name_list(group.machines, 5));
     if (missing) {
-      out += paint(Tone::kDim, "    record: ") +
-             query::record_command(summary, s.machine, s.missing) + "\n";
+      text += fmt::format(", needs {}", query::kind_list(s.missing));
+    } else if (s.availability == Availability::kPartial) {
+      auto wanted = s.missing;
+      wanted.insert(wanted.end(), s.unrefined.begin(), s.unrefined.end());
+      text += fmt::format("; better with {} ({})", query::kind_list(wanted), s.feature->refinement);
+    }
+    out += "  " + paint(missing ? Tone::kBad : Tone::kGood, missing ? "✗" : "✓") + " " +
+           wrap(text, width - 4, "    ") + "\n";
+    if (missing) {
+      out += paint(Tone::kDim, "    record: ") + wrap_command(group.command, width - 14, "      ") +
+             "\n";
     }
   }
   return out.empty() ? out : paint(Tone::kTitle, "Analyses") + "\n" + out;

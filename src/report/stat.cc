@@ -74,13 +74,13 @@ std::string group_text(std::span<const ExitStat> group, const Painter& paint) {
               {"p99", true},
               {"max", true},
               {"total", true}});
-  Grid parts({{"where the time went"},
+  Grid parts({{"where the time went, %"},
               {""},
-              {"handling %", true},
-              {"userspace %", true},
-              {"stolen %", true},
-              {"polling %", true},
-              {"halted %", true}});
+              {"handling", true},
+              {"userspace", true},
+              {"stolen", true},
+              {"polling", true},
+              {"halted", true}});
   for (const ExitStat& stat : group) {
     table.add(figures(stat, terminal_text(stat.reason), Tone::kPlain));
     parts.add(split(stat, paint));

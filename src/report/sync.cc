@@ -51,7 +51,7 @@ std::string facts_text(const model::ClockSegment& segment) {
     text += fmt::format("{}{} {}", text.empty() ? "" : ", ", kFactNames[i], count_text(fact.used));
     if (fact.rejected > 0) text += fmt::format(" ({} rejected)", count_text(fact.rejected));
   }
-  return text.empty() ? "none" : text;
+  return text;
 }
 
 std::string machine_text(const query::ExperimentSummary& summary, const model::Row& row,
@@ -83,7 +83,7 @@ std::string machine_text(const query::ExperimentSummary& summary, const model::R
   out += fmt::format("\n  facts        {} used, {} rejected",
                      count_text(static_cast<std::uint64_t>(integer_at(row, 9).value_or(0))),
                      count_text(static_cast<std::uint64_t>(integer_at(row, 10).value_or(0))));
-  if (segment != nullptr) {
+  if (segment != nullptr && !facts_text(*segment).empty()) {
     out += ": " + wrap(facts_text(*segment), width - 30, "               ");
   }
   out += fmt::format("\n  outside      {} of its events lay outside guest time before, {} after\n",

@@ -115,7 +115,9 @@ std::string stacked_bar(std::span<const BarPart> parts, std::size_t width, const
   std::vector<std::pair<double, std::size_t>> remainders;
   std::size_t used = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const double exact = std::clamp(parts[i].share, 0.0, 1.0) * static_cast<double>(width);
+    // The comparison also turns NaN into nothing.
+    const double share = parts[i].share > 0 ? std::min(parts[i].share, 1.0) : 0;
+    const double exact = share * static_cast<double>(width);
     std::size_t whole = static_cast<std::size_t>(exact);
     if (whole == 0 && parts[i].share >= 0.01) whole = 1;  // what matters must be seen
     cells.push_back(whole);
@@ -143,7 +145,7 @@ std::string stacked_bar(std::span<const BarPart> parts, std::size_t width, const
 
 std::string plain_bar(double share, std::size_t width) {
   constexpr std::array<std::string_view, 8> kEighths = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-  const double exact = std::clamp(share, 0.0, 1.0) * static_cast<double>(width) * 8;
+  const double exact = (share > 0 ? std::min(share, 1.0) : 0) * static_cast<double>(width) * 8;
   auto eighths = static_cast<std::size_t>(std::lround(exact));
   if (eighths == 0 && share > 0) eighths = 1;
   std::string out;
