@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 namespace vs::analysis::exits {
 namespace {
@@ -25,6 +26,12 @@ std::uint64_t bucket_top(std::size_t bucket) {
   return ((lead + 1) << shift) - 1;
 }
 
+/// A sum of non-negative times that stops at the greatest value instead of overflowing.
+std::int64_t saturated_sum(std::int64_t a, std::int64_t b) {
+  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  return a > kMax - b ? kMax : a + b;
+}
+
 }  // namespace
 
 void ExitStats::add(std::int64_t duration_ns) {
@@ -32,7 +39,7 @@ void ExitStats::add(std::int64_t duration_ns) {
   min_ = count_ == 0 ? value : std::min(min_, value);
   max_ = std::max(max_, value);
   ++count_;
-  sum_ += value;
+  sum_ = saturated_sum(sum_, value);
   const double delta = static_cast<double>(value) - mean_;
   mean_ += delta / static_cast<double>(count_);
   m2_ += delta * (static_cast<double>(value) - mean_);
@@ -53,7 +60,7 @@ void ExitStats::merge(const ExitStats& other) {
   m2_ += other.m2_ + delta * delta * mine * theirs / (mine + theirs);
   mean_ += delta * theirs / (mine + theirs);
   count_ += other.count_;
-  sum_ += other.sum_;
+  sum_ = saturated_sum(sum_, other.sum_);
   min_ = std::min(min_, other.min_);
   max_ = std::max(max_, other.max_);
   if (other.buckets_.size() > buckets_.size()) buckets_.resize(other.buckets_.size());

@@ -84,6 +84,7 @@ TEST(ExitStats, ExtremesFitTheHistogram) {
   stats.add(31);
   stats.add(32);
   stats.add(INT64_MAX);
+  EXPECT_EQ(stats.sum_ns(), INT64_MAX);  // saturated
   EXPECT_EQ(stats.percentile_ns(0), 0);
   EXPECT_EQ(stats.percentile_ns(0.6), 31);
   EXPECT_EQ(stats.percentile_ns(0.8), 33);  // bucket [32, 33]
