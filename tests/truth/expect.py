@@ -26,6 +26,7 @@ class Schedule:
         self.runs = collections.defaultdict(list)  # tid -> [(begin, end, cpu)]
         self.waits = collections.defaultdict(list)  # tid -> [Wait]
         self.comm = {0: "idle"}
+        self._seen = {0}
         everything = rawtrace.events(trace)
         self.first = min(event.ts for event in everything)
         self.last = max(event.ts for event in everything)
@@ -52,10 +53,15 @@ class Schedule:
             self.waits[tid].append(Wait(begin, event.ts, kind, cpu))
             target = rawtrace.number(event.args, "target_cpu")
             away[tid] = (event.ts, "waking", cpu if target is None else target)
+        elif tid not in away and tid not in self._seen:
+            # Slept since before the trace began; if it was running instead, its next switch is not a switch in.
+            away[tid] = (event.ts, "waking", rawtrace.number(event.args, "target_cpu"))
+        self._seen.add(tid)
 
     def _switch(self, event, current, away):
         prev = rawtrace.number(event.args, "prev_tid", "prev_pid")
         following = rawtrace.number(event.args, "next_tid", "next_pid")
+        self._seen.update((prev, following))
         begin, _ = current.get(event.cpu, (None, None))
         if begin is not None:
             self._close(event.cpu, begin, event.ts, prev)
