@@ -42,13 +42,10 @@ def _tiling(check, table, keys, ends):
     check.same(f"{table}: entities with a last interval", len(seen), count)
 
 
-_ends = {}
-
-
 def _end_of(check, table, machine):
     """The last event of the trace that the table's rows of this machine come from."""
-    key = (id(check), table == "vcpu_state", machine)
-    if key not in _ends:
+    key = ("end", table == "vcpu_state", machine)
+    if key not in check.known:
         if table == "vcpu_state":
             sql = (
                 "SELECT MAX(t.end_ts) AS e FROM trace t WHERE t.machine IN"
@@ -56,8 +53,8 @@ def _end_of(check, table, machine):
             )
         else:
             sql = f"SELECT MAX(end_ts) AS e FROM trace WHERE machine = {_quoted(machine)}"
-        _ends[key] = check.query(sql)[0]["e"]
-    return _ends[key]
+        check.known[key] = check.query(sql)[0]["e"]
+    return check.known[key]
 
 
 def _quoted(text):

@@ -37,7 +37,8 @@ def guest_to_host(capture, vm):
 def map_own(row, own_ns):
     """A guest's own timestamp on the host timeline, by its clock_sync row."""
     begin_own = row["begin_ts"] - row["offset_ns"]
-    return own_ns + row["offset_ns"] - (own_ns - begin_own) * row["drift_ppb"] / 1e9
+    drift = round((own_ns - begin_own) * row["drift_ppb"] / 1e9)
+    return own_ns + row["offset_ns"] - drift  # whole numbers: a float has no ns left at today's epoch
 
 
 def guest_tasks(capture, vm):

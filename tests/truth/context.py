@@ -23,6 +23,7 @@ class Check:
         self.compared = 0
         self.wrong = []
         self.measured = []
+        self.known = {}  # answers that a check asks for more than once
         self._timeline = None
         self._schedule = None
         self._host_name = None

@@ -26,13 +26,19 @@ class Schedule:
         self.runs = collections.defaultdict(list)  # tid -> [(begin, end, cpu)]
         self.waits = collections.defaultdict(list)  # tid -> [Wait]
         self.comm = {0: "idle"}
+        self._seen = {0}
+        self._woken_early = set()
         everything = rawtrace.events(trace)
         self.first = min(event.ts for event in everything)
         self.last = max(event.ts for event in everything)
         current = {}
         away = {}
-        for event in rawtrace.select(trace, "sched_switch", "sched_waking"):
-            if rawtrace.common_name(event.name) == "sched_waking":
+        for event in rawtrace.select(trace, "sched_switch", "sched_waking", "sched_wakeup_new"):
+            if rawtrace.common_name(event.name) == "sched_wakeup_new":
+                child = rawtrace.number(event.args, "tid", "pid")
+                away[child] = (event.ts, "waking", rawtrace.number(event.args, "target_cpu"))
+                self._seen.add(child)
+            elif rawtrace.common_name(event.name) == "sched_waking":
                 self._waking(event, away)
             else:
                 self._switch(event, current, away)
@@ -49,13 +55,21 @@ class Schedule:
         tid = rawtrace.number(event.args, "tid", "pid")
         if tid in away and away[tid][1] == "asleep":
             begin, kind, cpu = away[tid]
+            self._woken_early.discard(tid)
             self.waits[tid].append(Wait(begin, event.ts, kind, cpu))
             target = rawtrace.number(event.args, "target_cpu")
             away[tid] = (event.ts, "waking", cpu if target is None else target)
+        elif tid not in away and tid not in self._seen:
+            # Slept since before the trace began; if it was running instead, its next switch is not a switch in.
+            away[tid] = (event.ts, "waking", rawtrace.number(event.args, "target_cpu"))
+        elif tid not in away:
+            self._woken_early.add(tid)  # on its CPU: a wake-up for nothing, or one that comes while it goes to sleep
+        self._seen.add(tid)
 
     def _switch(self, event, current, away):
         prev = rawtrace.number(event.args, "prev_tid", "prev_pid")
         following = rawtrace.number(event.args, "next_tid", "next_pid")
+        self._seen.update((prev, following))
         begin, _ = current.get(event.cpu, (None, None))
         if begin is not None:
             self._close(event.cpu, begin, event.ts, prev)
@@ -67,7 +81,10 @@ class Schedule:
         if following:
             if following in away:
                 begin, kind, cpu = away.pop(following)
+                if kind == "asleep" and following in self._woken_early:
+                    kind = "waking"  # nobody woke it since, so the wake-up before its switch was the one
                 self.waits[following].append(Wait(begin, event.ts, kind, cpu))
+            self._woken_early.discard(following)
             self.comm[following] = rawtrace.text(event.args, "next_comm")
         current[event.cpu] = (event.ts, following)
 

@@ -185,7 +185,7 @@ MUTATIONS = [
     ("sync", "UPDATE clock_sync SET outside_after = 0.01 WHERE machine = 'vm1'", ""),
     ("sync", "DELETE FROM clock_sync WHERE machine = 'vm1'", ""),
     ("preempt", "UPDATE preemption SET by_comm = 'ksoftirqd/0'", "preempt"),
-    ("preempt", "UPDATE vcpu_state SET state = 'guest' WHERE state = 'preempted' AND rowid % 10 = 0", "preempt"),
+    ("preempt", "UPDATE vcpu_state SET state = 'guest' WHERE state = 'preempted' AND rowid / 2 % 2 = 0", "preempt"),
     ("preempt", "UPDATE preemption SET by_machine = 'vm1' WHERE by_machine = 'host'", "preempt"),
     ("twovms", "UPDATE preemption SET by_machine = 'host' WHERE by_machine = 'vm2' AND rowid % 5 = 0", "twovms"),
     ("twovms", "UPDATE preemption SET by_comm = 'burst1' WHERE by_machine = 'vm2'", "twovms"),
