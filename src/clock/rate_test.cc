@@ -25,9 +25,9 @@ TEST(Tsc, TwoStepsAsOneDifferByAtMostTwoTicks) {
   std::mt19937_64 random(3);
   for (int i = 0; i < 10'000; ++i) {
     const TscRelation first{-static_cast<std::int64_t>(random() % 1'000'000'000'000),
-                            (std::uint64_t{1} << 32) + random() % (1U << 30), 32};
+                            (std::uint64_t{1} << 48) + random() % (std::uint64_t{1} << 46), 48};
     const TscRelation second{-static_cast<std::int64_t>(random() % 1'000'000'000),
-                             (std::uint64_t{1} << 32) - random() % (1U << 30), 32};
+                             (std::uint64_t{1} << 48) - random() % (std::uint64_t{1} << 46), 48};
     const std::uint64_t host = 2'000'000'000'000 + random() % 1'000'000'000'000;
     const auto both = compose(first, second).guest_of_host(host);
     const auto steps = second.guest_of_host(first.guest_of_host(host));
