@@ -44,7 +44,7 @@ struct Rival {
 class VcpuScript {
  public:
   VcpuScript(MemorySource& source, std::string machine, std::int64_t vcpu, std::int64_t pcpu)
-      : source_(source), machine_(std::move(machine)), vcpu_(vcpu), pcpu_(pcpu), now_(kBegin) {
+      : source_(source), machine_(std::move(machine)), pcpu_(pcpu), now_(kBegin) {
     const std::int64_t key[] = {source_.intern(machine_), vcpu};
     states_ = source_.entity(TableId::kVcpuState, key);
     exits_ = source_.entity(TableId::kVmExit, key);
@@ -117,7 +117,6 @@ class VcpuScript {
 
   MemorySource& source_;
   std::string machine_;
-  std::int64_t vcpu_;
   std::int64_t pcpu_;
   std::int64_t now_;
   std::int64_t tid_ = kNull;
