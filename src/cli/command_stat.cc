@@ -85,7 +85,7 @@ class StatCommand final : public Command {
            "where the time went (handling in KVM, user space, stolen, polling, halted) are\n"
            "added. An exit without a later entry is left out.\n"
            "\n"
-           "Columns of the JSON: machine, vcpu (null: all), reason, count, count_pct, time_pct,\n"
+           "JSON and CSV are always by vCPU: machine, vcpu, reason, count, count_pct, time_pct,\n"
            "min_ns, max_ns, mean_ns, stddev_pct, total_ns, p50_ns, p99_ns, handling_ns,\n"
            "userspace_ns, halted_ns, polling_ns, steal_ns.\n";
   }
@@ -97,7 +97,9 @@ class StatCommand final : public Command {
     VS_ASSIGN(const report::Window window, window_of(context));
     VS_TRY(context.analyse());
     const Arguments& arguments = context.arguments;
-    report::ExitQuery query{window.from, window.to, {}, arguments.per_vcpu};
+    // The page groups by VM; data is always by vCPU, which sums to VMs but not the other way round.
+    const bool per_vcpu = arguments.per_vcpu || arguments.format != Format::kTable;
+    report::ExitQuery query{window.from, window.to, {}, per_vcpu};
     if (!arguments.vm.empty()) {
       VS_TRY(check_vm(context, arguments.vm));
       query.machine = arguments.vm;

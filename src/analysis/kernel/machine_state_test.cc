@@ -62,7 +62,7 @@ TEST(MachineState, WakingThatOvertakesTheSwitchOutKeepsItsWaker) {
               sched_wakeup({.own = 12, .cpu = 1, .tid = 9}, {.tid = 7, .target_cpu = 0})});
   run.all().finish(20);
   EXPECT_THAT(run.thread(7),
-              ElementsAre("5-10 user@0", "10-12 blocked task by 9", "12-20 runnable@0 by 9"));
+              ElementsAre("5-10 user@0", "10-20 runnable@0 by 9"));
 }
 
 TEST(MachineState, WakingOfARunningThreadThatStaysHasNoEffect) {

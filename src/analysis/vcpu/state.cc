@@ -187,6 +187,7 @@ HostVcpus::Vcpu* HostVcpus::own(HostTime time, const Event& event, Cpu& cpu, std
   place(time, *vcpu, event.cpu, cpu);
   if (vcpu->base == VcpuState::kUnknown) vcpu->base = VcpuState::kHypervisor;
   vcpu->lost = false;
+  vcpu->woken_early = false;  // it runs on
   return vcpu;
 }
 
@@ -256,6 +257,7 @@ void HostVcpus::lose(HostTime time, Vcpu& vcpu) {
   vcpu.lost = true;
   vcpu.base = VcpuState::kUnknown;
   vcpu.reason = vcpu.early_waker = kNull;
+  vcpu.woken_early = false;
   vcpu.reason_pending = vcpu.idle_exit = false;
   vcpu.user_reason = -1;
   vcpu.emulations = 0;

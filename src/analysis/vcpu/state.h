@@ -111,7 +111,8 @@ class HostVcpus {
     std::int64_t user_reason = -1;
     model::VcpuState base = model::VcpuState::kUnknown;  ///< what it does when it runs in root mode
     model::StringId reason = model::kNull;
-    std::int64_t early_waker = model::kNull;  ///< sched_waking before it had gone to sleep
+    bool woken_early = false;  ///< sched_waking came while it was on its way to sleep
+    std::int64_t early_waker = model::kNull;  ///< who did
     HostTime since;
     Row row;
     std::vector<HeldRow> held;

@@ -80,6 +80,8 @@ void HostVcpus::switch_out(HostTime time, Vcpu& vcpu, std::uint32_t cpu_number,
     end_thread(time, vcpu, threads_.find(vcpu.tid)->second);
   } else {
     change(time, vcpu, off_cpu_row(time, vcpu, sleep_state(vcpu, prev_state)));
+    // try_to_wake_up waits for this switch: from here on the thread waits for a processor.
+    if (vcpu.woken_early) begin_waking(time, vcpu, -1, vcpu.early_waker);
   }
 }
 
@@ -94,6 +96,7 @@ VcpuState HostVcpus::sleep_state(const Vcpu& vcpu, std::int64_t prev_state) cons
 
 void HostVcpus::switch_in(HostTime time, Vcpu& vcpu, std::uint32_t cpu_number, Cpu& cpu) {
   place(time, vcpu, cpu_number, cpu);
+  vcpu.woken_early = false;
   vcpu.early_waker = kNull;
   run_root(time, vcpu, cpu);
 }
@@ -106,7 +109,8 @@ void HostVcpus::on_waking(HostTime time, const Event& event, Cpu& cpu) {
   if (!vcpu->started || is_asleep(vcpu->row.state, vcpu->on_cpu)) {
     begin_waking(time, *vcpu, cpu_arg(event, arg::kWakeTargetCpu), waker);
   } else if (vcpu->on_cpu) {
-    vcpu->early_waker = waker;  // on its way to sleep; sched_wakeup follows, no second sched_waking
+    vcpu->woken_early = true;  // or it stays: then sched_wakeup or its own next event says so
+    vcpu->early_waker = waker;
   }
 }
 
@@ -114,6 +118,7 @@ void HostVcpus::on_wakeup(HostTime time, const Event& event, Cpu&) {
   Vcpu* vcpu = active(tid_arg(event, arg::kWakeTid), time);
   if (vcpu == nullptr) return;
   const std::int32_t target = cpu_arg(event, arg::kWakeTargetCpu);
+  if (vcpu->on_cpu) vcpu->woken_early = false;
   if (!vcpu->started || is_asleep(vcpu->row.state, vcpu->on_cpu)) {
     begin_waking(time, *vcpu, target, vcpu->early_waker);
   } else if (vcpu->row.state == VcpuState::kWaking && target >= 0) {
@@ -134,6 +139,7 @@ void HostVcpus::begin_waking(HostTime time, Vcpu& vcpu, std::int32_t target, std
   if (target >= 0) vcpu.pcpu = target;
   Row row = off_cpu_row(time, vcpu, VcpuState::kWaking);
   row.waker_tid = waker;
+  vcpu.woken_early = false;
   vcpu.early_waker = kNull;
   change(time, vcpu, row);
 }
@@ -165,6 +171,7 @@ void HostVcpus::end_thread(HostTime time, Vcpu& vcpu, Thread& thread) {
   vcpu.tid = -1;
   vcpu.base = VcpuState::kUnknown;
   vcpu.reason = vcpu.early_waker = kNull;
+  vcpu.woken_early = false;
   vcpu.reason_pending = vcpu.idle_exit = vcpu.lost = false;
   vcpu.entered = false;
   vcpu.user_reason = -1;

@@ -358,8 +358,8 @@ TEST(HostVcpus, WakingBeforeTheSwitchOut) {
   Rig rig;
   rig << entry(10) << exit(20, kHlt) << waking(24) << out(25, 1) << wakeup(30) << in(35);
   EXPECT_EQ(rig.rows(40),
-            "10-20 guest@1 L1; 20-25 hypervisor@1 HLT; 25-30 halted@1 HLT; "
-            "30-35 waking@1 HLT by 50; 35-40 hypervisor@1 HLT");
+            "10-20 guest@1 L1; 20-25 hypervisor@1 HLT; 25-35 waking@1 HLT by 50; "
+            "35-40 hypervisor@1 HLT");
 }
 
 TEST(HostVcpus, WakingOfARunningThreadChangesNothing) {
