@@ -1,7 +1,7 @@
-// history_bench IVFILE OUT [lz4|zstd|stored]: build, size and query latencies of a state history over a
-// stream of intervals (24-byte records: i64 start, i64 inclusive end, i32 attribute, i32 value or
-// INT32_MIN; header "IVS1", u32 attributes, u64 intervals, i64 start, i64 end). Attribute = one
-// pcpu_state entity; the value goes into `state`, with tid and comm that follow from it.
+// history_bench IVFILE OUT [lz4|zstd|stored]: build, size and query latencies of a state history
+// over a stream of intervals (24-byte records: i64 start, i64 inclusive end, i32 attribute, i32
+// value or INT32_MIN; header "IVS1", u32 attributes, u64 intervals, i64 start, i64 end). Attribute
+// = one pcpu_state entity; the value goes into `state`, with tid and comm that follow from it.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -18,7 +18,8 @@ namespace {
 using namespace vs;
 using namespace vs::history;
 
-// CPU time of this thread: the machines that this runs on are shared. Reads come from the page cache.
+// CPU time of this thread: the machines that this runs on are shared. Reads come from the page
+// cache.
 double now() {
   struct timespec time {};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -139,7 +140,8 @@ void queries(const char* path) {
   const HostTime same{time(span)};
   for (int i = 0; i < 300; ++i) {
     const double b = now();
-    sum += static_cast<std::int64_t>(take(reader->full_state(TableId::kPcpuState, same)).rows.size());
+    sum +=
+        static_cast<std::int64_t>(take(reader->full_state(TableId::kPcpuState, same)).rows.size());
     times.push_back(now() - b);
   }
   report("full state, same time", times);

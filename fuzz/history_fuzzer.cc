@@ -1,5 +1,5 @@
-// A history from bytes. The first byte chooses the door: the whole file, one kind of piece, or a file
-// whose checksums are made right, so that lies reach the code behind them.
+// A history from bytes. The first byte chooses the door: the whole file, one kind of piece, or a
+// file whose checksums are made right, so that lies reach the code behind them.
 #include <algorithm>
 #include <cstdint>
 #include <string>

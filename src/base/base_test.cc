@@ -12,7 +12,8 @@ namespace {
 
 TEST(Result, CarriesValueOrError) {
   const Result<int> good = 7;
-  const Result<int> bad = Error{ErrorCode::kMalformed, "odd length", "k_0: byte 3", "copy it again"};
+  const Result<int> bad =
+      Error{ErrorCode::kMalformed, "odd length", "k_0: byte 3", "copy it again"};
   EXPECT_EQ(good.value(), 7);
   EXPECT_EQ(bad.error().to_string(), "k_0: byte 3: odd length (copy it again)");
 }
@@ -82,7 +83,9 @@ TEST(Strings, SplitAndParse) {
 }
 
 template <typename A, typename B>
-concept Comparable = requires(A a, B b) { a < b; };
+concept Comparable = requires(A a, B b) {
+  a < b;
+};
 
 TEST(Time, TimesOfDifferentClocksDoNotMix) {
   static_assert(!Comparable<OwnTime, HostTime>);

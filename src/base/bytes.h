@@ -1,6 +1,7 @@
 #pragma once
 // The checked cursor over bytes from outside. Only `base` may use reinterpret_cast or raw pointer
-// arithmetic on such bytes; readers take a Bytes view and a ByteCursor and always know where they are.
+// arithmetic on such bytes; readers take a Bytes view and a ByteCursor and always know where they
+// are.
 //
 // Ownership: views only, nothing is owned. Threads: values.
 
@@ -41,7 +42,8 @@ template <std::unsigned_integral T>
 
 /// Loads an unsigned integer, or nothing when it would leave the view.
 template <std::unsigned_integral T>
-[[nodiscard]] inline std::optional<T> load(Bytes bytes, std::size_t offset, ByteOrder order) noexcept {
+[[nodiscard]] inline std::optional<T> load(Bytes bytes, std::size_t offset,
+                                           ByteOrder order) noexcept {
   if (offset > bytes.size() || bytes.size() - offset < sizeof(T)) return std::nullopt;
   return load_unchecked<T>(bytes, offset, order);
 }

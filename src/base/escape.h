@@ -15,7 +15,8 @@ void escape_terminal(std::string_view text, std::string& out);
 void escape_json(std::string_view text, std::string& out);
 /// Text or attribute content of HTML.
 void escape_html(std::string_view text, std::string& out);
-/// One CSV field (RFC 4180), with a leading ' before = + - @ tab and CR so that no spreadsheet runs it.
+/// One CSV field (RFC 4180), with a leading ' before = + - @ tab and CR so that no spreadsheet runs
+/// it.
 void escape_csv(std::string_view text, std::string& out);
 
 [[nodiscard]] std::string terminal_text(std::string_view text);

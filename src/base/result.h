@@ -2,9 +2,9 @@
 // Result<T> and Error: how every module reports failure.
 //
 // No exception leaves a module. A function that can fail returns Result<T> (or Status when there is
-// nothing to return); the caller must look at it. An Error says what went wrong, where (file, stream,
-// byte or bit, or line:column) and what to do about it. CHECK-like macros are for our own bugs only;
-// bytes from outside can never reach one.
+// nothing to return); the caller must look at it. An Error says what went wrong, where (file,
+// stream, byte or bit, or line:column) and what to do about it. CHECK-like macros are for our own
+// bugs only; bytes from outside can never reach one.
 //
 // Threads: values, no sharing.
 
@@ -34,7 +34,8 @@ enum class ErrorCode : std::uint8_t {
 /// A failure. Copyable, cheap enough for the slow path only.
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
-  std::string what;   ///< One sentence without a final full stop: "packet claims 65536 bytes, 812 remain".
+  std::string
+      what;  ///< One sentence without a final full stop: "packet claims 65536 bytes, 812 remain".
   std::string where;  ///< "k_0: byte 8192 bit 3" or "metadata:12:5"; may be empty.
   std::string hint;   ///< What to do: "copy the file again"; may be empty.
 
@@ -96,16 +97,17 @@ class [[nodiscard]] Status {
 #define VS_CONCAT(a, b) VS_CONCAT_INNER(a, b)
 
 /// Returns from the calling function with the error of `expr` (a Status or Result) when it failed.
-#define VS_TRY(expr)                                        \
-  do {                                                      \
-    if (auto vs_status_ = (expr); !vs_status_.ok()) {       \
-      return ::vs::Error(std::move(vs_status_).error());    \
-    }                                                       \
+#define VS_TRY(expr)                                     \
+  do {                                                   \
+    if (auto vs_status_ = (expr); !vs_status_.ok()) {    \
+      return ::vs::Error(std::move(vs_status_).error()); \
+    }                                                    \
   } while (false)
 
 /// VS_ASSIGN(auto x, f()): declares x from a Result, or returns its error.
-#define VS_ASSIGN(declaration, expr) VS_ASSIGN_IMPL(VS_CONCAT(vs_result_, __LINE__), declaration, expr)
-#define VS_ASSIGN_IMPL(result, declaration, expr)                    \
-  auto result = (expr);                                              \
-  if (!result.ok()) return ::vs::Error(std::move(result).error());   \
+#define VS_ASSIGN(declaration, expr) \
+  VS_ASSIGN_IMPL(VS_CONCAT(vs_result_, __LINE__), declaration, expr)
+#define VS_ASSIGN_IMPL(result, declaration, expr)                  \
+  auto result = (expr);                                            \
+  if (!result.ok()) return ::vs::Error(std::move(result).error()); \
   declaration = std::move(result).value()

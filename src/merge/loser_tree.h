@@ -1,7 +1,7 @@
 #pragma once
 // A loser tree over k sorted sources (Knuth vol. 3, 5.4.1): one comparison per level and event, no
-// element moves. performance.md 6 measures it against heaps and pairwise passes on kernel traces, where
-// streams interleave event by event.
+// element moves. performance.md 6 measures it against heaps and pairwise passes on kernel traces,
+// where streams interleave event by event.
 //
 // Threads: one owner.
 
@@ -25,7 +25,8 @@ struct HeadKey {
 class LoserTree {
  public:
   /// All sources start exhausted; give each its first key with set(), then build().
-  explicit LoserTree(std::size_t sources) : leaves_(round_up(sources)), keys_(leaves_), losers_(leaves_) {
+  explicit LoserTree(std::size_t sources)
+      : leaves_(round_up(sources)), keys_(leaves_), losers_(leaves_) {
     for (HeadKey& key : keys_) key = kExhausted;
   }
 

@@ -1,13 +1,14 @@
 #pragma once
 // Merger: many streams of several machines as one flow in host-time order, loss windows included.
 //
-// Each source is a stream cursor with the clock map of its machine. At equal host times the order is
-// kvm_entry < guest events < other host events < kvm_exit (algorithms B.3), then the order of the
-// sources; within a stream the trace's own order is kept. A stream whose times go back is delivered in
-// its own order with the times clamped to its last one, so that what follows sees time go forward only.
+// Each source is a stream cursor with the clock map of its machine. At equal host times the order
+// is kvm_entry < guest events < other host events < kvm_exit (algorithms B.3), then the order of
+// the sources; within a stream the trace's own order is kept. A stream whose times go back is
+// delivered in its own order with the times clamped to its last one, so that what follows sees time
+// go forward only.
 //
-// Ownership: the merger owns its cursors; maps are borrowed and must outlive it. Threads: one owner.
-// Memory: one batch per stream.
+// Ownership: the merger owns its cursors; maps are borrowed and must outlive it. Threads: one
+// owner. Memory: one batch per stream.
 
 #include <cstdint>
 #include <memory>
@@ -26,9 +27,9 @@ namespace vs::merge {
 struct Source {
   std::unique_ptr<reader::StreamCursor> cursor;
   const model::ClockMap* clock = nullptr;
-  std::uint32_t trace = 0;    ///< the caller's numbers, handed through
+  std::uint32_t trace = 0;  ///< the caller's numbers, handed through
   std::uint32_t machine = 0;
-  bool guest = false;         ///< the machine is a VM: its events come after kvm_entry on ties
+  bool guest = false;  ///< the machine is a VM: its events come after kvm_entry on ties
 };
 
 struct Item {

@@ -1,10 +1,11 @@
 #pragma once
-// ClockMap: a monotone, piecewise affine map from one trace's own time to the host timeline, with its
-// error bound. The published result of clock synchronisation (algorithms C); immutable once built.
+// ClockMap: a monotone, piecewise affine map from one trace's own time to the host timeline, with
+// its error bound. The published result of clock synchronisation (algorithms C); immutable once
+// built.
 //
-// host = host_begin + (own - own_begin) * rate, rate as a fixed-point number with 62 fraction bits, so
-// that the identity is exact and a guest that shares the host's ticks converts with the very same
-// rounding as the host ("joined in ticks, converted once", design.md 5).
+// host = host_begin + (own - own_begin) * rate, rate as a fixed-point number with 62 fraction bits,
+// so that the identity is exact and a guest that shares the host's ticks converts with the very
+// same rounding as the host ("joined in ticks, converted once", design.md 5).
 //
 // Threads: immutable.
 
@@ -23,7 +24,14 @@ inline constexpr std::int64_t kRateOne = std::int64_t{1} << kRateShift;
 
 /// Counts of facts by kind, for `sync` (design.md 4 clock_sync, algorithms C.3).
 enum class FactKind : std::uint8_t {
-  kTscOffset, kBeacon, kEnvelope, kInterrupt, kDeadline, kPacket, kVmsync, kCount
+  kTscOffset,
+  kBeacon,
+  kEnvelope,
+  kInterrupt,
+  kDeadline,
+  kPacket,
+  kVmsync,
+  kCount
 };
 struct FactCount {
   std::uint64_t used = 0;
@@ -31,19 +39,19 @@ struct FactCount {
 };
 
 struct ClockSegment {
-  OwnTime own_begin;            ///< the segment holds for own >= own_begin (first one: for all earlier too)
+  OwnTime own_begin;  ///< the segment holds for own >= own_begin (first one: for all earlier too)
   OwnTime own_end = kOwnTimeMax;  ///< exclusive; the next segment's own_begin
   /// The affine piece: to_host(own) = anchor_host + (own - anchor_own) * rate.
   OwnTime anchor_own;
   HostTime anchor_host;
-  std::int64_t rate = kRateOne; ///< host ns per own unit, 62 fraction bits; > 0
+  std::int64_t rate = kRateOne;  ///< host ns per own unit, 62 fraction bits; > 0
   SyncMethod method = SyncMethod::kReference;
   SyncQuality quality = SyncQuality::kExact;
   /// Bound of |to_host(own) - truth| over the segment, ns; -1 = unknown (quality absent or failed).
   std::int64_t error_min_ns = 0;
   std::int64_t error_median_ns = 0;
   std::int64_t error_max_ns = 0;
-  std::int64_t drift_ppb = 0;   ///< how much faster than the host timeline this clock runs
+  std::int64_t drift_ppb = 0;  ///< how much faster than the host timeline this clock runs
   FactCount facts[static_cast<std::size_t>(FactKind::kCount)] = {};
 
   [[nodiscard]] HostTime to_host(OwnTime own) const noexcept {

@@ -30,7 +30,8 @@ constexpr ArgumentSpec kForkArgs[] = {{"parent_tid", "parent_tid parent_pid"},
                                       {"parent_ns_inum", "parent_ns_inum"},
                                       {"child_ns_inum", "child_ns_inum"},
                                       {"child_vtid", "vtids"}};
-constexpr ArgumentSpec kForkTexts[] = {{"child_comm", "child_comm"}, {"parent_comm", "parent_comm"}};
+constexpr ArgumentSpec kForkTexts[] = {{"child_comm", "child_comm"},
+                                       {"parent_comm", "parent_comm"}};
 constexpr ArgumentSpec kProcessArgs[] = {{"tid", "tid pid"}, {"old_tid", "old_tid old_pid"}};
 constexpr ArgumentSpec kExecTexts[] = {{"filename", "filename"}};
 constexpr ArgumentSpec kNewtaskArgs[] = {{"tid", "pid tid"}, {"clone_flags", "clone_flags"}};
@@ -104,28 +105,18 @@ constexpr ArgumentSpec kIrqArgs[] = {{"irq", "irq"}, {"ret", "ret"}};
 constexpr ArgumentSpec kNameText[] = {{"name", "name"}};
 constexpr ArgumentSpec kSoftirqArgs[] = {{"vec", "vec"}};
 constexpr ArgumentSpec kVectorArgs[] = {{"vector", "vector"}};
-constexpr ArgumentSpec kHrtimerArgs[] = {{"hrtimer", "hrtimer timer"},
-                                         {"now", "now"},
-                                         {"expires", "expires"},
-                                         {"function", "function"}};
+constexpr ArgumentSpec kHrtimerArgs[] = {
+    {"hrtimer", "hrtimer timer"}, {"now", "now"}, {"expires", "expires"}, {"function", "function"}};
 constexpr ArgumentSpec kSyscallArgs[] = {{"nr", "__syscall_nr nr id"}, {"ret", "ret"}};
-constexpr ArgumentSpec kBlockArgs[] = {{"dev", "dev"},
-                                       {"sector", "sector"},
-                                       {"nr_sector", "nr_sector"},
-                                       {"bytes", "bytes"},
-                                       {"error", "error errors"},
-                                       {"rwbs", "rwbs"},
-                                       {"tid", "tid"},
-                                       {"new_sector", "new_sector"}};
+constexpr ArgumentSpec kBlockArgs[] = {
+    {"dev", "dev"},     {"sector", "sector"},        {"nr_sector", "nr_sector"},
+    {"bytes", "bytes"}, {"error", "error errors"},   {"rwbs", "rwbs"},
+    {"tid", "tid"},     {"new_sector", "new_sector"}};
 constexpr ArgumentSpec kBlockTexts[] = {{"rwbs", "rwbs"}, {"comm", "comm"}};
-constexpr ArgumentSpec kNetArgs[] = {{"skbaddr", "skbaddr skb"},
-                                     {"len", "len"},
-                                     {"seq", "seq"},
-                                     {"ack_seq", "ack_seq"},
-                                     {"flags", "flags"},
-                                     {"source_port", "source_port sport"},
-                                     {"dest_port", "dest_port dport"},
-                                     {"addresses", "saddr"}};
+constexpr ArgumentSpec kNetArgs[] = {
+    {"skbaddr", "skbaddr skb"},       {"len", "len"},        {"seq", "seq"},
+    {"ack_seq", "ack_seq"},           {"flags", "flags"},    {"source_port", "source_port sport"},
+    {"dest_port", "dest_port dport"}, {"addresses", "saddr"}};
 constexpr ArgumentSpec kNetTexts[] = {{"name", "name"}};
 constexpr ArgumentSpec kWorkArgs[] = {{"work", "work"}, {"function", "function func"}};
 constexpr ArgumentSpec kCgroupArgs[] = {{"tid", "pid tid"}, {"dst_id", "dst_id"}};
@@ -136,8 +127,8 @@ constexpr ArgumentSpec kIdleArgs[] = {{"state", "state"}, {"cpu_id", "cpu_id"}};
 constexpr ArgumentSpec kVmsyncArgs[] = {{"cnt", "cnt"}, {"vm_uid", "vm_uid"}};
 constexpr ArgumentSpec kMarkTexts[] = {{"text", "buf msg"}};
 constexpr ArgumentSpec kStateProcessArgs[] = {
-    {"tid", "tid"},   {"pid", "pid"},   {"ppid", "ppid"}, {"status", "status"},
-    {"cpu", "cpu"},   {"type", "type"}, {"mode", "mode"}, {"submode", "submode"}};
+    {"tid", "tid"}, {"pid", "pid"},   {"ppid", "ppid"}, {"status", "status"},
+    {"cpu", "cpu"}, {"type", "type"}, {"mode", "mode"}, {"submode", "submode"}};
 constexpr ArgumentSpec kStatePidNsArgs[] = {{"tid", "tid"},           {"vtid", "vtid"},
                                             {"vpid", "vpid"},         {"vppid", "vppid"},
                                             {"ns_level", "ns_level"}, {"ns_inum", "ns_inum"}};
@@ -166,13 +157,19 @@ constexpr std::array<EventKindSpec, kEventKindCount> kCatalogue = {{
     {K::kTaskRename, "task_rename", "task_rename", kRenameArgs, kRenameTexts},
     {K::kKvmEntry, "kvm_entry", "kvm_entry kvm_x86_entry", kEntryArgs, {}},
     {K::kKvmExit, "kvm_exit", "kvm_exit kvm_x86_exit", kExitArgs, {}},
-    {K::kKvmUserspaceExit, "kvm_userspace_exit", "kvm_userspace_exit kvm_x86_userspace_exit",
-     kUserspaceArgs, {}},
+    {K::kKvmUserspaceExit,
+     "kvm_userspace_exit",
+     "kvm_userspace_exit kvm_x86_userspace_exit",
+     kUserspaceArgs,
+     {}},
     {K::kKvmVcpuWakeup, "kvm_vcpu_wakeup", "kvm_vcpu_wakeup", kWakeupArgs, {}},
     {K::kKvmHaltPoll, "kvm_halt_poll_ns", "kvm_halt_poll_ns", kHaltPollArgs, {}},
     {K::kKvmInjVirq, "kvm_inj_virq", "kvm_inj_virq kvm_x86_inj_virq", kInjArgs, {}},
-    {K::kKvmApicAcceptIrq, "kvm_apic_accept_irq", "kvm_apic_accept_irq kvm_x86_apic_accept_irq",
-     kAcceptArgs, {}},
+    {K::kKvmApicAcceptIrq,
+     "kvm_apic_accept_irq",
+     "kvm_apic_accept_irq kvm_x86_apic_accept_irq",
+     kAcceptArgs,
+     {}},
     {K::kKvmApicvAcceptIrq, "kvm_apicv_accept_irq", "kvm_apicv_accept_irq", kAcceptArgs, {}},
     {K::kKvmMsiSetIrq, "kvm_msi_set_irq", "kvm_msi_set_irq kvm_x86_msi_set_irq", kMsiArgs, {}},
     {K::kKvmSetIrq, "kvm_set_irq", "kvm_set_irq kvm_x86_set_irq", kSetIrqArgs, {}},
@@ -188,19 +185,34 @@ constexpr std::array<EventKindSpec, kEventKindCount> kCatalogue = {{
     {K::kKvmEmulateInsn, "kvm_emulate_insn", "kvm_emulate_insn kvm_x86_emulate_insn", {}, {}},
     {K::kKvmFpu, "kvm_fpu", "kvm_fpu kvm_x86_fpu", kFpuArgs, {}},
     {K::kKvmCr, "kvm_cr", "kvm_cr kvm_x86_cr", kCrArgs, {}},
-    {K::kKvmWaitLapicExpire, "kvm_wait_lapic_expire",
-     "kvm_wait_lapic_expire kvm_x86_wait_lapic_expire", kLapicArgs, {}},
+    {K::kKvmWaitLapicExpire,
+     "kvm_wait_lapic_expire",
+     "kvm_wait_lapic_expire kvm_x86_wait_lapic_expire",
+     kLapicArgs,
+     {}},
     {K::kKvmHvTimerState, "kvm_hv_timer_state", "kvm_hv_timer_state", kVcpuOnlyArgs, {}},
-    {K::kKvmWriteTscOffset, "kvm_write_tsc_offset",
-     "kvm_write_tsc_offset kvm_x86_write_tsc_offset", kTscOffsetArgs, {}},
+    {K::kKvmWriteTscOffset,
+     "kvm_write_tsc_offset",
+     "kvm_write_tsc_offset kvm_x86_write_tsc_offset",
+     kTscOffsetArgs,
+     {}},
     {K::kKvmTrackTsc, "kvm_track_tsc", "kvm_track_tsc kvm_x86_track_tsc", kTrackArgs, {}},
     {K::kKvmPvclockUpdate, "kvm_pvclock_update", "kvm_pvclock_update", kPvclockArgs, {}},
-    {K::kKvmNestedVmenter, "kvm_nested_vmenter",
-     "kvm_nested_vmenter kvm_nested_vmrun kvm_x86_nested_vmrun", kNestedEnterArgs, {}},
-    {K::kKvmNestedVmexit, "kvm_nested_vmexit", "kvm_nested_vmexit kvm_x86_nested_vmexit",
-     kExitArgs, {}},
-    {K::kKvmNestedVmexitInject, "kvm_nested_vmexit_inject",
-     "kvm_nested_vmexit_inject kvm_x86_nested_vmexit_inject", kExitArgs, {}},
+    {K::kKvmNestedVmenter,
+     "kvm_nested_vmenter",
+     "kvm_nested_vmenter kvm_nested_vmrun kvm_x86_nested_vmrun",
+     kNestedEnterArgs,
+     {}},
+    {K::kKvmNestedVmexit,
+     "kvm_nested_vmexit",
+     "kvm_nested_vmexit kvm_x86_nested_vmexit",
+     kExitArgs,
+     {}},
+    {K::kKvmNestedVmexitInject,
+     "kvm_nested_vmexit_inject",
+     "kvm_nested_vmexit_inject kvm_x86_nested_vmexit_inject",
+     kExitArgs,
+     {}},
     {K::kKvmMmuGetPage, "kvm_mmu_get_page", "kvm_mmu_get_page", {}, {}},
     {K::kGuestContextEntry, "svm_entry", "svm_entry vmx_entry vcpu_enter_guest", kContextArgs, {}},
     {K::kGuestContextExit, "svm_exit", "svm_exit vmx_exit", kContextArgs, {}},
@@ -215,10 +227,16 @@ constexpr std::array<EventKindSpec, kEventKindCount> kCatalogue = {{
     {K::kTimerExpireExit, "timer_expire_exit", "timer_expire_exit", kHrtimerArgs, {}},
     {K::kHrtimerStart, "hrtimer_start", "hrtimer_start timer_hrtimer_start", kHrtimerArgs, {}},
     {K::kHrtimerCancel, "hrtimer_cancel", "hrtimer_cancel timer_hrtimer_cancel", kHrtimerArgs, {}},
-    {K::kHrtimerExpireEntry, "hrtimer_expire_entry",
-     "hrtimer_expire_entry timer_hrtimer_expire_entry", kHrtimerArgs, {}},
-    {K::kHrtimerExpireExit, "hrtimer_expire_exit",
-     "hrtimer_expire_exit timer_hrtimer_expire_exit", kHrtimerArgs, {}},
+    {K::kHrtimerExpireEntry,
+     "hrtimer_expire_entry",
+     "hrtimer_expire_entry timer_hrtimer_expire_entry",
+     kHrtimerArgs,
+     {}},
+    {K::kHrtimerExpireExit,
+     "hrtimer_expire_exit",
+     "hrtimer_expire_exit timer_hrtimer_expire_exit",
+     kHrtimerArgs,
+     {}},
     {K::kSyscallEntry, "sys_enter", "sys_enter", kSyscallArgs, {}},
     {K::kSyscallExit, "sys_exit", "sys_exit exit_syscall", kSyscallArgs, {}},
     {K::kBlockRqInsert, "block_rq_insert", "block_rq_insert", kBlockArgs, kBlockTexts},
@@ -238,7 +256,11 @@ constexpr std::array<EventKindSpec, kEventKindCount> kCatalogue = {{
     {K::kInetSockLocalIn, "inet_sock_local_in", "inet_sock_local_in", kNetArgs, kNetTexts},
     {K::kInetSockLocalOut, "inet_sock_local_out", "inet_sock_local_out", kNetArgs, kNetTexts},
     {K::kWorkqueueQueueWork, "workqueue_queue_work", "workqueue_queue_work", kWorkArgs, {}},
-    {K::kWorkqueueExecuteStart, "workqueue_execute_start", "workqueue_execute_start", kWorkArgs, {}},
+    {K::kWorkqueueExecuteStart,
+     "workqueue_execute_start",
+     "workqueue_execute_start",
+     kWorkArgs,
+     {}},
     {K::kWorkqueueExecuteEnd, "workqueue_execute_end", "workqueue_execute_end", kWorkArgs, {}},
     {K::kCgroupAttachTask, "cgroup_attach_task", "cgroup_attach_task", kCgroupArgs, kCgroupTexts},
     {K::kCpuhpEnter, "cpuhp_enter", "cpuhp_enter", kCpuhpArgs, {}},
@@ -253,15 +275,25 @@ constexpr std::array<EventKindSpec, kEventKindCount> kCatalogue = {{
     {K::kStatedumpEnd, "lttng_statedump_end", "lttng_statedump_end", {}, {}},
     {K::kStatedumpProcess, "lttng_statedump_process_state", "lttng_statedump_process_state",
      kStateProcessArgs, kNameText},
-    {K::kStatedumpPidNs, "lttng_statedump_process_pid_ns", "lttng_statedump_process_pid_ns",
-     kStatePidNsArgs, {}},
-    {K::kStatedumpCgroupNs, "lttng_statedump_process_cgroup_ns",
-     "lttng_statedump_process_cgroup_ns", kStatePidNsArgs, {}},
+    {K::kStatedumpPidNs,
+     "lttng_statedump_process_pid_ns",
+     "lttng_statedump_process_pid_ns",
+     kStatePidNsArgs,
+     {}},
+    {K::kStatedumpCgroupNs,
+     "lttng_statedump_process_cgroup_ns",
+     "lttng_statedump_process_cgroup_ns",
+     kStatePidNsArgs,
+     {}},
     {K::kStatedumpInterrupt, "lttng_statedump_interrupt", "lttng_statedump_interrupt",
      kStateIrqArgs, kStateIrqTexts},
     {K::kStatedumpBlockDevice, "lttng_statedump_block_device", "lttng_statedump_block_device",
      kStateBlockArgs, kStateBlockTexts},
-    {K::kStatedumpCpuTopology, "lttng_statedump_cpu_topology", "lttng_statedump_cpu_topology", {}, {}},
+    {K::kStatedumpCpuTopology,
+     "lttng_statedump_cpu_topology",
+     "lttng_statedump_cpu_topology",
+     {},
+     {}},
 }};
 
 const std::unordered_map<std::string_view, EventKind>& names() {
@@ -280,8 +312,12 @@ struct SyscallPrefix {
   bool entry;
 };
 constexpr SyscallPrefix kSyscallPrefixes[] = {
-    {"compat_syscall_entry_", true}, {"compat_syscall_exit_", false}, {"syscall_entry_", true},
-    {"syscall_exit_", false},        {"sys_enter_", true},            {"sys_exit_", false},
+    {"compat_syscall_entry_", true},
+    {"compat_syscall_exit_", false},
+    {"syscall_entry_", true},
+    {"syscall_exit_", false},
+    {"sys_enter_", true},
+    {"sys_exit_", false},
 };
 
 const SyscallPrefix* syscall_prefix(std::string_view name) {
@@ -301,9 +337,7 @@ EventKind irq_vector_kind(std::string_view name, std::string_view system) {
 
 }  // namespace
 
-const EventKindSpec& spec_of(EventKind kind) {
-  return kCatalogue[static_cast<std::size_t>(kind)];
-}
+const EventKindSpec& spec_of(EventKind kind) { return kCatalogue[static_cast<std::size_t>(kind)]; }
 
 EventKind kind_of(std::string_view name, std::string_view system) {
   if (const std::size_t colon = name.find(':'); colon != std::string_view::npos) {

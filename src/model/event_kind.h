@@ -1,7 +1,7 @@
 #pragma once
-// The canonical catalogue: what LTTng, ftrace and perf spell differently is one EventKind with named
-// argument slots. Readers bind a trace's own events to it by name, once, when the trace is opened
-// (algorithms 0.2); analyses never see a source's spelling.
+// The canonical catalogue: what LTTng, ftrace and perf spell differently is one EventKind with
+// named argument slots. Readers bind a trace's own events to it by name, once, when the trace is
+// opened (algorithms 0.2); analyses never see a source's spelling.
 //
 // Ownership: compile-time tables. Threads: immutable.
 
@@ -128,9 +128,9 @@ inline constexpr std::size_t kEventKindCount = static_cast<std::size_t>(EventKin
 inline constexpr std::size_t kMaxArgs = 8;   ///< integer slots of an Event
 inline constexpr std::size_t kMaxTexts = 2;  ///< text slots of an Event
 
-/// One argument slot: its canonical name and the spellings under which sources carry it, best first,
-/// separated by blanks ("next_tid next_pid"). A source's field matches with or without CTF's leading
-/// underscore.
+/// One argument slot: its canonical name and the spellings under which sources carry it, best
+/// first, separated by blanks ("next_tid next_pid"). A source's field matches with or without CTF's
+/// leading underscore.
 struct ArgumentSpec {
   std::string_view name;
   std::string_view spellings;
@@ -139,10 +139,10 @@ struct ArgumentSpec {
 /// One row of the catalogue.
 struct EventKindSpec {
   EventKind kind = EventKind::kUnknown;
-  std::string_view name;                 ///< canonical name, for messages: "kvm_exit"
-  std::string_view spellings;            ///< names in any source, separated by blanks; "" = by rule
-  std::span<const ArgumentSpec> args;    ///< at most kMaxArgs
-  std::span<const ArgumentSpec> texts;   ///< at most kMaxTexts
+  std::string_view name;                ///< canonical name, for messages: "kvm_exit"
+  std::string_view spellings;           ///< names in any source, separated by blanks; "" = by rule
+  std::span<const ArgumentSpec> args;   ///< at most kMaxArgs
+  std::span<const ArgumentSpec> texts;  ///< at most kMaxTexts
 };
 
 /// The row of a kind. Requires kind < kCount.

@@ -1,7 +1,7 @@
 #pragma once
-// What an experiment consists of: machines, VMs, vCPUs and their host threads, as found from the host's
-// trace alone (algorithms A.1) and bound to guest traces (B.2). Published result types; plain data,
-// immutable once the session has built them.
+// What an experiment consists of: machines, VMs, vCPUs and their host threads, as found from the
+// host's trace alone (algorithms A.1) and bound to guest traces (B.2). Published result types;
+// plain data, immutable once the session has built them.
 
 #include <cstdint>
 #include <optional>
@@ -25,18 +25,19 @@ struct VcpuThread {
   OwnTime last;
 };
 
-/// A vCPU found in a host trace. Key is (VM, vcpu id), not the thread: hot-unplug, migration and some
-/// VMMs move a vCPU to another thread.
+/// A vCPU found in a host trace. Key is (VM, vcpu id), not the thread: hot-unplug, migration and
+/// some VMMs move a vCPU to another thread.
 struct FoundVcpu {
   std::int32_t id = kNoVcpu;
-  bool guessed = false;  ///< id from the order of the threads: neither the events nor a name tell it
+  bool guessed =
+      false;  ///< id from the order of the threads: neither the events nor a name tell it
   std::vector<VcpuThread> threads;  ///< by first
 };
 
 /// A VM found in a host trace.
 struct FoundVm {
-  std::int32_t vmm_pid = -1;  ///< thread group of the VMM, -1 when nothing tells it
-  std::string name;           ///< from the capture or the file's guest list; may be empty
+  std::int32_t vmm_pid = -1;     ///< thread group of the VMM, -1 when nothing tells it
+  std::string name;              ///< from the capture or the file's guest list; may be empty
   std::vector<FoundVcpu> vcpus;  ///< by id
   [[nodiscard]] std::int32_t lowest_tid() const {
     std::int32_t low = 0x7fffffff;
@@ -60,16 +61,16 @@ struct Machine {
   MachineIndex parent = kNoMachine;
   std::int32_t vmm_pid = -1;
   std::string uuid;
-  std::vector<Vcpu> vcpus;                 ///< VMs only, by id
-  std::vector<std::size_t> traces;         ///< indices of its traces; empty for an untraced VM
-  ClockMap clock;                          ///< own time of its traces -> host timeline
-  bool joined = true;                      ///< false: its clock could not be placed
+  std::vector<Vcpu> vcpus;          ///< VMs only, by id
+  std::vector<std::size_t> traces;  ///< indices of its traces; empty for an untraced VM
+  ClockMap clock;                   ///< own time of its traces -> host timeline
+  bool joined = true;               ///< false: its clock could not be placed
 };
 
 struct Experiment {
   std::vector<Machine> machines;  ///< hosts first, each followed by its VMs
   MachineIndex reference = 0;
-  bool epoch = false;             ///< the host timeline counts from 1970-01-01 UTC
+  bool epoch = false;  ///< the host timeline counts from 1970-01-01 UTC
 };
 
 }  // namespace vs::model

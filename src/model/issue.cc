@@ -69,10 +69,12 @@ constexpr std::array<IssueSpec, kCodeCount> kCatalogue = {{
      "This tracer records half a pointer as vcpu_id at kvm_entry; vCPU numbers come from kvm_exit "
      "and the thread names."},
     {C::kTimeShiftPresent, "time_shift_present", "reader", kInfo,
-     "Other tools apply the file's time shift silently; virtscope shows times as recorded and joins "
+     "Other tools apply the file's time shift silently; virtscope shows times as recorded and "
+     "joins "
      "clocks itself."},
     {C::kGuestUnbound, "guest_unbound", "session", kWarning,
-     "No VM of the host trace fits this trace. Name it with --guest NAME=PATH or check that both were "
+     "No VM of the host trace fits this trace. Name it with --guest NAME=PATH or check that both "
+     "were "
      "recorded at the same time."},
     {C::kGuestAmbiguous, "guest_ambiguous", "session", kWarning,
      "Several VMs fit this trace almost equally well. Name it with --guest NAME=PATH."},

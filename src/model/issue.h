@@ -1,6 +1,6 @@
 #pragma once
-// The issue catalogue: every problem that data can have is one row of one compile-time table with its
-// severity and a sentence of advice (design.md 3 and 4, `issue` table). Bad data is counted and
+// The issue catalogue: every problem that data can have is one row of one compile-time table with
+// its severity and a sentence of advice (design.md 3 and 4, `issue` table). Bad data is counted and
 // stepped over, never lost silently.
 //
 // Severity: warning and error mean lost, skipped, cut or inconsistent data; quirks of a tracer that
@@ -22,16 +22,16 @@ enum class Severity : std::uint8_t { kInfo, kWarning, kError };
 
 enum class IssueCode : std::uint16_t {
   // data that is cut or broken
-  kTruncatedPacket,       ///< a CTF packet or ftrace page that ends early
-  kTruncatedFile,         ///< a file shorter than its own headers say
+  kTruncatedPacket,  ///< a CTF packet or ftrace page that ends early
+  kTruncatedFile,    ///< a file shorter than its own headers say
   kBadPacketHeader,
-  kBadEvent,              ///< an event that breaks its description; rest of the packet skipped
+  kBadEvent,  ///< an event that breaks its description; rest of the packet skipped
   kUnknownEventId,
-  kBadPage,               ///< an ftrace sub-buffer that breaks the ring-buffer's rules
-  kBadSection,            ///< a trace.dat section or option that breaks its rules
-  kMissingIndex,          ///< trace.dat v7 without its section index: sections found by their headers
+  kBadPage,       ///< an ftrace sub-buffer that breaks the ring-buffer's rules
+  kBadSection,    ///< a trace.dat section or option that breaks its rules
+  kMissingIndex,  ///< trace.dat v7 without its section index: sections found by their headers
   kBadCompression,
-  kBadIndexFile,          ///< LTTng index that disagrees with its stream; not used
+  kBadIndexFile,  ///< LTTng index that disagrees with its stream; not used
   kBadFormatFile,
   kBadMetadata,
   kMissingStream,
@@ -55,7 +55,7 @@ enum class IssueCode : std::uint16_t {
   kGuestUnbound,
   kGuestAmbiguous,
   kMissingEvents,
-  kUnmatchedPairs,        ///< exits without entry and the like
+  kUnmatchedPairs,  ///< exits without entry and the like
   kVcpuGuessed,
   kHistoryNotStored,
   kHistoryRebuilt,
@@ -75,8 +75,8 @@ struct IssueSpec {
 /// One row of the `issue` table.
 struct Issue {
   IssueCode code;
-  std::string trace;    ///< the trace's name or path; may be empty for the whole experiment
-  std::string place;    ///< "k_0:8192" or "k_0:8192 packet 3"; never empty for damage
+  std::string trace;  ///< the trace's name or path; may be empty for the whole experiment
+  std::string place;  ///< "k_0:8192" or "k_0:8192 packet 3"; never empty for damage
   std::uint64_t count = 1;
   std::string message;
 };

@@ -5,20 +5,20 @@
 namespace vs::model {
 namespace {
 using namespace std::string_view_literals;
-constexpr std::array kVcpu = {"off"sv,     "unknown"sv, "guest"sv,   "hypervisor"sv, "userspace"sv,
-                              "host_irq"sv, "polling"sv, "halted"sv,  "blocked"sv,    "waking"sv,
-                              "preempted"sv, "stopped"sv, "emulated"sv};
-constexpr std::array kPcpu = {"unknown"sv, "idle"sv, "user"sv, "syscall"sv, "irq"sv, "softirq"sv,
-                              "kernel"sv};
+constexpr std::array kVcpu = {
+    "off"sv,    "unknown"sv, "guest"sv,  "hypervisor"sv, "userspace"sv, "host_irq"sv, "polling"sv,
+    "halted"sv, "blocked"sv, "waking"sv, "preempted"sv,  "stopped"sv,   "emulated"sv};
+constexpr std::array kPcpu = {"unknown"sv, "idle"sv,    "user"sv,  "syscall"sv,
+                              "irq"sv,     "softirq"sv, "kernel"sv};
 constexpr std::array kCondition = {"guest"sv, "hypervisor"sv, "host"sv, "unknown"sv};
-constexpr std::array kThread = {"unknown"sv,  "user"sv,      "syscall"sv, "irq"sv,   "runnable"sv,
+constexpr std::array kThread = {"unknown"sv,   "user"sv,    "syscall"sv, "irq"sv,   "runnable"sv,
                                 "preempted"sv, "blocked"sv, "fork"sv,    "exited"sv};
 constexpr std::array kEffective = {"running"sv, "hypervisor"sv, "deprived"sv, "waiting"sv};
 constexpr std::array kCause = {"timer"sv,      "disk"sv, "network"sv, "task"sv,
                                "user_input"sv, "ipi"sv,  "irq"sv,     "unknown"sv};
 constexpr std::array kPreemption = {"preempted"sv, "waking"sv};
-constexpr std::array kExit = {"idle"sv,   "host-irq"sv,  "timer"sv,  "ipi-send"sv,
-                              "io"sv,     "memory"sv,    "spin"sv,   "hypercall"sv,
+constexpr std::array kExit = {"idle"sv,   "host-irq"sv,   "timer"sv,     "ipi-send"sv,
+                              "io"sv,     "memory"sv,     "spin"sv,      "hypercall"sv,
                               "nested"sv, "irq-window"sv, "emulation"sv, "unknown"sv};
 constexpr std::array kMachine = {"host"sv, "vm"sv};
 constexpr std::array kMethod = {"reference"sv, "none"sv,    "tsc"sv,  "beacon"sv,

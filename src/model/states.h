@@ -9,26 +9,77 @@
 namespace vs::model {
 
 enum class VcpuState : std::uint8_t {
-  kOff, kUnknown, kGuest, kHypervisor, kUserspace, kHostIrq, kPolling, kHalted, kBlocked, kWaking,
-  kPreempted, kStopped, kEmulated
+  kOff,
+  kUnknown,
+  kGuest,
+  kHypervisor,
+  kUserspace,
+  kHostIrq,
+  kPolling,
+  kHalted,
+  kBlocked,
+  kWaking,
+  kPreempted,
+  kStopped,
+  kEmulated
 };
 enum class PcpuState : std::uint8_t { kUnknown, kIdle, kUser, kSyscall, kIrq, kSoftirq, kKernel };
 enum class FusedCondition : std::uint8_t { kGuest, kHypervisor, kHost, kUnknown };
 enum class ThreadState : std::uint8_t {
-  kUnknown, kUser, kSyscall, kIrq, kRunnable, kPreempted, kBlocked, kFork, kExited
+  kUnknown,
+  kUser,
+  kSyscall,
+  kIrq,
+  kRunnable,
+  kPreempted,
+  kBlocked,
+  kFork,
+  kExited
 };
 enum class Effective : std::uint8_t { kRunning, kHypervisor, kDeprived, kWaiting };
 enum class BlockCause : std::uint8_t {
-  kTimer, kDisk, kNetwork, kTask, kUserInput, kIpi, kIrq, kUnknown
+  kTimer,
+  kDisk,
+  kNetwork,
+  kTask,
+  kUserInput,
+  kIpi,
+  kIrq,
+  kUnknown
 };
 enum class PreemptionKind : std::uint8_t { kPreempted, kWaking };
 enum class ExitClass : std::uint8_t {
-  kIdle, kHostIrq, kTimer, kIpiSend, kIo, kMemory, kSpin, kHypercall, kNested, kIrqWindow,
-  kEmulation, kUnknown
+  kIdle,
+  kHostIrq,
+  kTimer,
+  kIpiSend,
+  kIo,
+  kMemory,
+  kSpin,
+  kHypercall,
+  kNested,
+  kIrqWindow,
+  kEmulation,
+  kUnknown
 };
 enum class MachineKind : std::uint8_t { kHost, kVm };
-enum class SyncMethod : std::uint8_t { kReference, kNone, kTsc, kBeacon, kEnvelope, kPackets, kMixed };
-enum class SyncQuality : std::uint8_t { kExact, kAccurate, kApproximate, kIncomplete, kAbsent, kFailed };
+enum class SyncMethod : std::uint8_t {
+  kReference,
+  kNone,
+  kTsc,
+  kBeacon,
+  kEnvelope,
+  kPackets,
+  kMixed
+};
+enum class SyncQuality : std::uint8_t {
+  kExact,
+  kAccurate,
+  kApproximate,
+  kIncomplete,
+  kAbsent,
+  kFailed
+};
 
 /// SQL names in the order of the enumerators.
 [[nodiscard]] std::span<const std::string_view> vcpu_state_names();

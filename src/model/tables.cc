@@ -27,44 +27,96 @@ constexpr ColumnDef state(std::string_view name, std::span<const std::string_vie
 }
 constexpr auto kText = ColumnType::kText;
 
-constexpr ColumnDef kVcpuState[] = {ts(), dur(), key("machine", kText), key("vcpu"),
-    state("state", vcpu_state_names), integer("pcpu"), integer("level"), text("exit_reason"),
-    integer("waker_tid"), integer("lossy")};
-constexpr ColumnDef kPcpuState[] = {ts(), dur(), key("machine", kText), key("cpu"),
-    state("state", pcpu_state_names), integer("tid"), text("comm"), integer("lossy")};
-constexpr ColumnDef kFusedCpu[] = {ts(), dur(), key("host_machine", kText), key("cpu"),
-    state("condition", fused_condition_names), text("machine"), integer("vcpu"), integer("tid"),
-    text("comm"), state("state", pcpu_state_names), integer("container"), integer("lossy")};
-constexpr ColumnDef kThreadState[] = {ts(), dur(), key("machine", kText), key("tid"),
-    state("state", thread_state_names), integer("cpu"), state("effective", effective_names),
-    text("detail"), text("waker_machine"), integer("waker_tid"), integer("lossy")};
-constexpr ColumnDef kVmExit[] = {ts(), dur(), key("machine", kText), key("vcpu"), text("reason"),
-    state("class", exit_class_names), text("detail"), integer("handling_ns"),
-    integer("userspace_ns"), integer("halted_ns"), integer("polling_ns"), integer("steal_ns")};
-constexpr ColumnDef kPreemption[] = {ts(), dur(), key("machine", kText), key("vcpu"),
-    integer("tid"), text("comm"), integer("pcpu"), state("kind", preemption_kind_names),
-    text("by_machine"), integer("by_vcpu"), integer("by_tid"), text("by_comm")};
+constexpr ColumnDef kVcpuState[] = {ts(),
+                                    dur(),
+                                    key("machine", kText),
+                                    key("vcpu"),
+                                    state("state", vcpu_state_names),
+                                    integer("pcpu"),
+                                    integer("level"),
+                                    text("exit_reason"),
+                                    integer("waker_tid"),
+                                    integer("lossy")};
+constexpr ColumnDef kPcpuState[] = {ts(),
+                                    dur(),
+                                    key("machine", kText),
+                                    key("cpu"),
+                                    state("state", pcpu_state_names),
+                                    integer("tid"),
+                                    text("comm"),
+                                    integer("lossy")};
+constexpr ColumnDef kFusedCpu[] = {ts(),
+                                   dur(),
+                                   key("host_machine", kText),
+                                   key("cpu"),
+                                   state("condition", fused_condition_names),
+                                   text("machine"),
+                                   integer("vcpu"),
+                                   integer("tid"),
+                                   text("comm"),
+                                   state("state", pcpu_state_names),
+                                   integer("container"),
+                                   integer("lossy")};
+constexpr ColumnDef kThreadState[] = {ts(),
+                                      dur(),
+                                      key("machine", kText),
+                                      key("tid"),
+                                      state("state", thread_state_names),
+                                      integer("cpu"),
+                                      state("effective", effective_names),
+                                      text("detail"),
+                                      text("waker_machine"),
+                                      integer("waker_tid"),
+                                      integer("lossy")};
+constexpr ColumnDef kVmExit[] = {ts(),
+                                 dur(),
+                                 key("machine", kText),
+                                 key("vcpu"),
+                                 text("reason"),
+                                 state("class", exit_class_names),
+                                 text("detail"),
+                                 integer("handling_ns"),
+                                 integer("userspace_ns"),
+                                 integer("halted_ns"),
+                                 integer("polling_ns"),
+                                 integer("steal_ns")};
+constexpr ColumnDef kPreemption[] = {ts(),
+                                     dur(),
+                                     key("machine", kText),
+                                     key("vcpu"),
+                                     integer("tid"),
+                                     text("comm"),
+                                     integer("pcpu"),
+                                     state("kind", preemption_kind_names),
+                                     text("by_machine"),
+                                     integer("by_vcpu"),
+                                     integer("by_tid"),
+                                     text("by_comm")};
 
-constexpr ColumnDef kTrace[] = {integer("trace"), text("machine"), text("path"), text("format"),
-    text("tracer"), text("clock"), integer("begin_ts"), integer("end_ts"), integer("events"),
-    integer("lost_events"), integer("loss_windows")};
-constexpr ColumnDef kMachine[] = {text("machine"), text("kind"), text("parent"),
-    integer("vmm_pid"), text("uuid"), integer("vcpus"), integer("boot_ts")};
-constexpr ColumnDef kClockSync[] = {text("machine"), integer("segment"), integer("begin_ts"),
-    integer("end_ts"), text("method"), text("quality"), integer("offset_ns"), integer("drift_ppb"),
-    integer("error_ns"), integer("facts_used"), integer("facts_rejected"), real("outside_before"),
+constexpr ColumnDef kTrace[] = {integer("trace"),       text("machine"),        text("path"),
+                                text("format"),         text("tracer"),         text("clock"),
+                                integer("begin_ts"),    integer("end_ts"),      integer("events"),
+                                integer("lost_events"), integer("loss_windows")};
+constexpr ColumnDef kMachine[] = {text("machine"),    text("kind"), text("parent"),
+                                  integer("vmm_pid"), text("uuid"), integer("vcpus"),
+                                  integer("boot_ts")};
+constexpr ColumnDef kClockSync[] = {
+    text("machine"),      integer("segment"),    integer("begin_ts"),       integer("end_ts"),
+    text("method"),       text("quality"),       integer("offset_ns"),      integer("drift_ppb"),
+    integer("error_ns"),  integer("facts_used"), integer("facts_rejected"), real("outside_before"),
     real("outside_after")};
-constexpr ColumnDef kLoss[] = {integer("trace"), text("machine"), integer("cpu"), ts(), dur(),
-    integer("lost_events")};
-constexpr ColumnDef kVcpu[] = {text("machine"), integer("vcpu"), text("host_machine"),
-    integer("host_tid"), integer("first_ts"), integer("last_ts")};
-constexpr ColumnDef kThread[] = {text("machine"), integer("tid"), integer("tgid"),
-    integer("parent_tid"), text("comm"), integer("container"), integer("first_ts"),
-    integer("last_ts")};
+constexpr ColumnDef kLoss[] = {integer("trace"),      text("machine"), integer("cpu"), ts(), dur(),
+                               integer("lost_events")};
+constexpr ColumnDef kVcpu[] = {text("machine"),     integer("vcpu"),     text("host_machine"),
+                               integer("host_tid"), integer("first_ts"), integer("last_ts")};
+constexpr ColumnDef kThread[] = {text("machine"),       integer("tid"),    integer("tgid"),
+                                 integer("parent_tid"), text("comm"),      integer("container"),
+                                 integer("first_ts"),   integer("last_ts")};
 constexpr ColumnDef kContainer[] = {text("machine"), integer("container"), integer("parent"),
-    text("name")};
-constexpr ColumnDef kIssue[] = {text("severity"), text("origin"), text("code"), integer("trace"),
-    text("place"), integer("count"), text("message"), text("advice")};
+                                    text("name")};
+constexpr ColumnDef kIssue[] = {text("severity"), text("origin"), text("code"),
+                                integer("trace"), text("place"),  integer("count"),
+                                text("message"),  text("advice")};
 
 constexpr std::size_t kTableCount = static_cast<std::size_t>(TableId::kCount);
 constexpr std::array<TableDef, kTableCount> kTables = {{

@@ -3,9 +3,10 @@
 // history stores and the query layer serves. Adding a table or column is adding a row here.
 //
 // Two sorts of table:
-//  - interval tables: many rows (ts, dur, key columns, value columns), written through IntervalSink,
-//    stored in the history by entity (one entity = one combination of the key columns), each entity's
-//    rows in time order;
+//  - interval tables: many rows (ts, dur, key columns, value columns), written through
+//  IntervalSink,
+//    stored in the history by entity (one entity = one combination of the key columns), each
+//    entity's rows in time order;
 //  - small tables: whole rows of Cells, kept in memory and in the history's footer.
 // The `event` table is neither: it is decoded from the traces when asked.
 //
@@ -27,13 +28,13 @@ namespace vs::model {
 inline constexpr std::int64_t kNull = std::numeric_limits<std::int64_t>::min();
 
 enum class ColumnType : std::uint8_t {
-  kTs,       ///< begin, ns on the host timeline
-  kDur,      ///< ns
+  kTs,   ///< begin, ns on the host timeline
+  kDur,  ///< ns
   kInteger,
-  kReal,     ///< small tables only
-  kText,     ///< in intervals: id of an interned string
-  kState,    ///< in intervals: enumerator, shown by ColumnDef::states
-  kHex,      ///< not used by the contract's tables
+  kReal,   ///< small tables only
+  kText,   ///< in intervals: id of an interned string
+  kState,  ///< in intervals: enumerator, shown by ColumnDef::states
+  kHex,    ///< not used by the contract's tables
 };
 
 enum class ColumnRole : std::uint8_t { kTime, kKey, kValue };
@@ -47,9 +48,21 @@ struct ColumnDef {
 
 enum class TableId : std::uint8_t {
   // interval tables
-  kVcpuState, kPcpuState, kFusedCpu, kThreadState, kVmExit, kPreemption,
+  kVcpuState,
+  kPcpuState,
+  kFusedCpu,
+  kThreadState,
+  kVmExit,
+  kPreemption,
   // small tables
-  kTrace, kMachine, kClockSync, kLoss, kVcpu, kThread, kContainer, kIssue,
+  kTrace,
+  kMachine,
+  kClockSync,
+  kLoss,
+  kVcpu,
+  kThread,
+  kContainer,
+  kIssue,
   kCount
 };
 
@@ -73,17 +86,43 @@ namespace slot {
 enum VcpuState : std::uint8_t { kVsState, kVsPcpu, kVsLevel, kVsExitReason, kVsWakerTid, kVsLossy };
 enum PcpuState : std::uint8_t { kPsState, kPsTid, kPsComm, kPsLossy };
 enum FusedCpu : std::uint8_t {
-  kFcCondition, kFcMachine, kFcVcpu, kFcTid, kFcComm, kFcState, kFcContainer, kFcLossy
+  kFcCondition,
+  kFcMachine,
+  kFcVcpu,
+  kFcTid,
+  kFcComm,
+  kFcState,
+  kFcContainer,
+  kFcLossy
 };
 enum ThreadState : std::uint8_t {
-  kTsState, kTsCpu, kTsEffective, kTsDetail, kTsWakerMachine, kTsWakerTid, kTsLossy
+  kTsState,
+  kTsCpu,
+  kTsEffective,
+  kTsDetail,
+  kTsWakerMachine,
+  kTsWakerTid,
+  kTsLossy
 };
 enum VmExit : std::uint8_t {
-  kVeReason, kVeClass, kVeDetail, kVeHandlingNs, kVeUserspaceNs, kVeHaltedNs, kVePollingNs,
+  kVeReason,
+  kVeClass,
+  kVeDetail,
+  kVeHandlingNs,
+  kVeUserspaceNs,
+  kVeHaltedNs,
+  kVePollingNs,
   kVeStealNs
 };
 enum Preemption : std::uint8_t {
-  kPrTid, kPrComm, kPrPcpu, kPrKind, kPrByMachine, kPrByVcpu, kPrByTid, kPrByComm
+  kPrTid,
+  kPrComm,
+  kPrPcpu,
+  kPrKind,
+  kPrByMachine,
+  kPrByVcpu,
+  kPrByTid,
+  kPrByComm
 };
 }  // namespace slot
 

@@ -13,8 +13,10 @@ namespace vs::os {
 namespace {
 
 Error io_error(const std::string& path, std::string_view verb, int number) {
-  const ErrorCode code = number == ENOENT || number == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
-  return Error{code, std::string("cannot ") + std::string(verb) + ": " + std::strerror(number), path, ""};
+  const ErrorCode code =
+      number == ENOENT || number == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
+  return Error{code, std::string("cannot ") + std::string(verb) + ": " + std::strerror(number),
+               path, ""};
 }
 
 class RealFile final : public File {
@@ -31,8 +33,8 @@ class RealFile final : public File {
                                             std::span<std::byte> out) const override {
     std::size_t done = 0;
     while (done < out.size()) {
-      const ssize_t got = ::pread(fd_, out.data() + done, out.size() - done,
-                                  static_cast<off_t>(offset + done));
+      const ssize_t got =
+          ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return io_error(path_, "read", errno);
       if (got == 0) break;
@@ -60,7 +62,7 @@ class RealFiles final : public FileSystem {
   [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path) override {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return io_error(path, "open", errno);
-    struct ::stat st{};
+    struct ::stat st {};
     if (::fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
       ::close(fd);
       return Error{ErrorCode::kIo, "not a regular file", path, ""};
@@ -76,7 +78,7 @@ class RealFiles final : public FileSystem {
     while (const dirent* item = ::readdir(folder)) {
       const std::string_view name = item->d_name;
       if (name == "." || name == "..") continue;
-      struct ::stat st{};
+      struct ::stat st {};
       const bool known = ::fstatat(::dirfd(folder), item->d_name, &st, 0) == 0;
       entries.push_back(Entry{std::string(name), known && S_ISDIR(st.st_mode)});
     }
@@ -87,7 +89,7 @@ class RealFiles final : public FileSystem {
   }
 
   [[nodiscard]] Result<FileStat> stat(const std::string& path) override {
-    struct ::stat st{};
+    struct ::stat st {};
     if (::stat(path.c_str(), &st) != 0) return io_error(path, "open", errno);
     return from_system(st);
   }
@@ -158,10 +160,10 @@ Result<FileStat> MemoryFiles::stat(const std::string& path) {
 Result<std::vector<std::byte>> read_whole(const File& file, std::uint64_t limit,
                                           std::string_view place) {
   if (file.size() > limit) {
-    return Error{ErrorCode::kLimit,
-                 "file has " + std::to_string(file.size()) + " bytes, the limit is " +
-                     std::to_string(limit),
-                 std::string(place), ""};
+    return Error{
+        ErrorCode::kLimit,
+        "file has " + std::to_string(file.size()) + " bytes, the limit is " + std::to_string(limit),
+        std::string(place), ""};
   }
   std::vector<std::byte> content(static_cast<std::size_t>(file.size()));
   VS_ASSIGN(const std::size_t size, file.read_at(0, content));

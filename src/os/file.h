@@ -2,8 +2,9 @@
 // The one door to files. Readers take a FileSystem, so that tests can use one in memory or a faulty
 // one.
 //
-// Threads: FileSystem and File may be used from several threads (reads are positional). Errors carry
-// the path and the system's words. No call follows a declared size: sizes come from the file itself.
+// Threads: FileSystem and File may be used from several threads (reads are positional). Errors
+// carry the path and the system's words. No call follows a declared size: sizes come from the file
+// itself.
 
 #include <cstddef>
 #include <cstdint>

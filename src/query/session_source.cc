@@ -68,7 +68,8 @@ std::vector<EventCount> event_counts(const session::OpenTrace& open) {
   const auto types = open.trace->event_types();
   for (std::size_t i = 0; i < types.size(); ++i) {
     if (open.survey.events_by_type[i] == 0) continue;
-    counts.push_back({types[i].name, types[i].system, types[i].kind, open.survey.events_by_type[i]});
+    counts.push_back(
+        {types[i].name, types[i].system, types[i].kind, open.survey.events_by_type[i]});
   }
   return counts;
 }
@@ -132,7 +133,8 @@ std::span<const EntityKey> SessionSource::entities(model::TableId table) const {
 Result<std::unique_ptr<RowStream>> SessionSource::rows(model::EntityId entity, HostTime from,
                                                        HostTime to) const {
   if (history_ == nullptr) return std::unique_ptr<RowStream>(std::make_unique<NoRows>());
-  return std::unique_ptr<RowStream>(std::make_unique<HistoryRows>(history_->rows(entity, from, to)));
+  return std::unique_ptr<RowStream>(
+      std::make_unique<HistoryRows>(history_->rows(entity, from, to)));
 }
 
 std::string_view SessionSource::string(std::int64_t id) const {
@@ -165,7 +167,8 @@ ExperimentSummary summarise(const session::Session& session) {
   for (const session::RefusedInput& refused : session.refused()) {
     out.refused.push_back({refused.path, refused.error});
   }
-  const std::string& first = out.paths.empty() ? session.traces().front().input.path : out.paths.front();
+  const std::string& first =
+      out.paths.empty() ? session.traces().front().input.path : out.paths.front();
   out.name = std::string(os::base_name(first));
   return out;
 }

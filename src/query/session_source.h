@@ -27,7 +27,8 @@ class SessionSource final : public DataSource {
                                                         HostTime to) const override;
   [[nodiscard]] std::string_view string(std::int64_t id) const override;
   [[nodiscard]] std::optional<std::int64_t> find_string(std::string_view text) const override;
-  [[nodiscard]] Result<std::unique_ptr<EventStream>> events(const EventFilter& filter) const override;
+  [[nodiscard]] Result<std::unique_ptr<EventStream>> events(
+      const EventFilter& filter) const override;
 
  private:
   const session::Session& session_;

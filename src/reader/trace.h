@@ -1,13 +1,13 @@
 #pragma once
 // The reader interface: one Trace per opened trace, one StreamCursor per ordered stream of events.
 //
-// A reader turns bytes into canonical Events (model/event.h) with the trace's own timestamps; it knows
-// nothing of machines, virtualisation or other traces. Damage is reported to the IssueLog, counted and
-// stepped over; it ends neither the trace nor other streams. Lost events travel in the stream as Events
-// of kind kLoss.
+// A reader turns bytes into canonical Events (model/event.h) with the trace's own timestamps; it
+// knows nothing of machines, virtualisation or other traces. Damage is reported to the IssueLog,
+// counted and stepped over; it ends neither the trace nor other streams. Lost events travel in the
+// stream as Events of kind kLoss.
 //
-// Ownership: the caller owns Trace and cursors; a cursor must not outlive its Trace. Threads: a const
-// Trace may be used from several threads; one cursor belongs to one thread at a time.
+// Ownership: the caller owns Trace and cursors; a cursor must not outlive its Trace. Threads: a
+// const Trace may be used from several threads; one cursor belongs to one thread at a time.
 
 #include <cstdint>
 #include <memory>
@@ -36,8 +36,8 @@ struct ClockInfo {
   Unit unit = Unit::kNanoseconds;
   std::optional<double> ticks_per_second;  ///< stated by the file, for kTicks
   bool epoch = false;                      ///< own times are ns since 1970-01-01 UTC
-  /// Added to the reference's converted own time to reach the Unix epoch, where the file says it apart
-  /// from the time stamps (trace.dat's date offset); 0 when `epoch` already holds.
+  /// Added to the reference's converted own time to reach the Unix epoch, where the file says it
+  /// apart from the time stamps (trace.dat's date offset); 0 when `epoch` already holds.
   std::int64_t epoch_offset_ns = 0;
   std::string uuid;  ///< LTTng: the kernel's boot id
 };
@@ -73,20 +73,20 @@ struct ThreadName {
 
 struct TraceInfo {
   std::string path;
-  std::string format;        ///< "ctf", "trace.dat", "perf.data" (contract)
-  std::string format_detail; ///< "CTF 1.8", "trace.dat v7, zstd"
-  std::string machine_name;  ///< LTTng hostname, trace.dat UNAME's node name; may be empty
-  std::string tracer;        ///< "lttng-modules 2.13.9", "trace-cmd 3.1.6"; may be empty
-  std::string kernel;        ///< kernel release; may be empty
+  std::string format;         ///< "ctf", "trace.dat", "perf.data" (contract)
+  std::string format_detail;  ///< "CTF 1.8", "trace.dat v7, zstd"
+  std::string machine_name;   ///< LTTng hostname, trace.dat UNAME's node name; may be empty
+  std::string tracer;         ///< "lttng-modules 2.13.9", "trace-cmd 3.1.6"; may be empty
+  std::string kernel;         ///< kernel release; may be empty
   std::uint64_t trace_id = 0;
-  bool is_kernel = false;    ///< a kernel trace (domain kernel, ftrace)
+  bool is_kernel = false;  ///< a kernel trace (domain kernel, ftrace)
   std::uint32_t cpu_count = 0;
   ClockInfo clock;
   std::optional<TimeShift> time_shift;
   std::vector<GuestLink> guests;
-  std::vector<ThreadName> thread_names;          ///< saved command lines
-  std::optional<std::uint64_t> lost_events;      ///< the tracer's own total, where it keeps one
-  std::vector<std::string> buffers;              ///< names of ftrace instances, "" = top
+  std::vector<ThreadName> thread_names;      ///< saved command lines
+  std::optional<std::uint64_t> lost_events;  ///< the tracer's own total, where it keeps one
+  std::vector<std::string> buffers;          ///< names of ftrace instances, "" = top
 };
 
 /// One event type of the trace.
@@ -102,8 +102,8 @@ struct EventTypeInfo {
 struct StreamInfo {
   std::string place;  ///< file name, with the CPU for trace.dat: "host.dat cpu 2"
   std::uint32_t cpu = model::kNoCpu;
-  std::uint32_t buffer = 0;  ///< index into TraceInfo::buffers
-  std::uint64_t bytes = 0;   ///< for progress
+  std::uint32_t buffer = 0;      ///< index into TraceInfo::buffers
+  std::uint64_t bytes = 0;       ///< for progress
   std::optional<OwnTime> first;  ///< bounds where packet or page headers tell them cheaply
   std::optional<OwnTime> last;
 };
@@ -120,21 +120,22 @@ class StreamCursor {
  public:
   virtual ~StreamCursor() = default;
 
-  /// Decodes the next run of events, in the stream's order, into an internal buffer. The span (and the
-  /// texts inside) is valid until the next call. Empty: end of stream. Never fails on bad bytes: those
-  /// are reported and stepped over; an error means that the stream cannot be read any further (I/O).
+  /// Decodes the next run of events, in the stream's order, into an internal buffer. The span (and
+  /// the texts inside) is valid until the next call. Empty: end of stream. Never fails on bad
+  /// bytes: those are reported and stepped over; an error means that the stream cannot be read any
+  /// further (I/O).
   [[nodiscard]] virtual Result<std::span<const model::Event>> next() = 0;
 
-  /// Positions the cursor so that the next events include all with own >= time and as few earlier ones
-  /// as the format's index allows (a packet or page, or a part of one).
+  /// Positions the cursor so that the next events include all with own >= time and as few earlier
+  /// ones as the format's index allows (a packet or page, or a part of one).
   [[nodiscard]] virtual Status seek(OwnTime time) = 0;
 
   /// Bytes of the stream consumed so far, for progress.
   [[nodiscard]] virtual std::uint64_t bytes_done() const = 0;
 
-  /// Appends the fields of an event of the current run as one JSON object: names without CTF's leading
-  /// underscore, nested structures as objects, enumerations as their label, text escaped. Stream and
-  /// event contexts follow the payload's own fields. kLoss: {"lost":N} or {}.
+  /// Appends the fields of an event of the current run as one JSON object: names without CTF's
+  /// leading underscore, nested structures as objects, enumerations as their label, text escaped.
+  /// Stream and event contexts follow the payload's own fields. kLoss: {"lost":N} or {}.
   virtual void fields_json(const model::Event& event, std::string& out) const = 0;
 };
 

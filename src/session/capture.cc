@@ -21,8 +21,8 @@ std::int32_t id_of(const Json& object, const char* key) {
   return value < 0 || value > INT32_MAX ? -1 : static_cast<std::int32_t>(value);
 }
 
-/// Offsets are signed or written as unsigned 64-bit; both mean the same modulo 2^64. Some tools write
-/// them as text, because JSON readers lose digits.
+/// Offsets are signed or written as unsigned 64-bit; both mean the same modulo 2^64. Some tools
+/// write them as text, because JSON readers lose digits.
 std::optional<std::int64_t> offset_of(const Json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end()) return std::nullopt;

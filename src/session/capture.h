@@ -1,6 +1,6 @@
 #pragma once
-// capture.json: the snapshot that says what belongs to whom (design.md 5). Unknown keys are ignored,
-// missing ones are unknown; a broken file is an error that names the place.
+// capture.json: the snapshot that says what belongs to whom (design.md 5). Unknown keys are
+// ignored, missing ones are unknown; a broken file is an error that names the place.
 //
 // Ownership: plain data. Threads: values.
 
@@ -17,7 +17,8 @@ namespace vs::session {
 struct CaptureVcpu {
   std::int32_t id = -1;
   std::int32_t tid = -1;
-  std::optional<std::int64_t> tsc_offset_begin;  ///< guest = (host * ratio >> frac) + offset, modulo 2^64
+  std::optional<std::int64_t>
+      tsc_offset_begin;  ///< guest = (host * ratio >> frac) + offset, modulo 2^64
   std::optional<std::int64_t> tsc_offset_end;
   std::optional<std::uint64_t> tsc_ratio;
   std::optional<std::uint32_t> tsc_frac_bits;

@@ -41,7 +41,8 @@ Result<std::unique_ptr<EventScan>> EventScan::open(std::vector<ScanTrace> traces
   for (std::uint32_t t = 0; t < traces.size(); ++t) {
     const reader::Trace& trace = *traces[t].trace;
     wanted[t] = wanted_types(trace, request.names);
-    if (!request.names.empty() && std::find(wanted[t].begin(), wanted[t].end(), true) == wanted[t].end()) {
+    if (!request.names.empty() &&
+        std::find(wanted[t].begin(), wanted[t].end(), true) == wanted[t].end()) {
       continue;
     }
     const reader::StreamRequest stream_request{kinds_of(trace, wanted[t]), false};

@@ -28,9 +28,9 @@ struct ScanTrace {
 
 struct ScanRequest {
   HostTime from = kHostTimeMin;
-  HostTime to = kHostTimeMax;       ///< exclusive
+  HostTime to = kHostTimeMax;  ///< exclusive
   std::optional<std::uint32_t> cpu;
-  std::vector<std::string> names;   ///< empty = all
+  std::vector<std::string> names;  ///< empty = all
 };
 
 struct ScanItem {

@@ -11,8 +11,8 @@ namespace {
 using model::Machine;
 using model::MachineIndex;
 
-/// "twovms/host.dat" -> "host"; a CTF trace is a folder, "host/kernel" -> "kernel" is no name, so the
-/// caller gives the part that tells traces apart.
+/// "twovms/host.dat" -> "host"; a CTF trace is a folder, "host/kernel" -> "kernel" is no name, so
+/// the caller gives the part that tells traces apart.
 std::string stem(const std::string& file_name) {
   const std::size_t dot = file_name.rfind('.');
   return dot == std::string::npos || dot == 0 ? file_name : file_name.substr(0, dot);
@@ -84,8 +84,10 @@ class Builder {
     }
     Machine machine;
     machine.name = unique_name(name_of_trace(trace, ""));
-    machine.kind = traces_[trace].forced_guest.empty() ? model::MachineKind::kHost : model::MachineKind::kVm;
-    if (const CaptureMachine* captured_machine = captured(trace)) machine.uuid = captured_machine->uuid;
+    machine.kind =
+        traces_[trace].forced_guest.empty() ? model::MachineKind::kHost : model::MachineKind::kVm;
+    if (const CaptureMachine* captured_machine = captured(trace))
+      machine.uuid = captured_machine->uuid;
     take_trace(machine, trace);
     out_.machine_of_trace[trace] = static_cast<MachineIndex>(out_.experiment.machines.size());
     out_.experiment.machines.push_back(std::move(machine));
@@ -117,14 +119,18 @@ class Builder {
   }
 
   void add_vm(std::size_t host, const model::FoundVm& vm, std::size_t guest) {
-    const CaptureMachine* captured_vm = guest != kNoTrace ? captured(guest) : captured_by_pid(vm.vmm_pid);
+    const CaptureMachine* captured_vm =
+        guest != kNoTrace ? captured(guest) : captured_by_pid(vm.vmm_pid);
     Machine machine;
     machine.kind = model::MachineKind::kVm;
     machine.parent = out_.machine_of_trace[host];
     machine.vmm_pid = vm.vmm_pid;
     if (captured_vm != nullptr) machine.uuid = captured_vm->uuid;
-    const std::string known = !vm.name.empty() ? vm.name : captured_vm != nullptr ? captured_vm->name : "";
-    machine.name = unique_name(guest != kNoTrace ? name_of_trace(guest, known) : name_of_vm(vm, known));
+    const std::string known = !vm.name.empty()         ? vm.name
+                              : captured_vm != nullptr ? captured_vm->name
+                                                       : "";
+    machine.name =
+        unique_name(guest != kNoTrace ? name_of_trace(guest, known) : name_of_vm(vm, known));
     if (guest != kNoTrace) {
       take_trace(machine, guest);
       out_.machine_of_trace[guest] = static_cast<MachineIndex>(out_.experiment.machines.size());

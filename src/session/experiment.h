@@ -1,6 +1,7 @@
 #pragma once
-// Builds the experiment's machines from what the first pass found and the join decided: which trace is
-// which machine, what machines are called (design.md 4, rule for `machine`), which VMs have no trace.
+// Builds the experiment's machines from what the first pass found and the join decided: which trace
+// is which machine, what machines are called (design.md 4, rule for `machine`), which VMs have no
+// trace.
 //
 // Pure functions; no I/O. Threads: values.
 

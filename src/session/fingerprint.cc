@@ -36,7 +36,8 @@ class Hash {
 };
 
 Status add_range(const os::File& file, std::uint64_t begin, std::uint64_t size, Hash& hash) {
-  std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(size, kBufferBytes)));
+  std::vector<std::byte> buffer(
+      static_cast<std::size_t>(std::min<std::uint64_t>(size, kBufferBytes)));
   while (size > 0) {
     const std::size_t want = static_cast<std::size_t>(std::min<std::uint64_t>(size, buffer.size()));
     VS_ASSIGN(const std::size_t got, file.read_at(begin, std::span(buffer).first(want)));
@@ -48,7 +49,8 @@ Status add_range(const os::File& file, std::uint64_t begin, std::uint64_t size, 
   return {};
 }
 
-Status add_file(os::FileSystem& files, const std::string& path, const os::FileStat& stat, Hash& hash) {
+Status add_file(os::FileSystem& files, const std::string& path, const os::FileStat& stat,
+                Hash& hash) {
   hash.add(path);
   hash.add(stat.size);
   hash.add(static_cast<std::uint64_t>(stat.modified_ns));

@@ -1,6 +1,6 @@
 #pragma once
-// What the user named on the command line, resolved to traces: files, CTF folders, folders of several
-// traces, capture folders (design.md 3). The registry of readers is here and nowhere else.
+// What the user named on the command line, resolved to traces: files, CTF folders, folders of
+// several traces, capture folders (design.md 3). The registry of readers is here and nowhere else.
 //
 // Errors are the user's (kBadUse, kNotFound) or say why a named thing is no trace.
 
@@ -19,10 +19,10 @@ namespace vs::session {
 
 /// One trace to open.
 struct Input {
-  std::string path;                        ///< file or CTF folder
+  std::string path;  ///< file or CTF folder
   const reader::Format* format = nullptr;
-  bool forced_host = false;                ///< --host
-  std::string forced_guest;                ///< --guest NAME=: the VM's name; empty otherwise
+  bool forced_host = false;                    ///< --host
+  std::string forced_guest;                    ///< --guest NAME=: the VM's name; empty otherwise
   std::optional<std::size_t> capture_machine;  ///< index into Inputs::capture
 };
 

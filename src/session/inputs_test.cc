@@ -22,17 +22,22 @@ TEST(Inputs, SaysWhyAPathIsNoTrace) {
   files.put("x.ctf.tar.zst", "\x28\xb5\x2f\xfd");
   files.put("packed/host.ctf.tar.zst", "\x28\xb5\x2f\xfd");
   files.put("folder/readme", "hello");
-  EXPECT_EQ(error_of(files, {}), "no trace was named (name a CTF folder, a trace.dat or a capture folder)");
-  EXPECT_EQ(error_of(files, {{"nowhere"}, {}, {}}), "nowhere: cannot open: No such file or directory");
-  EXPECT_EQ(error_of(files, {{"notes.txt"}, {}, {}}),
-            "notes.txt: this is no trace that virtscope reads (CTF 1.8 folders and trace.dat files are "
-            "read)");
+  EXPECT_EQ(error_of(files, {}),
+            "no trace was named (name a CTF folder, a trace.dat or a capture folder)");
+  EXPECT_EQ(error_of(files, {{"nowhere"}, {}, {}}),
+            "nowhere: cannot open: No such file or directory");
+  EXPECT_EQ(
+      error_of(files, {{"notes.txt"}, {}, {}}),
+      "notes.txt: this is no trace that virtscope reads (CTF 1.8 folders and trace.dat files are "
+      "read)");
   EXPECT_EQ(error_of(files, {{"empty.dat"}, {}, {}}), "empty.dat: the file is empty");
-  EXPECT_EQ(error_of(files, {{"x.ctf.tar.zst"}, {}, {}}),
-            "x.ctf.tar.zst: this is a packed trace (unpack it first: mkdir trace && tar -C trace -xf "
-            "x.ctf.tar.zst)");
-  EXPECT_EQ(error_of(files, {{"packed"}, {}, {}}),
-            "packed: no trace in this folder (it holds packed traces: unpack them first with tar -xf)");
+  EXPECT_EQ(
+      error_of(files, {{"x.ctf.tar.zst"}, {}, {}}),
+      "x.ctf.tar.zst: this is a packed trace (unpack it first: mkdir trace && tar -C trace -xf "
+      "x.ctf.tar.zst)");
+  EXPECT_EQ(
+      error_of(files, {{"packed"}, {}, {}}),
+      "packed: no trace in this folder (it holds packed traces: unpack them first with tar -xf)");
   EXPECT_EQ(error_of(files, {{"folder"}, {}, {}}),
             "folder: no trace in this folder (a CTF trace is a folder with a file named metadata)");
 }
@@ -41,8 +46,7 @@ TEST(Inputs, FindsTheTracesOfAFolderAndNamesRolesOnce) {
   os::MemoryFiles files;
   files.put("cap/host/kernel/metadata", kTsdl);
   files.put("cap/vm1/kernel/metadata", kTsdl);
-  const auto inputs =
-      resolve_inputs(files, {{"cap"}, {"cap/host"}, {{"web", "cap/vm1/kernel"}}});
+  const auto inputs = resolve_inputs(files, {{"cap"}, {"cap/host"}, {{"web", "cap/vm1/kernel"}}});
   ASSERT_TRUE(inputs.ok()) << inputs.error().to_string();
   ASSERT_EQ(inputs->traces.size(), 2U);
   EXPECT_TRUE(inputs->traces[0].forced_host);
@@ -51,8 +55,9 @@ TEST(Inputs, FindsTheTracesOfAFolderAndNamesRolesOnce) {
 
 TEST(Inputs, ACaptureSaysWhatBelongsToWhom) {
   os::MemoryFiles files;
-  files.put("cap/capture.json",
-            R"({"version":1,"future":[],"machines":[{"name":"h","kind":"host","trace":"host","tsc_hz":2.3e9},
+  files.put(
+      "cap/capture.json",
+      R"({"version":1,"future":[],"machines":[{"name":"h","kind":"host","trace":"host","tsc_hz":2.3e9},
                 {"name":"vm1","kind":"vm","parent":"h","vmm_pid":168,"vcpus":[{"id":0,"tid":180,
                 "tsc_offset_begin":18446744046126865919,"tsc_offset_end":"-27582685697"}]}]})");
   files.put("cap/host/metadata", kTsdl);
@@ -92,7 +97,8 @@ TEST(Capture, RefusesWhatItCannotTrust) {
 
 TEST(Capture, MissingAndWronglyTypedValuesAreUnknown) {
   const auto capture = parse_capture(
-      as_bytes(R"({"version":1,"machines":[{"name":3,"vmm_pid":"x","tsc_hz":-1,"vcpus":[{"id":1e3},7]}]})"),
+      as_bytes(
+          R"({"version":1,"machines":[{"name":3,"vmm_pid":"x","tsc_hz":-1,"vcpus":[{"id":1e3},7]}]})"),
       "c");
   ASSERT_TRUE(capture.ok());
   const CaptureMachine& machine = capture->machines.at(0);

@@ -51,7 +51,9 @@ std::size_t group_of(const model::Experiment& experiment, MachineIndex machine) 
 /// Numbers of raw_syscalls mean x86-64 calls only where the trace shows that kernel.
 analysis::kernel::SyscallTable syscall_table(const reader::Trace& trace) {
   const reader::TraceInfo& info = trace.info();
-  const auto has = [&info](std::string_view part) { return info.kernel.find(part) != std::string::npos; };
+  const auto has = [&info](std::string_view part) {
+    return info.kernel.find(part) != std::string::npos;
+  };
   const bool x86 = info.clock.name == "x86-tsc" || has("amd64") || has("x86_64") ||
                    std::any_of(trace.event_types().begin(), trace.event_types().end(),
                                [](const reader::EventTypeInfo& type) {
@@ -74,7 +76,8 @@ class Flow final : public analysis::fused::EffectiveSink {
     runs_.reserve(machines.size());
     for (const MachineIndex machine : machines) add_machine(machine);
     std::sort(by_end_.begin(), by_end_.end(), [this](std::size_t a, std::size_t b) {
-      return runs_[a].end != runs_[b].end ? runs_[a].end < runs_[b].end : runs_[a].index > runs_[b].index;
+      return runs_[a].end != runs_[b].end ? runs_[a].end < runs_[b].end
+                                          : runs_[a].index > runs_[b].index;
     });
   }
 
@@ -225,8 +228,8 @@ class Flow final : public analysis::fused::EffectiveSink {
   void forget_guest(const MachineRun& run) {
     for (const model::Vcpu& vcpu : experiment_.machines[run.index].vcpus) {
       if (vcpu.guest_cpu < 0) continue;
-      fusion_.cpu_observer(run.index).on_cpu_change(run.end, static_cast<std::uint32_t>(vcpu.guest_cpu),
-                                                    analysis::kernel::CpuView{});
+      fusion_.cpu_observer(run.index).on_cpu_change(
+          run.end, static_cast<std::uint32_t>(vcpu.guest_cpu), analysis::kernel::CpuView{});
     }
   }
 

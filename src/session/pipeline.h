@@ -1,12 +1,13 @@
 #pragma once
-// The second pass: every machine's events in host-time order through the kernel states, the vCPU states,
-// the exits and the fusion, into an IntervalSink.
+// The second pass: every machine's events in host-time order through the kernel states, the vCPU
+// states, the exits and the fusion, into an IntervalSink.
 //
-// Machines whose clocks are joined are merged into one flow; a machine that could not be placed is run
-// on its own, without fusion. Per machine the order of calls is: kernel state, then vCPU states (a host),
-// which tell the joins above them what changed.
+// Machines whose clocks are joined are merged into one flow; a machine that could not be placed is
+// run on its own, without fusion. Per machine the order of calls is: kernel state, then vCPU states
+// (a host), which tell the joins above them what changed.
 //
-// Threads: one. Memory: the states of what exists plus one batch per stream; nothing grows with time.
+// Threads: one. Memory: the states of what exists plus one batch per stream; nothing grows with
+// time.
 
 #include <cstdint>
 #include <string>

@@ -12,10 +12,10 @@
 
 namespace vs::session {
 
-/// Told at most a few times a second per thread; called from worker threads, one at a time per phase
-/// step: the callee locks what it shares.
-using ProgressCallback =
-    std::function<void(std::string_view phase, std::uint64_t done_bytes, std::uint64_t total_bytes)>;
+/// Told at most a few times a second per thread; called from worker threads, one at a time per
+/// phase step: the callee locks what it shares.
+using ProgressCallback = std::function<void(std::string_view phase, std::uint64_t done_bytes,
+                                            std::uint64_t total_bytes)>;
 
 class Progress {
  public:

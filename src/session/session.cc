@@ -26,7 +26,8 @@ std::string short_place(const std::string& path) {
   return deeper ? os::join_path(os::base_name(folder), last) : std::string(last);
 }
 
-/// For a CTF trace the folder "kernel" (or "64-bit" and the like) says nothing: the name is one higher.
+/// For a CTF trace the folder "kernel" (or "64-bit" and the like) says nothing: the name is one
+/// higher.
 std::string naming_part(const Input& input) {
   std::string_view path = input.path;
   while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
@@ -79,8 +80,8 @@ Status Session::open_traces() {
 
 namespace {
 
-/// The VMs of the machine that this trace is, by the capture's snapshot. A capture that does not name
-/// parents has one host.
+/// The VMs of the machine that this trace is, by the capture's snapshot. A capture that does not
+/// name parents has one host.
 std::vector<analysis::vcpu::VmHint> vm_hints(const std::optional<Capture>& capture,
                                              const Input& input) {
   std::vector<analysis::vcpu::VmHint> hints;
@@ -232,9 +233,9 @@ Status Session::analyse() {
     if (stored.ok() && stored.value()->meta(kFingerprintKey) == key) {
       history_ = std::move(stored).value();
     } else if (stored.ok() || stored.error().code != ErrorCode::kNotFound) {
-      issues_.add({model::IssueCode::kHistoryRebuilt, "", path, 1,
-                   stored.ok() ? "the stored history is of other input or options"
-                               : stored.error().what});
+      issues_.add(
+          {model::IssueCode::kHistoryRebuilt, "", path, 1,
+           stored.ok() ? "the stored history is of other input or options" : stored.error().what});
     }
   }
   if (!history_) VS_TRY(build_history(key));
@@ -289,7 +290,8 @@ const model::SmallTable& Session::small_table(model::TableId table) const {
   if (table == model::TableId::kIssue) {
     std::vector<LocatedIssue> located;
     for (std::size_t t = 0; t < traces_.size(); ++t) {
-      for (model::Issue& issue : traces_[t].issues->rows()) located.push_back({std::move(issue), t});
+      for (model::Issue& issue : traces_[t].issues->rows())
+        located.push_back({std::move(issue), t});
     }
     for (model::Issue& issue : issues_.rows()) {
       std::optional<std::size_t> trace;
@@ -327,7 +329,8 @@ Result<std::unique_ptr<EventScan>> Session::events(const EventRequest& request) 
     if (request.trace && *request.trace != t) continue;
     const model::MachineIndex machine = traces_[t].machine;
     const bool known = machine != model::kNoMachine;
-    if (request.machine && (!known || experiment_.machines[machine].name != *request.machine)) continue;
+    if (request.machine && (!known || experiment_.machines[machine].name != *request.machine))
+      continue;
     const bool guest = known && experiment_.machines[machine].kind == model::MachineKind::kVm;
     scanned.push_back({traces_[t].trace.get(), &joined_.traces[t].clock, t, guest});
   }

@@ -1,12 +1,12 @@
 #pragma once
-// Session: an opened experiment, and the only place where readers, clocks, analyses and the history are
-// wired together (design.md 2, floor 7).
+// Session: an opened experiment, and the only place where readers, clocks, analyses and the history
+// are wired together (design.md 2, floor 7).
 //
 // Work happens in stages, each done once and only when something needs it:
 //   open()     resolves the paths and opens the readers (metadata only)
-//   survey()   first pass, traces in parallel: what is in there, VMs, initial states, clock evidence
-//   join()     clock maps, hosts and guests, the machines of the experiment
-//   analyse()  second pass in host-time order into a history, or a stored history that still holds
+//   survey()   first pass, traces in parallel: what is in there, VMs, initial states, clock
+//   evidence join()     clock maps, hosts and guests, the machines of the experiment analyse()
+//   second pass in host-time order into a history, or a stored history that still holds
 //
 // Ownership: owns traces, maps and history; everything returned by reference lives as long as the
 // session. Threads: one caller at a time; survey() uses up to `jobs` threads inside.
@@ -49,8 +49,8 @@ struct OpenTrace {
   Input input;
   std::string place;  ///< short name in issues: the path's last parts
   std::unique_ptr<reader::Trace> trace;
-  std::unique_ptr<model::IssueLog> issues;  ///< of opening and the first pass
-  TraceSurvey survey;                  ///< after Session::survey()
+  std::unique_ptr<model::IssueLog> issues;          ///< of opening and the first pass
+  TraceSurvey survey;                               ///< after Session::survey()
   model::MachineIndex machine = model::kNoMachine;  ///< after join()
 };
 

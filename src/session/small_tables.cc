@@ -23,7 +23,9 @@ const model::Machine* machine_of(const TableInput& input, const TableTrace& trac
   return trace.machine == model::kNoMachine ? nullptr : &input.experiment->machines[trace.machine];
 }
 
-Cell name_of(const model::Machine* machine) { return machine == nullptr ? Cell{} : text(machine->name); }
+Cell name_of(const model::Machine* machine) {
+  return machine == nullptr ? Cell{} : text(machine->name);
+}
 
 Cell host_time(const TableInput& input, std::size_t trace, std::optional<OwnTime> own) {
   return own ? integer(input.joined->traces[trace].clock.to_host(*own).ns) : Cell{};
@@ -42,9 +44,11 @@ Extent clip(const model::ClockSegment& segment, const TraceSurvey& survey, bool 
 }
 
 /// The trace's own timestamp in ns: ticks are converted with the segment's rate (design.md 5).
-std::int64_t own_ns(const reader::ClockInfo& clock, const model::ClockSegment& segment, OwnTime own) {
+std::int64_t own_ns(const reader::ClockInfo& clock, const model::ClockSegment& segment,
+                    OwnTime own) {
   if (clock.unit == reader::ClockInfo::Unit::kNanoseconds) return own.value;
-  return static_cast<std::int64_t>((static_cast<Int128>(own.value) * segment.rate) >> model::kRateShift);
+  return static_cast<std::int64_t>((static_cast<Int128>(own.value) * segment.rate) >>
+                                   model::kRateShift);
 }
 
 Row clock_row(const TableInput& input, std::size_t t, std::size_t s) {
@@ -84,7 +88,8 @@ std::optional<std::uint64_t> lost_events(const reader::TraceInfo& info, const Tr
     total += *window.lost;
   }
   if (info.lost_events) return std::max(*info.lost_events, total);
-  // LTTng counts in every packet, so no window means no loss; a trace.dat without statistics is silent.
+  // LTTng counts in every packet, so no window means no loss; a trace.dat without statistics is
+  // silent.
   if (info.format == "ctf" || !survey.losses.empty()) return total;
   return std::nullopt;
 }
@@ -160,11 +165,13 @@ SmallTable loss_table(const TableInput& input) {
     const TableTrace& trace = input.traces[t];
     for (const LossWindow& window : trace.survey->losses) {
       const HostTime begin = input.joined->traces[t].clock.to_host(window.begin);
-      const HostTime end = input.joined->traces[t].clock.to_host(std::max(window.end, window.begin));
-      table.rows.push_back({integer(static_cast<std::int64_t>(t)), name_of(machine_of(input, trace)),
-                            window.cpu == model::kNoCpu ? Cell{} : integer(window.cpu),
-                            integer(begin.ns), integer(end - begin),
-                            window.lost ? integer(static_cast<std::int64_t>(*window.lost)) : Cell{}});
+      const HostTime end =
+          input.joined->traces[t].clock.to_host(std::max(window.end, window.begin));
+      table.rows.push_back(
+          {integer(static_cast<std::int64_t>(t)), name_of(machine_of(input, trace)),
+           window.cpu == model::kNoCpu ? Cell{} : integer(window.cpu), integer(begin.ns),
+           integer(end - begin),
+           window.lost ? integer(static_cast<std::int64_t>(*window.lost)) : Cell{}});
     }
   }
   return table;
@@ -191,10 +198,11 @@ SmallTable issue_table(const std::vector<LocatedIssue>& issues) {
   for (const LocatedIssue& located : issues) {
     const model::Issue& issue = located.issue;
     const model::IssueSpec& spec = model::spec_of(issue.code);
-    table.rows.push_back({text(model::name_of(spec.severity)), text(spec.origin), text(spec.name),
-                          located.trace ? integer(static_cast<std::int64_t>(*located.trace)) : Cell{},
-                          text(issue.place), integer(static_cast<std::int64_t>(issue.count)),
-                          text(issue.message), text(spec.advice)});
+    table.rows.push_back(
+        {text(model::name_of(spec.severity)), text(spec.origin), text(spec.name),
+         located.trace ? integer(static_cast<std::int64_t>(*located.trace)) : Cell{},
+         text(issue.place), integer(static_cast<std::int64_t>(issue.count)), text(issue.message),
+         text(spec.advice)});
   }
   return table;
 }

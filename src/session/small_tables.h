@@ -1,6 +1,6 @@
 #pragma once
-// The small SQL tables that the first pass and the join fill (design.md 4): trace, machine, clock_sync,
-// loss, vcpu, issue. `thread` and `container` come from the analyses.
+// The small SQL tables that the first pass and the join fill (design.md 4): trace, machine,
+// clock_sync, loss, vcpu, issue. `thread` and `container` come from the analyses.
 //
 // Pure functions over what the session holds. Threads: values.
 
@@ -41,8 +41,8 @@ struct LocatedIssue {
 };
 [[nodiscard]] model::SmallTable issue_table(const std::vector<LocatedIssue>& issues);
 
-/// Events that the tracer says it dropped: its own total, else the sum over the loss windows; nothing
-/// when some window has no number, or when the tracer keeps no count at all.
+/// Events that the tracer says it dropped: its own total, else the sum over the loss windows;
+/// nothing when some window has no number, or when the tracer keeps no count at all.
 [[nodiscard]] std::optional<std::uint64_t> lost_events(const reader::TraceInfo& info,
                                                        const TraceSurvey& survey);
 

@@ -89,8 +89,8 @@ void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Dis
 }  // namespace
 
 Result<TraceSurvey> survey_trace(const reader::Trace& trace,
-                                 std::vector<analysis::vcpu::VmHint> hints,
-                                 model::IssueLog& issues, Progress& progress) {
+                                 std::vector<analysis::vcpu::VmHint> hints, model::IssueLog& issues,
+                                 Progress& progress) {
   TraceSurvey out;
   Counter counter(out, trace.event_types().size());
   analysis::kernel::InitialStateCollector initial;

@@ -1,8 +1,8 @@
 #pragma once
 // The first pass over a trace, stream by stream and without any order between streams: what is in
-// there, what was true when it began, which VMs it shows and what it says about clocks. Everything that
-// needs the global order comes later and starts from this, so that the first part of a trace is never
-// dark (trace-compass.md 12.7).
+// there, what was true when it began, which VMs it shows and what it says about clocks. Everything
+// that needs the global order comes later and starts from this, so that the first part of a trace
+// is never dark (trace-compass.md 12.7).
 //
 // Memory: per thread, CPU and event type; clock evidence is capped by its gatherers.
 // Threads: one call works on one trace in the calling thread.
@@ -43,16 +43,16 @@ struct TraceSurvey {
   std::optional<OwnTime> begin;
   std::optional<OwnTime> end;
   std::vector<LossWindow> losses;
-  std::vector<StreamCount> streams;           ///< by Trace::streams()
-  model::KindSet kinds;                       ///< kinds that occur
+  std::vector<StreamCount> streams;  ///< by Trace::streams()
+  model::KindSet kinds;              ///< kinds that occur
   analysis::kernel::InitialState initial;
   std::vector<model::FoundVm> vms;
   model::TraceEvidence evidence;
-  std::uint32_t time_reversals = 0;           ///< streams in which time goes back
+  std::uint32_t time_reversals = 0;  ///< streams in which time goes back
 };
 
-/// `hints`: what a snapshot says about the VMs of this trace's machine; the file's own guest list is
-/// added.
+/// `hints`: what a snapshot says about the VMs of this trace's machine; the file's own guest list
+/// is added.
 [[nodiscard]] Result<TraceSurvey> survey_trace(const reader::Trace& trace,
                                                std::vector<analysis::vcpu::VmHint> hints,
                                                model::IssueLog& issues, Progress& progress);

@@ -12,9 +12,9 @@ namespace vs::analysis::kernel {
 
 struct CpuView {
   model::PcpuState state = model::PcpuState::kUnknown;
-  std::int32_t tid = -1;                   ///< current thread; 0 = idle, -1 = unknown
-  model::StringId comm = model::kNull;     ///< its name, kNull when unknown
-  std::int64_t container = model::kNull;   ///< its pid-namespace inode when not the initial one
+  std::int32_t tid = -1;                  ///< current thread; 0 = idle, -1 = unknown
+  model::StringId comm = model::kNull;    ///< its name, kNull when unknown
+  std::int64_t container = model::kNull;  ///< its pid-namespace inode when not the initial one
   bool lossy = false;
 
   friend bool operator==(const CpuView&, const CpuView&) = default;

@@ -24,7 +24,7 @@ class Passes : public CpuObserver {
   };
 
   explicit Passes(std::vector<model::Event> events,
-               MachineState::Options options = {.machine_name = "m"})
+                  MachineState::Options options = {.machine_name = "m"})
       : events_(std::move(events)), machine_(std::move(options), collect(events_), sink_, this) {}
 
   /// The second pass over all events; losses are converted.

@@ -116,8 +116,9 @@ void MachineState::Impl::switch_out(Cpu& cpu, std::int32_t tid, const model::Eve
   const bool stays_queued = state == ThreadState::kPreempted;
   const PendingWake pending = thread.pending;
   take_off(thread, state, stays_queued ? std::int64_t{cpu.index} : kNull);
-  // Woken on its way out (try_to_wake_up waits for the switch): from here on it waits for a CPU. Only
-  // where wakeups are recorded is a waking that did not stop the thread told from one that did.
+  // Woken on its way out (try_to_wake_up waits for the switch): from here on it waits for a CPU.
+  // Only where wakeups are recorded is a waking that did not stop the thread told from one that
+  // did.
   if (state == ThreadState::kBlocked && pending.valid && initial_.has_wakeup) {
     thread.pending.valid = false;
     wake(thread, {pending.waker_tid, pending.cause}, std::int64_t{cpu.index});

@@ -61,8 +61,7 @@ TEST(MachineState, WakingThatOvertakesTheSwitchOutKeepsItsWaker) {
               sched_switch({.own = 10, .cpu = 0}, {.prev_tid = 7, .prev_state = 1, .next_tid = 0}),
               sched_wakeup({.own = 12, .cpu = 1, .tid = 9}, {.tid = 7, .target_cpu = 0})});
   run.all().finish(20);
-  EXPECT_THAT(run.thread(7),
-              ElementsAre("5-10 user@0", "10-20 runnable@0 by 9"));
+  EXPECT_THAT(run.thread(7), ElementsAre("5-10 user@0", "10-20 runnable@0 by 9"));
 }
 
 TEST(MachineState, WakingOfARunningThreadThatStaysHasNoEffect) {
