@@ -200,6 +200,17 @@ Status FaultyOutputs::step(std::string_view what) {
   return io_error("call " + std::to_string(call), what, call % 2 == 0 ? EIO : ENOSPC);
 }
 
+Status make_folders(const std::string& path) {
+  for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    const std::string part = path.substr(0, end);
+    if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
+      return Error{ErrorCode::kIo, std::string("cannot create the folder: ") + std::strerror(errno),
+                   part, ""};
+    }
+    if (end == std::string::npos) return {};
+  }
+}
+
 Result<std::unique_ptr<OutputFile>> FaultyOutputs::create(const std::string& path) {
   VS_TRY(step("create"));
   VS_ASSIGN(auto inner, inner_.create(path));

@@ -46,6 +46,9 @@ class Outputs {
 /// The real ones. One for the process, never destroyed.
 [[nodiscard]] Outputs& real_outputs();
 
+/// Creates a folder and those above it, for the user alone (mode 0700), where they do not exist.
+[[nodiscard]] Status make_folders(const std::string& path);
+
 /// For tests: passes everything on, but the call number `fail_at` (counted from 0 over create,
 /// append, commit and reopen) fails, and with `for_ever` every later one too. A failing append
 /// writes half of its bytes first.

@@ -118,5 +118,17 @@ TEST(FaultyOutputs, FailsTheCallThatItIsTold) {
   }
 }
 
+TEST(MakeFolders, MakesAllOfThemAndSaysWhichItCannot) {
+  const std::string base = testing::TempDir() + "vs_folders_" + std::to_string(::getpid());
+  const std::string path = base + "/a/b";
+  EXPECT_TRUE(make_folders(path).ok());
+  EXPECT_TRUE(make_folders(path).ok());
+  EXPECT_TRUE(real_files().stat(path)->folder);
+  const Status bad = make_folders("/dev/null/x");
+  ASSERT_FALSE(bad.ok());
+  EXPECT_EQ(bad.error().where, "/dev/null/x");
+  for (const std::string& folder : {path, base + "/a", base}) ::rmdir(folder.c_str());
+}
+
 }  // namespace
 }  // namespace vs::os

@@ -100,6 +100,8 @@ TraceSummary trace_summary(const session::Session& session, std::size_t t) {
   for (std::size_t s = 0; s < open.survey.streams.size(); ++s) {
     out.streams.push_back(
         stream_summary(open.trace->streams()[s], open.survey.streams[s], open.survey));
+    // A tracer that keeps no count may have dropped events between windows, too.
+    if (!out.info.lost_events) out.streams.back().lost_events.reset();
   }
   out.begin = host_time(session, t, open.survey.begin);
   out.end = host_time(session, t, open.survey.end);

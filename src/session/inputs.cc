@@ -23,6 +23,14 @@ const reader::Format* format_of(os::FileSystem& files, const std::string& path) 
   return nullptr;
 }
 
+/// A folder is one trace when it holds the metadata itself, or the chunks of one rotated trace. (The
+/// reader's own probe looks deeper, and would take a folder of several traces for one.)
+const reader::Format* format_of_folder(os::FileSystem& files, const std::string& path) {
+  const bool trace = files.stat(os::join_path(path, "metadata")).ok() ||
+                     files.stat(os::join_path(path, "archives")).ok();
+  return trace ? format_of(files, path) : nullptr;
+}
+
 bool is_packed(std::string_view path) {
   constexpr std::array<std::string_view, 5> kEndings = {".tar.zst", ".tar.gz", ".tar.xz", ".tar",
                                                         ".zip"};
@@ -31,7 +39,7 @@ bool is_packed(std::string_view path) {
 }
 
 Error packed_error(const std::string& path) {
-  return Error{ErrorCode::kBadUse, "this is a packed trace", path,
+  return Error{ErrorCode::kUnsupported, "this is a packed trace", path,
                "unpack it first: mkdir trace && tar -C trace -xf " + path};
 }
 
@@ -43,7 +51,9 @@ void find_traces(os::FileSystem& files, const std::string& folder, int depth,
   for (const os::Entry& entry : entries.value()) {
     const std::string path = os::join_path(folder, entry.name);
     packed = packed || (!entry.folder && is_packed(entry.name));
-    if (const reader::Format* format = format_of(files, path)) {
+    const reader::Format* const format =
+        entry.folder ? format_of_folder(files, path) : format_of(files, path);
+    if (format != nullptr) {
       out.push_back(Input{path, format, false, "", std::nullopt});
     } else if (entry.folder && depth > 1) {
       find_traces(files, path, depth - 1, out, packed);
@@ -53,7 +63,9 @@ void find_traces(os::FileSystem& files, const std::string& folder, int depth,
 
 Result<std::vector<Input>> traces_at(os::FileSystem& files, const std::string& path) {
   VS_ASSIGN(const os::FileStat stat, files.stat(path));
-  if (const reader::Format* format = format_of(files, path)) {
+  const reader::Format* const format =
+      stat.folder ? format_of_folder(files, path) : format_of(files, path);
+  if (format != nullptr) {
     return std::vector<Input>{Input{path, format, false, "", std::nullopt}};
   }
   if (!stat.folder) {

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "history/writer.h"
+#include "os/write_file.h"
 #include "session/experiment.h"
 #include "session/fingerprint.h"
 #include "session/pipeline.h"
@@ -255,9 +256,14 @@ constexpr std::string_view kTemporaryFolder = "/tmp";
 Result<std::unique_ptr<history::Writer>> open_writer(const std::string& path, bool keep,
                                                      model::IssueLog& issues) {
   if (keep && !path.empty()) {
+    const std::size_t slash = path.rfind('/');
+    const Status folder = slash == std::string::npos || slash == 0
+                              ? Status{}
+                              : os::make_folders(path.substr(0, slash));
     auto writer = history::Writer::create(path);
     if (writer.ok()) return writer;
-    issues.add({model::IssueCode::kHistoryNotStored, "", path, 1, writer.error().to_string()});
+    const Error& why = folder.ok() ? writer.error() : folder.error();
+    issues.add({model::IssueCode::kHistoryNotStored, "", path, 1, why.to_string()});
   }
   return history::Writer::create_anonymous(std::string(kTemporaryFolder));
 }

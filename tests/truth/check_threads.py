@@ -34,6 +34,10 @@ def _program_sums(check, name, begin, end):
     sums = ", ".join(
         f"SUM(CASE WHEN state IN ({states}) THEN {inside} ELSE 0 END) AS {word}" for word, states in STATES.items()
     )
+    # What a thread was in when the trace began is recovered from what came later; raw sums do not know it.
+    sums = sums.replace("state IN ('runnable')",
+                        "state = 'runnable' AND ts > (SELECT MIN(begin_ts) FROM trace AS t"
+                        f" WHERE t.machine = '{name}')")
     rows = check.query(
         f"SELECT tid, COUNT(*) AS n, {sums} FROM thread_state WHERE machine = '{name}' AND ts < {end}"
         f" AND ts + dur > {begin} GROUP BY tid"

@@ -270,10 +270,7 @@ void V7Reader::scan() {
     // A section of size 0 was never finished; nothing was written after it.
     if (section->size == 0 && section->id == kFlyrecordSection) break;
     if (!fits) {
-      report_.add(IssueCode::kTruncatedFile, file_.size(),
-                  fmt::format("section {} at byte {} lacks {} of its {} bytes", section->id,
-                              section->header, section->size - (file_.size() - section->data),
-                              section->size));
+      report_cut(*section);
       break;
     }
     offset = section->data + section->size;
@@ -283,6 +280,29 @@ void V7Reader::scan() {
     const bool seen = std::find(seen_options_.begin(), seen_options_.end(), section.header) !=
                       seen_options_.end();
     if (section.id == option::kDone && !seen) (void)read_options(section);
+  }
+}
+
+void V7Reader::report_cut(const Section& section) {
+  report_.add(IssueCode::kTruncatedFile, file_.size(),
+              fmt::format("section {} at byte {} lacks {} of its {} bytes", section.id,
+                          section.header, section.size - (file_.size() - section.data),
+                          section.size));
+}
+
+/// The last sections hold names that nothing above may need, so a cut there shows only here.
+void V7Reader::check_end() {
+  std::uint64_t offset = out_.header.end;
+  while (offset < file_.size()) {
+    const auto section = section_at(offset);
+    if (!section.ok()) {
+      if (section.error().code != ErrorCode::kTruncated) return;
+      report_.add(IssueCode::kTruncatedFile, offset, section.error().what);
+      return;
+    }
+    if (section->size == 0) return;
+    if (section->size > file_.size() - section->data) return report_cut(*section);
+    offset = section->data + section->size;
   }
 }
 
@@ -335,6 +355,7 @@ void V7Reader::read() {
   const bool whole = follow_chain();
   const bool searched = whole && !buffer_lost_ && out_.buffers.empty();
   if (!whole || buffer_lost_ || searched) scan();
+  if (!scanned_) check_end();
   if (searched && !out_.buffers.empty()) {
     report_.add(
         IssueCode::kMissingIndex, out_.header.options_offset,

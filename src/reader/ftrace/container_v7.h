@@ -49,6 +49,8 @@ class V7Reader {
   void take_buffer(Bytes data, std::uint64_t place);
   void clip_regions(const Section& section, Buffer& buffer);
   void scan();
+  void check_end();
+  void report_cut(const Section& section);
   [[nodiscard]] std::optional<Section> find(std::uint16_t id);
   void read_part(std::uint16_t id, PartReader part, std::string_view missing);
 
