@@ -8,7 +8,11 @@
 #include <ctime>
 #include <random>
 #include <set>
+#include <span>
+#include <string>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "history/reader.h"
 #include "history/writer.h"
@@ -47,13 +51,13 @@ T take(Result<T> result) {
   return std::move(result).value();
 }
 
-void report(const char* what, std::vector<double> times) {
+void report(const std::string& what, std::vector<double> times) {
   double sum = 0;
   for (const double t : times) sum += t;
   const double first = times[0];
   std::sort(times.begin(), times.end());
-  std::printf("  %-34s first %9.2f us  median %9.2f  p95 %9.2f  mean %9.2f\n", what, first * 1e6,
-              times[times.size() / 2] * 1e6, times[times.size() * 95 / 100] * 1e6,
+  std::printf("  %-34s first %9.2f us  median %9.2f  p95 %9.2f  mean %9.2f\n", what.c_str(),
+              first * 1e6, times[times.size() / 2] * 1e6, times[times.size() * 95 / 100] * 1e6,
               sum / static_cast<double>(times.size()) * 1e6);
 }
 
@@ -96,77 +100,93 @@ void build(const char* in, const char* out, Codec codec) {
               double(size) / double(count));
 }
 
-void queries(const char* path) {
-  const double begin = now();
-  auto reader = take(Reader::open(path));
-  std::printf("open %.2f ms\n", (now() - begin) * 1e3);
-  const auto entities = reader->entities(TableId::kPcpuState);
-  std::int64_t start = INT64_MAX, end = INT64_MIN;
-  for (const Entity& e : entities) {
-    start = std::min(start, reader->entity(e.id).first_ns);
-    end = std::max(end, reader->entity(e.id).last_ns);
+/// Random questions to one history; the same ones in every run.
+class Queries {
+ public:
+  explicit Queries(const Reader& reader)
+      : reader_(reader), entities_(reader.entities(TableId::kPcpuState)) {
+    std::int64_t end = INT64_MIN;
+    for (const Entity& e : entities_) {
+      start_ = std::min(start_, reader.entity(e.id).first_ns);
+      end = std::max(end, reader.entity(e.id).last_ns);
+    }
+    span_ = end - start_;
   }
-  const std::int64_t span = end - start;
-  std::mt19937_64 random(42);
-  const auto time = [&](std::int64_t room) {
-    return start + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(room));
-  };
-  const auto entity = [&] { return entities[random() % entities.size()].id; };
-  std::int64_t sum = 0;
-  std::vector<double> times;
-  for (const char* pass : {"single query", "single query, again"}) {
-    random.seed(42);
-    times.clear();
+
+  void run() {
+    for (const char* pass : {"single query", "single query, again"}) singles(pass);
+    full_states("full state", false);
+    full_states("full state, same time", true);
+    for (const std::size_t rows : {50U, 500U}) {
+      for (const double window : {1.0, 0.1, 0.01, 0.001}) timelines(rows, window);
+    }
+    std::printf("(check %lld)\n", static_cast<long long>(sum_));  // the answers are really used
+  }
+
+ private:
+  std::int64_t time(std::int64_t room) {
+    return start_ + static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(room));
+  }
+  EntityId entity() { return entities_[random_() % entities_.size()].id; }
+
+  void singles(const char* pass) {
+    random_.seed(42);
+    std::vector<double> times;
     for (int i = 0; i < 20000; ++i) {
       const EntityId e = entity();
-      const HostTime t{time(span)};
+      const HostTime t{time(span_)};
       const double b = now();
-      const auto row = take(reader->at(e, t));
+      const auto row = take(reader_.at(e, t));
       times.push_back(now() - b);
-      if (row) sum += row->begin.ns;
+      if (row) sum_ += row->begin.ns;
     }
     report(pass, times);
   }
-  times.clear();
-  for (int i = 0; i < 300; ++i) {
-    const HostTime t{time(span)};
-    const double b = now();
-    const auto rows = take(reader->full_state(TableId::kPcpuState, t));
-    times.push_back(now() - b);
-    sum += static_cast<std::int64_t>(rows.rows.size());
-  }
-  report("full state", times);
-  times.clear();
-  const HostTime same{time(span)};
-  for (int i = 0; i < 300; ++i) {
-    const double b = now();
-    sum +=
-        static_cast<std::int64_t>(take(reader->full_state(TableId::kPcpuState, same)).rows.size());
-    times.push_back(now() - b);
-  }
-  report("full state, same time", times);
-  for (const std::size_t rows : {50U, 500U}) {
-    for (const double window : {1.0, 0.1, 0.01, 0.001}) {
-      times.clear();
-      for (int i = 0; i < (window == 1 ? 5 : 20); ++i) {
-        std::set<EntityId> chosen;
-        while (chosen.size() < std::min(rows, entities.size())) chosen.insert(entity());
-        const auto length = static_cast<std::int64_t>(double(span) * window) - 2;
-        const std::int64_t from = time(span - length);
-        const double b = now();
-        for (const EntityId e : chosen) {
-          const auto picture =
-              take(reader->timeline(e, HostTime{from}, HostTime{from + length}, 2000, 0));
-          sum += static_cast<std::int64_t>(picture[1000].share * 100);
-        }
-        times.push_back(now() - b);
-      }
-      char name[64];
-      std::snprintf(name, sizeof name, "timeline %zu x 2000 px, window %g", rows, window);
-      report(name, times);
+
+  void full_states(const char* what, bool same_time) {
+    std::vector<double> times;
+    HostTime t{time(span_)};
+    for (int i = 0; i < 300; ++i) {
+      if (!same_time) t = HostTime{time(span_)};
+      const double b = now();
+      const auto rows = take(reader_.full_state(TableId::kPcpuState, t));
+      times.push_back(now() - b);
+      sum_ += static_cast<std::int64_t>(rows.rows.size());
     }
+    report(what, times);
   }
-  std::printf("(check %lld)\n", static_cast<long long>(sum));
+
+  void timelines(std::size_t rows, double window) {
+    std::vector<double> times;
+    for (int i = 0; i < (window == 1 ? 5 : 20); ++i) {
+      std::set<EntityId> chosen;
+      while (chosen.size() < std::min(rows, entities_.size())) chosen.insert(entity());
+      const auto length = static_cast<std::int64_t>(double(span_) * window) - 2;
+      const std::int64_t from = time(span_ - length);
+      const double b = now();
+      for (const EntityId e : chosen) {
+        const auto picture =
+            take(reader_.timeline(e, HostTime{from}, HostTime{from + length}, 2000, 0));
+        sum_ += static_cast<std::int64_t>(picture[1000].share * 100);
+      }
+      times.push_back(now() - b);
+    }
+    report(fmt::format("timeline {} x 2000 px, window {:g}", rows, window), times);
+  }
+
+  const Reader& reader_;
+  const std::span<const Entity> entities_;
+  std::int64_t start_ = INT64_MAX;
+  std::int64_t span_ = 0;
+  std::mt19937_64 random_{42};
+  std::int64_t sum_ = 0;
+};
+
+void queries(const char* path) {
+  const double begin = now();
+  const auto reader = take(Reader::open(path));
+  std::printf("open %.2f ms\n", (now() - begin) * 1e3);
+  Queries(*reader).run();
 }
 
 }  // namespace

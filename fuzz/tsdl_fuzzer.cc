@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const EventModel& event : stream.events) {
       const std::uint32_t roots[] = {stream.layout->event_context, event.layout->context,
                                      event.layout->fields};
-      (void)compile_program((*model)->layout, (*model)->schema->order, roots, event.bindings, 1,
+      (void)compile_program((*model)->layout, (*model)->schema->order, {roots, event.bindings, 1},
                             (*model)->special, programs);
     }
   }

@@ -163,8 +163,15 @@ struct Differences {
   std::size_t pixels = 0;
 };
 
+struct Window {
+  std::int64_t from;
+  std::int64_t to;
+  std::size_t pixels;
+};
+
 void compare_picture(const Reader& reader, EntityId id, const ModelEntity& entity,
-                     std::int64_t from, std::int64_t to, std::size_t pixels, Differences& sum) {
+                     const Window& window, Differences& sum) {
+  const auto& [from, to, pixels] = window;
   const std::size_t slot = *Reader::state_slot(entity.table);
   const auto expected = naive_picture(entity, from, to, pixels, slot);
   const auto got = reader.timeline(id, HostTime{from}, HostTime{to}, pixels, slot);
@@ -228,7 +235,7 @@ TEST_P(Property, NarrowPicturesAreExact) {
     const auto pick = static_cast<std::size_t>(model.below(std::int64_t(entity.rows.size())));
     const std::int64_t from = entity.rows[pick].begin_ns - 50;
     for (const std::int64_t width : {7, 1000, 20 * 1000}) {
-      compare_picture(**reader, model.id(i), entity, from, from + width * 100, 100, sum);
+      compare_picture(**reader, model.id(i), entity, {from, from + width * 100, 100}, sum);
     }
   }
   EXPECT_LT(sum.worst, 0.011);  // a share is a float and pixels differ by a nanosecond of width
@@ -246,7 +253,8 @@ TEST(Timeline, WidePicturesAreNearTheTruth) {
     for (std::size_t i = 0; i < 2; ++i) {
       const ModelEntity& entity = model.entities()[i];
       const std::int64_t from = entity.rows.front().begin_ns;
-      compare_picture(**reader, model.id(i), entity, from, entity.rows.back().end_ns, pixels, sum);
+      compare_picture(**reader, model.id(i), entity, {from, entity.rows.back().end_ns, pixels},
+                      sum);
     }
     EXPECT_LT(sum.sum / static_cast<double>(sum.pixels), 0.02) << pixels;
     EXPECT_LT(sum.worst, 0.51) << pixels;

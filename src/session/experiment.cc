@@ -28,10 +28,13 @@ class Builder {
 
   MachinesOfTraces build() {
     for (std::size_t t = 0; t < traces_.size(); ++t) {
-      if (!is_guest(t)) add_machine_of(t);
+      if (!is_guest(t) && !shares_boot_of_guest(t)) add_machine_of(t);
     }
     for (std::size_t t = 0; t < traces_.size(); ++t) {
-      if (!is_guest(t)) add_vms_of(t);
+      if (!is_guest(t) && out_.machine_of_trace[t] != model::kNoMachine) add_vms_of(t);
+    }
+    for (std::size_t t = 0; t < traces_.size(); ++t) {
+      if (out_.machine_of_trace[t] == model::kNoMachine) add_machine_of(t);
     }
     out_.experiment.epoch = joined_.epoch;
     if (joined_.reference < traces_.size()) {
@@ -43,6 +46,15 @@ class Builder {
  private:
   [[nodiscard]] bool is_guest(std::size_t trace) const {
     return joined_.traces[trace].binding.has_value();
+  }
+
+  /// A further trace of a VM that another trace is bound to: it belongs to that VM's machine.
+  [[nodiscard]] bool shares_boot_of_guest(std::size_t trace) const {
+    const std::string& boot = traces_[trace].info->clock.uuid;
+    for (std::size_t t = 0; t < traces_.size() && !boot.empty(); ++t) {
+      if (is_guest(t) && traces_[t].info->clock.uuid == boot) return true;
+    }
+    return false;
   }
 
   std::string unique_name(std::string wanted) {
@@ -84,10 +96,12 @@ class Builder {
     }
     Machine machine;
     machine.name = unique_name(name_of_trace(trace, ""));
-    machine.kind =
-        traces_[trace].forced_guest.empty() ? model::MachineKind::kHost : model::MachineKind::kVm;
-    if (const CaptureMachine* captured_machine = captured(trace))
+    bool vm = !traces_[trace].forced_guest.empty();
+    if (const CaptureMachine* captured_machine = captured(trace)) {
       machine.uuid = captured_machine->uuid;
+      vm = vm || captured_machine->kind == "vm";
+    }
+    machine.kind = vm ? model::MachineKind::kVm : model::MachineKind::kHost;
     take_trace(machine, trace);
     out_.machine_of_trace[trace] = static_cast<MachineIndex>(out_.experiment.machines.size());
     out_.experiment.machines.push_back(std::move(machine));
@@ -113,9 +127,51 @@ class Builder {
     const std::vector<model::FoundVm>& vms = traces_[host].survey->vms;
     for (std::size_t v = 0; v < vms.size(); ++v) {
       const std::size_t guest = guest_of(host, v);
-      add_vm(host, vms[v], guest);
+      if (const MachineIndex known = known_vm(host, vms[v]); known == model::kNoMachine) {
+        add_vm(host, vms[v], guest);
+      } else if (guest != kNoTrace) {
+        add_guest_trace(known, guest);
+      }
       if (guest != kNoTrace) add_vms_of(guest);
     }
+  }
+
+  /// The machine that this VM is already, by another trace of the same host.
+  [[nodiscard]] MachineIndex known_vm(std::size_t host, const model::FoundVm& vm) const {
+    for (MachineIndex m = 0; m < out_.experiment.machines.size(); ++m) {
+      const Machine& machine = out_.experiment.machines[m];
+      if (machine.parent != out_.machine_of_trace[host]) continue;
+      if (vm.vmm_pid >= 0 && machine.vmm_pid == vm.vmm_pid) return m;
+      if (shares_thread(machine, vm)) return m;
+    }
+    return model::kNoMachine;
+  }
+
+  [[nodiscard]] static bool shares_thread(const Machine& machine, const model::FoundVm& vm) {
+    const auto runs = [&machine](std::int32_t tid) {
+      return std::any_of(machine.vcpus.begin(), machine.vcpus.end(), [tid](const auto& vcpu) {
+        return std::any_of(vcpu.threads.begin(), vcpu.threads.end(),
+                           [tid](const auto& thread) { return thread.tid == tid; });
+      });
+    };
+    return std::any_of(vm.vcpus.begin(), vm.vcpus.end(), [&](const model::FoundVcpu& vcpu) {
+      return std::any_of(vcpu.threads.begin(), vcpu.threads.end(),
+                         [&](const auto& thread) { return runs(thread.tid); });
+    });
+  }
+
+  /// A guest's trace that another trace of its host was needed to bind.
+  void add_guest_trace(MachineIndex index, std::size_t guest) {
+    Machine& machine = out_.experiment.machines[index];
+    out_.machine_of_trace[guest] = index;
+    if (!machine.traces.empty()) {
+      machine.traces.push_back(guest);
+      return;
+    }
+    take_trace(machine, guest);
+    names_.erase(machine.name);
+    machine.name = unique_name(name_of_trace(guest, machine.name));
+    for (model::Vcpu& vcpu : machine.vcpus) vcpu.guest_cpu = guest_cpu_of(guest, vcpu.id);
   }
 
   void add_vm(std::size_t host, const model::FoundVm& vm, std::size_t guest) {

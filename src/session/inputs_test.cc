@@ -55,9 +55,9 @@ TEST(Inputs, FindsTheTracesOfAFolderAndNamesRolesOnce) {
 
 TEST(Inputs, ACaptureSaysWhatBelongsToWhom) {
   os::MemoryFiles files;
-  files.put(
-      "cap/capture.json",
-      R"({"version":1,"future":[],"machines":[{"name":"h","kind":"host","trace":"host","tsc_hz":2.3e9},
+  files.put("cap/capture.json",
+            R"({"version":1,"future":[],"machines":[
+                {"name":"h","kind":"host","trace":"host","tsc_hz":2.3e9},
                 {"name":"vm1","kind":"vm","parent":"h","vmm_pid":168,"vcpus":[{"id":0,"tid":180,
                 "tsc_offset_begin":18446744046126865919,"tsc_offset_end":"-27582685697"}]}]})");
   files.put("cap/host/metadata", kTsdl);
@@ -96,10 +96,10 @@ TEST(Capture, RefusesWhatItCannotTrust) {
 }
 
 TEST(Capture, MissingAndWronglyTypedValuesAreUnknown) {
-  const auto capture = parse_capture(
-      as_bytes(
-          R"({"version":1,"machines":[{"name":3,"vmm_pid":"x","tsc_hz":-1,"vcpus":[{"id":1e3},7]}]})"),
-      "c");
+  const auto capture = parse_capture(as_bytes(
+                                         R"({"version":1,"machines":[
+              {"name":3,"vmm_pid":"x","tsc_hz":-1,"vcpus":[{"id":1e3},7]}]})"),
+                                     "c");
   ASSERT_TRUE(capture.ok());
   const CaptureMachine& machine = capture->machines.at(0);
   EXPECT_EQ(machine.name, "");

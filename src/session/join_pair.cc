@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <tuple>
 
 namespace vs::session {
 namespace {
@@ -26,13 +25,13 @@ class PairJudge {
   explicit PairJudge(const PairTask& task)
       : task_(task), guest_(*task.guest->evidence), host_(*task.host->evidence) {
     build_runs();
-    match_beacons();
+    beacons_ = match_beacons(task, tids_);
     assign_by_rank();
     build_times();
   }
 
   PairResult run() {
-    result_.beacons = matched_;
+    result_.beacons = beacons_.matched;
     if (times_.empty() || runs_.empty()) return std::move(result_);
     const bool exact_wanted = task_.mode == SyncMode::kAuto || task_.mode == SyncMode::kTsc;
     if (exact_wanted && try_exact()) return finish();
@@ -53,7 +52,7 @@ class PairJudge {
     for (const model::FoundVcpu& vcpu : task_.vm->vcpus) {
       std::vector<model::GuestRun> runs;
       for (const model::VcpuThread& thread : vcpu.threads) {
-        tids_.push_back({thread.tid, runs_.size()});
+        tids_.add(thread.tid, runs_.size());
         const auto found = std::find_if(host_.threads.begin(), host_.threads.end(),
                                         [&](const auto& t) { return t.tid == thread.tid; });
         if (found == host_.threads.end()) continue;
@@ -73,18 +72,11 @@ class PairJudge {
   [[nodiscard]] std::int64_t x_of(OwnTime own) const { return task_.clocks.guest.apply(own.value); }
   [[nodiscard]] std::int64_t y_of(OwnTime own) const { return task_.clocks.host.apply(own.value); }
 
-  [[nodiscard]] std::size_t vcpu_of_tid(std::int32_t tid) const {
-    for (const auto& [known, vcpu] : tids_) {
-      if (known == tid) return vcpu;
-    }
-    return kNone;
-  }
-
   // The CPU with number c is the vCPU of rank c, unless beacons have shown otherwise.
   void assign_by_rank() {
     for (const model::CpuBursts& cpu : guest_.cpus) {
       std::size_t vcpu = cpu.cpu < runs_.size() ? cpu.cpu : kNone;
-      for (const auto& [guest_cpu, voted] : votes_) {
+      for (const auto& [guest_cpu, voted] : beacons_.votes) {
         if (guest_cpu == cpu.cpu) vcpu = voted;
       }
       vcpu_of_.push_back(vcpu);
@@ -119,95 +111,13 @@ class PairJudge {
 
   // --- hard facts --------------------------------------------------------------------------------
 
-  // The one hypercall of this VM that carries the mark's numbers; nullptr: none or several.
-  [[nodiscard]] const model::HostBeacon* call_of(
-      const model::BeaconMark& mark,
-      const std::vector<std::pair<std::pair<std::uint64_t, std::uint64_t>,
-                                  const model::HostBeacon*>>& calls) const {
-    const auto key = std::pair{mark.nr, mark.key[0]};
-    auto call = std::lower_bound(calls.begin(), calls.end(), key,
-                                 [](const auto& a, const auto& b) { return a.first < b; });
-    const model::HostBeacon* found = nullptr;
-    for (; call != calls.end() && call->first == key; ++call) {
-      bool equal = true;
-      for (std::size_t i = 1; i < mark.key_size; ++i) {
-        equal = equal && call->second->args[i] == mark.key[i];
-      }
-      if (!equal) continue;
-      if (found != nullptr) return nullptr;
-      found = call->second;
-    }
-    return found;
-  }
-
-  void match_beacons() {
-    std::vector<std::pair<std::pair<std::uint64_t, std::uint64_t>, const model::HostBeacon*>> calls;
-    for (const model::HostBeacon& beacon : host_.host_beacons) {
-      if (vcpu_of_tid(beacon.tid) == kNone) continue;
-      calls.push_back({{beacon.nr, beacon.args[0]}, &beacon});
-    }
-    std::sort(calls.begin(), calls.end(),
-              [](const auto& a, const auto& b) { return a.first < b.first; });
-    const model::BeaconMark* previous = nullptr;
-    const model::HostBeacon* previous_call = nullptr;
-    for (const model::BeaconMark& mark : guest_.marks) {
-      const model::HostBeacon* call = call_of(mark, calls);
-      if (call == nullptr) continue;
-      ++matched_;
-      votes_.emplace_back(mark.cpu, vcpu_of_tid(call->tid));
-      add_beacon_facts(mark, *call);
-      // An agent writes mark n after its call n-1 has returned.
-      if (previous != nullptr && !mark.after && mark.tid == previous->tid && mark.tid >= 0 &&
-          mark.nr == previous->nr && mark.key[0] == previous->key[0] + 1) {
-        beacon_facts_.push_back(
-            {x_of(mark.own), y_of(previous_call->call), false, FactKind::kBeacon});
-      }
-      previous = &mark;
-      previous_call = call;
-    }
-    match_vmsync();
-  }
-
-  void add_beacon_facts(const model::BeaconMark& mark, const model::HostBeacon& call) {
-    if (!mark.after) {
-      beacon_facts_.push_back({x_of(mark.own), y_of(call.call), true, FactKind::kBeacon});
-    } else if (call.next_entry != kOwnTimeMax) {
-      beacon_facts_.push_back({x_of(mark.own), y_of(call.next_entry), false, FactKind::kBeacon});
-    }
-  }
-
-  void match_vmsync() {
-    using Key = std::tuple<std::uint64_t, std::uint64_t>;
-    std::vector<std::pair<Key, const model::VmsyncPoint*>> host_points;
-    for (const model::VmsyncPoint& point : host_.vmsync) {
-      const bool host_side = point.role == 'b' || point.role == 'c';
-      if (host_side && vcpu_of_tid(point.tid) != kNone) {
-        host_points.push_back({Key{point.uid, point.count}, &point});
-      }
-    }
-    std::sort(host_points.begin(), host_points.end(),
-              [](const auto& a, const auto& b) { return a.first < b.first; });
-    for (const model::VmsyncPoint& point : guest_.vmsync) {
-      const char wanted = point.role == 'a' ? 'b' : point.role == 'd' ? 'c' : '\0';
-      auto at =
-          std::lower_bound(host_points.begin(), host_points.end(), Key{point.uid, point.count},
-                           [](const auto& a, const Key& key) { return a.first < key; });
-      for (; at != host_points.end() && at->first == Key{point.uid, point.count}; ++at) {
-        if (at->second->role != wanted) continue;
-        ++matched_;
-        beacon_facts_.push_back(
-            {x_of(point.own), y_of(at->second->own), wanted == 'b', FactKind::kVmsync});
-      }
-    }
-  }
-
   // The guest's TSC as the host read it; needs a guest trace in the same ticks.
   [[nodiscard]] std::vector<Fact> deadline_facts() const {
     std::vector<Fact> facts;
     if (!task_.clocks.ticks) return facts;
     std::vector<model::DeadlineReading> readings;
     for (const model::DeadlineReading& reading : host_.deadlines) {
-      if (vcpu_of_tid(reading.tid) != kNone) readings.push_back(reading);
+      if (tids_.vcpu_of(reading.tid)) readings.push_back(reading);
     }
     const auto offset = clock::offset_of(readings);
     if (!offset || offset->agreeing < 3 || offset->agreeing * 2 < readings.size()) return facts;
@@ -227,7 +137,7 @@ class PairJudge {
       facts.insert(facts.end(), more.begin(), more.end());
     };
     const SyncMode mode = task_.mode;
-    if (mode == SyncMode::kAuto || mode == SyncMode::kBeacon) add(beacon_facts_);
+    if (mode == SyncMode::kAuto || mode == SyncMode::kBeacon) add(beacons_.facts);
     if (mode == SyncMode::kAuto || mode == SyncMode::kTsc) add(deadline_facts());
     if (mode == SyncMode::kAuto || mode == SyncMode::kPackets) {
       add(packet_facts(guest_, host_, task_.clocks));
@@ -377,10 +287,10 @@ class PairJudge {
   [[nodiscard]] std::vector<std::vector<std::size_t>> partial_assignments() const {
     std::vector<std::vector<std::size_t>> list;
     const std::vector<std::size_t> nothing(guest_.cpus.size(), kNone);
-    if (!votes_.empty()) {
+    if (!beacons_.votes.empty()) {
       list.push_back(nothing);
       for (std::size_t c = 0; c < guest_.cpus.size(); ++c) {
-        for (const auto& [cpu, voted] : votes_) {
+        for (const auto& [cpu, voted] : beacons_.votes) {
           if (cpu == guest_.cpus[c].cpu) list.back()[c] = voted;
         }
       }
@@ -619,14 +529,12 @@ class PairJudge {
   const PairTask& task_;
   const model::TraceEvidence& guest_;
   const model::TraceEvidence& host_;
-  std::vector<RunIndex> runs_;                                ///< by vCPU of the VM
-  std::vector<std::pair<std::int32_t, std::size_t>> tids_;    ///< host thread, vCPU
-  std::vector<std::pair<std::uint32_t, std::size_t>> votes_;  ///< guest CPU, vCPU, by beacons
-  std::vector<std::size_t> vcpu_of_;                          ///< by position in guest_.cpus
+  std::vector<RunIndex> runs_;  ///< by vCPU of the VM
+  ThreadList tids_;
+  BeaconMatches beacons_;
+  std::vector<std::size_t> vcpu_of_;  ///< by position in guest_.cpus
   std::vector<GuestTime> times_;
   std::vector<OwnTime> owns_;  ///< parallel to times_
-  std::vector<Fact> beacon_facts_;
-  std::size_t matched_ = 0;
   std::function<std::int64_t(std::int64_t)> y_of_x_;
   PairResult result_;
 };

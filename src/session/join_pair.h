@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "clock/map.h"
@@ -78,6 +79,30 @@ struct PairResult {
 };
 
 [[nodiscard]] PairResult evaluate_pair(const PairTask& task);
+
+/// The host threads of a VM.
+class ThreadList {
+ public:
+  void add(std::int32_t tid, std::size_t vcpu) { list_.emplace_back(tid, vcpu); }
+  /// The vCPU's position in the VM; nothing for a thread of someone else.
+  [[nodiscard]] std::optional<std::size_t> vcpu_of(std::int32_t tid) const {
+    for (const auto& [known, vcpu] : list_) {
+      if (known == tid) return vcpu;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::vector<std::pair<std::int32_t, std::size_t>> list_;
+};
+
+/// What marks on both sides say (join_beacons.cc).
+struct BeaconMatches {
+  std::size_t matched = 0;
+  std::vector<std::pair<std::uint32_t, std::size_t>> votes;  ///< guest CPU, the vCPU that it is
+  std::vector<clock::Fact> facts;
+};
+[[nodiscard]] BeaconMatches match_beacons(const PairTask& task, const ThreadList& tids);
 
 /// The exact timelines that the traces and the capture offer (join_tsc.cc).
 [[nodiscard]] std::vector<TscTimeline> exact_timelines(const JoinInput& input, std::size_t guest,

@@ -77,15 +77,16 @@ class Rig : public EffectiveSink {
     now.comm = tid < 0 ? model::kNull : sink_.intern("t" + std::to_string(tid));
     fusion_.cpu_observer(machine).on_cpu_change(HostTime{time}, cpu, now);
   }
-  /// A sched_switch on a host: the kernel's view and the vCPUs' in either order.
+  /// A sched_switch on a host: the kernel's view and the vCPUs' in either order (set_view_first).
   void switch_to(std::int64_t time, std::uint32_t cpu, std::int32_t prev, std::int64_t prev_state,
-                 std::int32_t next, MachineIndex host = 0, bool view_first = true) {
-    if (view_first) view(time, cpu, next, host);
+                 std::int32_t next, MachineIndex host = 0) {
+    if (view_first_) view(time, cpu, next, host);
     event(ev::sched_switch({time, cpu, prev},
                            {.prev_tid = prev, .prev_state = prev_state, .next_tid = next}),
           host);
-    if (!view_first) view(time, cpu, next, host);
+    if (!view_first_) view(time, cpu, next, host);
   }
+  void set_view_first(bool first) { view_first_ = first; }
   void lose(std::int64_t begin, std::int64_t end, std::uint32_t cpu, MachineIndex host = 0) {
     vcpus_.at(host).on_loss(HostTime{begin}, HostTime{end}, cpu);
     CpuView now;
@@ -159,6 +160,7 @@ class Rig : public EffectiveSink {
   std::vector<MachineIndex> hosts_;
   std::map<MachineIndex, vcpu::HostVcpus> vcpus_;
   std::string effective_;
+  bool view_first_ = true;
 };
 
 Event entry(std::int64_t time, std::int32_t tid, std::uint32_t cpu = 0) {
@@ -461,7 +463,8 @@ class World {
     }
     std::erase(ready, current_[cpu]);
     const std::int32_t next = ready[pick(ready.size())];
-    rig_.switch_to(now_, cpu, current_[cpu], prev_state, next, 0, pick(2) == 0);
+    rig_.set_view_first(pick(2) == 0);
+    rig_.switch_to(now_, cpu, current_[cpu], prev_state, next);
     current_[cpu] = next;
     const int v = vcpu_of(next);
     if (v >= 0) vcpus_[v].mode = vcpus_[v].resume;

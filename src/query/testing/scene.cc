@@ -63,7 +63,7 @@ class VcpuScript {
     const std::int64_t begin = now_;
     state(VcpuState::kHypervisor, kernel_ns, reason);
     if (vmm_ns > 0) state(VcpuState::kUserspace, vmm_ns, reason);
-    add_exit(begin, reason, kernel_ns, vmm_ns, 0, 0, 0);
+    add_exit(begin, reason, {.handling = kernel_ns, .vmm = vmm_ns});
   }
   // HLT: polls, then sleeps, then perhaps waits for its pCPU.
   void halt(std::int64_t poll_ns, std::int64_t sleep_ns, std::int64_t late_ns = 0) {
@@ -72,14 +72,15 @@ class VcpuScript {
     state(VcpuState::kPolling, poll_ns, "HLT");
     state(VcpuState::kHalted, sleep_ns, "HLT");
     if (late_ns > 0) steal(VcpuState::kWaking, late_ns, {}, "HLT");
-    add_exit(begin, "HLT", 3 * kUs, 0, sleep_ns, poll_ns, late_ns);
+    add_exit(begin, "HLT",
+             {.handling = 3 * kUs, .halted = sleep_ns, .polling = poll_ns, .stolen = late_ns});
   }
   // Put off the pCPU inside an interrupt's exit.
   void preempted(std::int64_t ns, const Rival& by) {
     const std::int64_t begin = now_;
     state(VcpuState::kHypervisor, 2 * kUs, "INTR");
     steal(VcpuState::kPreempted, ns, by, "INTR");
-    add_exit(begin, "INTR", 2 * kUs, 0, 0, 0, ns);
+    add_exit(begin, "INTR", {.handling = 2 * kUs, .stolen = ns});
   }
 
   void state(VcpuState state, std::int64_t ns, const char* reason = nullptr) {
@@ -108,10 +109,18 @@ class VcpuScript {
     source_.add(preemptions_, HostTime{now_}, HostTime{now_ + ns}, values);
     state(kind, ns, reason);
   }
-  void add_exit(std::int64_t begin, const char* reason, std::int64_t handling, std::int64_t vmm,
-                std::int64_t halted, std::int64_t polling, std::int64_t stolen) {
-    const std::int64_t values[] = {
-        source_.intern(reason), 11, kNull, handling, vmm, halted, polling, stolen};
+  // What an exit's time went into, ns.
+  struct ExitParts {
+    std::int64_t handling = 0;
+    std::int64_t vmm = 0;
+    std::int64_t halted = 0;
+    std::int64_t polling = 0;
+    std::int64_t stolen = 0;
+  };
+  void add_exit(std::int64_t begin, const char* reason, const ExitParts& parts) {
+    const std::int64_t values[] = {source_.intern(reason), 11,          kNull,
+                                   parts.handling,         parts.vmm,   parts.halted,
+                                   parts.polling,          parts.stolen};
     source_.add(exits_, HostTime{begin}, HostTime{now_}, values);
   }
 
@@ -239,12 +248,19 @@ void add_vm(Scene& scene, const std::string& name, model::MachineIndex parent, s
                                             {}});
 }
 
-void join_clock(Scene& scene, const std::string& name, const char* method, const char* quality,
-                std::int64_t error_ns, double before, double after) {
-  scene.source->add_row(TableId::kClockSync,
-                        {name, std::int64_t{0}, kBegin, kBegin + 12'000 * kMs, std::string(method),
-                         std::string(quality), std::int64_t{-1'234'567'890'123}, std::int64_t{17},
-                         error_ns, std::int64_t{18579}, std::int64_t{0}, before, after});
+struct ClockVerdict {
+  const char* method;
+  const char* quality;
+  std::int64_t error_ns;
+  double outside_before;
+  double outside_after;
+};
+void join_clock(Scene& scene, const std::string& name, const ClockVerdict& clock) {
+  scene.source->add_row(TableId::kClockSync, {name, std::int64_t{0}, kBegin, kBegin + 12'000 * kMs,
+                                              std::string(clock.method), std::string(clock.quality),
+                                              std::int64_t{-1'234'567'890'123}, std::int64_t{17},
+                                              clock.error_ns, std::int64_t{18579}, std::int64_t{0},
+                                              clock.outside_before, clock.outside_after});
 }
 
 using K = model::EventKind;
@@ -314,8 +330,8 @@ Scene two_vms() {
   add_trace(scene, "host.dat", "host", kLength, host_events());
   add_trace(scene, "vm1.dat", "vm1", kLength, guest_events());
   add_trace(scene, "vm2.dat", "vm2", kLength, guest_events());
-  join_clock(scene, "vm1", "tsc", "exact", 1, 0.998, 0);
-  join_clock(scene, "vm2", "tsc", "exact", 1, 1, 0);
+  join_clock(scene, "vm1", {"tsc", "exact", 1, 0.998, 0});
+  join_clock(scene, "vm2", {"tsc", "exact", 1, 1, 0});
   Dice dice;
   VcpuScript first(*scene.source, "vm1", 0, 0);
   robbed(first, dice);
@@ -379,7 +395,7 @@ Scene troubled() {
   add_trace(scene, "beta dir/beta.dat", "beta", kLength, host_events());
   add_trace(scene, "db.dat", "it's a \"db\"", kLength, guest_events());
   scene.summary.experiment.machines[3].joined = false;
-  join_clock(scene, "it's a \"db\"", "envelope", "failed", 0, 1, 1);
+  join_clock(scene, "it's a \"db\"", {"envelope", "failed", 0, 1, 1});
   Dice dice;
   VcpuScript web(*scene.source, "web\x1b[31m", 0, 0);
   web.state(VcpuState::kUnknown, 2000 * kMs);

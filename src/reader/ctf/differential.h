@@ -60,8 +60,8 @@ inline std::optional<std::string> compare_decoders(const TraceModel& model,
   std::vector<std::byte> padded(bytes.begin(), bytes.end());
   padded.resize(padded.size() + kSlackBytes);
   ProgramSet programs;
-  const std::uint32_t program = compile_program(model.layout, model.schema->order, roots,
-                                                event.bindings, 1, model.special, programs);
+  const std::uint32_t program = compile_program(
+      model.layout, model.schema->order, {roots, event.bindings, 1}, model.special, programs);
   Machine machine(programs, model.special);
   machine.set_input(padded, 0, end);
   machine.set_position(bit);

@@ -108,12 +108,16 @@ struct ProgramSet {
   std::vector<SequenceInfo> sequences;
 };
 
-/// Compiles `roots` (kNone entries are left out) one behind the other into one program; its first
-/// op. `start_alignment`: the position is known to be a multiple of it (a power of two).
+/// What one program decodes.
+struct ProgramSource {
+  std::span<const std::uint32_t> roots;  ///< one behind the other; kNone entries are left out
+  std::span<const Binding> bindings;
+  std::uint32_t start_alignment = 1;  ///< of the position: a multiple of it (a power of two)
+};
+
+/// Appends the program of `source` to `out`; its first op.
 [[nodiscard]] std::uint32_t compile_program(const Layout& layout, ByteOrder native,
-                                            std::span<const std::uint32_t> roots,
-                                            std::span<const Binding> bindings,
-                                            std::uint32_t start_alignment,
+                                            const ProgramSource& source,
                                             const SpecialRegisters& special, ProgramSet& out);
 
 /// `size` bits at `bit`; requires kSlackBytes readable bytes behind it.

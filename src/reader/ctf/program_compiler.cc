@@ -397,11 +397,10 @@ SpecialRegisters SpecialRegisters::after(std::uint32_t slot_count) {
   return out;
 }
 
-std::uint32_t compile_program(const Layout& layout, ByteOrder native,
-                              std::span<const std::uint32_t> roots,
-                              std::span<const Binding> bindings, std::uint32_t start_alignment,
+std::uint32_t compile_program(const Layout& layout, ByteOrder native, const ProgramSource& source,
                               const SpecialRegisters& special, ProgramSet& out) {
-  return Compiler(layout, native, bindings, special, out).compile(roots, start_alignment);
+  return Compiler(layout, native, source.bindings, special, out)
+      .compile(source.roots, source.start_alignment);
 }
 
 }  // namespace vs::reader::ctf

@@ -42,8 +42,9 @@ void CtfCursor::make_plans(const StreamRequest& request) {
     StreamPlan& plan = plans_.emplace_back();
     if (!stream.header.valid && stream.layout->event_header != kNone) {
       const std::uint32_t root = stream.layout->event_header;
-      plan.header_program = compile_program(model_.layout, model_.schema->order, {&root, 1},
-                                            stream.header_bindings, 1, model_.special, programs_);
+      plan.header_program =
+          compile_program(model_.layout, model_.schema->order,
+                          {{&root, 1}, stream.header_bindings, 1}, model_.special, programs_);
     }
     for (const EventModel& event : stream.events) {
       EventPlan& out = plan.events.emplace_back();
@@ -69,8 +70,9 @@ std::uint32_t CtfCursor::program_of(std::uint32_t event) {
   }
   const std::uint32_t roots[] = {stream_->layout->event_context, model.layout->context,
                                  model.layout->fields};
-  plan.program = compile_program(model_.layout, model_.schema->order, roots, bindings,
-                                 stream_->header.valid ? 8 : 1, model_.special, programs_);
+  const ProgramSource source{roots, bindings, stream_->header.valid ? 8U : 1U};
+  plan.program =
+      compile_program(model_.layout, model_.schema->order, source, model_.special, programs_);
   return plan.program;
 }
 

@@ -172,8 +172,30 @@ Result<std::unique_ptr<Trace>> open_trace(os::FileSystem& files, const std::stri
       std::make_unique<CtfTrace>(files, std::move(model), std::move(info), std::move(chains)));
 }
 
+/// The folders lie in more than one folder right below `path`.
+bool branches_at(const std::string& path, const std::vector<std::string>& folders) {
+  std::string below = path;
+  while (below.size() > 1 && below.back() == '/') below.pop_back();
+  const auto child = [&below](const std::string& folder) {
+    const std::string_view rest = std::string_view(folder).substr(below.size());
+    return rest.substr(0, rest.find('/', 1));
+  };
+  return std::any_of(folders.begin(), folders.end(), [&](const std::string& folder) {
+    return child(folder) != child(folders.front());
+  });
+}
+
+// A trace's own folder (or its metadata), or the folder right above the chunks of one rotated
+// trace. A folder further up is none, even with a single trace below: what else it holds would be
+// passed over, and one trace would have two paths.
 bool probe_trace(os::FileSystem& files, const std::string& path) {
-  return !find_ctf_traces(files, path).empty();
+  const Result<os::FileStat> own = files.stat(os::join_path(path, "metadata"));
+  if (own.ok() && !own->folder) return true;
+  const std::vector<std::string> folders = find_ctf_traces(files, path);
+  if (folders.size() == 1) return os::base_name(path) == "metadata";
+  if (folders.empty() || !branches_at(path, folders)) return false;
+  const Result<ReadMetadata> metadata = read_metadata(files, folders.back());
+  return metadata.ok() && check_chunks(files, folders, *metadata->parsed.schema).ok();
 }
 
 }  // namespace

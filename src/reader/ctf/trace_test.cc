@@ -198,6 +198,26 @@ TEST(Folders, FindsTracesInOrder) {
   EXPECT_FALSE(kCtfFormat.probe(files, "/s/notes"));
 }
 
+// What is opened as one: a trace, or the chunks of a rotated one; never a folder of several.
+TEST(Folders, OnlyATracesOwnFolderIsProbedAsOne) {
+  const auto metadata = [](char last) {
+    return std::string("/* CTF 1.8 */ trace { major = 1; minor = 8; byte_order = le; uuid = ") +
+           "\"00000000-0000-0000-0000-00000000000" + last + "\"; };\n";
+  };
+  os::MemoryFiles files;
+  files.put("/two/a/kernel/metadata", metadata('1'));
+  files.put("/two/b/kernel/metadata", metadata('2'));
+  files.put("/rot/host/archives/1/kernel/metadata", metadata('3'));
+  files.put("/rot/host/archives/2/kernel/metadata", metadata('3'));
+  for (const char* one : {"/two/a/kernel", "/two/b/kernel/", "/two/a/kernel/metadata",
+                          "/rot/host/archives", "/rot/host/archives/"}) {
+    EXPECT_TRUE(kCtfFormat.probe(files, one)) << one;
+  }
+  for (const char* several : {"/", "/two", "/two/a", "/rot", "/rot/host"}) {
+    EXPECT_FALSE(kCtfFormat.probe(files, several)) << several;
+  }
+}
+
 TEST(Folders, JoinsTheChunksOfARotatedTrace) {
   const Sample one = sample("lttng_le");
   const std::size_t half = one.stream.size() / 2;
