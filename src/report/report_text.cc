@@ -35,7 +35,7 @@ std::string machines_text(const ReportData& data) {
 
 std::string lost_text(const ReportData& data) {
   if (data.losses.empty()) {
-    if (!data.lost_events) return "losses unknown";
+    if (!data.lost_events) return "no loss seen";  // a tracer here keeps no count
     return *data.lost_events == 0 ? "none lost" : count_text(*data.lost_events) + " lost";
   }
   std::int64_t known = 0;

@@ -137,6 +137,7 @@ def readme(test, path):
     commands = [line for line in lines if line.startswith("build/virtscope ")]
     test.holds(commands, "README.md shows no command")
     for command in commands:
+        # The page that README.md shows is what the program prints, as far as it is shown.
         done = subprocess.run(
             ["bash", "-c", command.replace("build/virtscope", '"$VIRTSCOPE"')], capture_output=True, cwd=top,
             stdin=subprocess.DEVNULL, timeout=120, check=False,
@@ -144,6 +145,10 @@ def readme(test, path):
         )
         test.holds(done.returncode in (0, 1) and done.stdout, f"README: {command}: exit code {done.returncode}: "
                    f"{done.stderr[-300:]!r}")
+        shown = next((block for block in blocks if block.startswith(f"$ {command}\n")), None)
+        printed = done.stdout.decode("utf-8").split("\n")
+        for line in shown.split("\n")[1:] if shown else []:
+            test.holds(line.strip() in ("", "...") or line in printed, f"README shows a line that is not printed: {line}")
 
 
 def main():
