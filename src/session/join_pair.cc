@@ -163,13 +163,46 @@ class PairJudge {
     return y;
   }
 
+  // The own time that the guest's clock had reached (or was set to) when a step came.
+  static std::int64_t own_at(const TscTimeline& line, std::int64_t from, std::int64_t offset) {
+    const Int128 scaled = (static_cast<Int128>(from) * line.ratio) >> line.fraction_bits;
+    return static_cast<std::int64_t>(scaled) + offset;
+  }
+
+  // False for KVM's first write, when the vCPU was made: no guest time is older than that.
+  [[nodiscard]] bool ran_before(std::int64_t y) const {
+    return std::any_of(runs_.begin(), runs_.end(), [y](const RunIndex& runs) {
+      return !runs.empty() && runs.cover_begin() < y;
+    });
+  }
+
+  // A step set the guest's clock back and x is a time that came twice.
+  [[nodiscard]] bool came_twice(const TscTimeline& line, std::int64_t x) const {
+    for (std::size_t i = 1; i < line.steps.size(); ++i) {
+      const TscStep& step = line.steps[i];
+      const std::int64_t set_to = own_at(line, step.from, step.offset);
+      const bool again = x >= set_to && x < own_at(line, step.from, line.steps[i - 1].offset);
+      if (again && set_to > guest_.first.value && ran_before(step.from)) return true;
+    }
+    return false;
+  }
+
+  Placement place_exact(const TscTimeline& line) const {
+    Placement placement;
+    for (const GuestTime& time : times_) {
+      if (came_twice(line, time.x)) continue;
+      clock::place(runs_[time.vcpu], y_of_exact(line, time.x), time.weight, 1, placement);
+    }
+    return placement;
+  }
+
   bool try_exact() {
     if (!task_.clocks.ticks) return false;
     for (const TscTimeline& line : task_.exact) {
       const auto map = [&line](std::int64_t x) { return y_of_exact(line, x); };
-      Placement placement = place_all(map);
+      Placement placement = place_exact(line);
       if (placement.covered > 0 && placement.share() > kMisassigned && reassign(map)) {
-        placement = place_all(map);
+        placement = place_exact(line);
       }
       const double allowed =
           std::max(clock::kTolerated, 2.0 / static_cast<double>(placement.covered + 1));
@@ -184,28 +217,50 @@ class PairJudge {
     return false;
   }
 
+  [[nodiscard]] model::ClockSegment exact_segment(const TscTimeline& line, const TscStep& step,
+                                                  std::uint64_t covered) const {
+    model::ClockSegment segment = clock::make_exact_segment(step.offset, task_.clocks.timeline);
+    if (line.fraction_bits != 0 || line.ratio != 1) {
+      const auto scaled = (static_cast<Int128>(segment.rate) << line.fraction_bits) /
+                          static_cast<Int128>(line.ratio);
+      segment.rate = static_cast<std::int64_t>(scaled);
+      segment.error_min_ns = segment.error_median_ns = segment.error_max_ns = 2;
+    }
+    segment.facts[static_cast<std::size_t>(FactKind::kTscOffset)].used = 1;
+    segment.facts[static_cast<std::size_t>(FactKind::kEnvelope)].used = covered;
+    return segment;
+  }
+
+  // A clock set forward leaves own times that never were: the new segment begins right behind the
+  // old one's last. A clock set back shows own times twice: nothing is promised there.
+  void add_step(const TscTimeline& line, const TscStep& step, std::int64_t old_offset,
+                model::ClockSegment segment) {
+    const std::int64_t reached = own_at(line, step.from, old_offset);
+    const std::int64_t set_to = own_at(line, step.from, step.offset);
+    const OwnTime boundary{std::min(reached, set_to)};
+    if (boundary > guest_.last && ran_before(step.from)) return;
+    if (boundary <= guest_.first || !ran_before(step.from)) {  // only the new offset is seen
+      result_.segments.clear();
+    } else if (set_to < reached) {
+      add_unplaced(boundary, segment);
+    }
+    if (!result_.segments.empty()) {
+      segment.own_begin = OwnTime{reached};
+      if (segment.own_begin > guest_.last) return;
+    }
+    result_.segments.push_back(segment);
+  }
+
   void publish_exact(const TscTimeline& line, const Placement& placement) {
+    const TscStep* previous = nullptr;
     for (const TscStep& step : line.steps) {
-      model::ClockSegment segment = clock::make_exact_segment(step.offset, task_.clocks.timeline);
-      if (line.fraction_bits != 0 || line.ratio != 1) {
-        const auto scaled = (static_cast<Int128>(segment.rate) << line.fraction_bits) /
-                            static_cast<Int128>(line.ratio);
-        segment.rate = static_cast<std::int64_t>(scaled);
-        segment.error_min_ns = segment.error_median_ns = segment.error_max_ns = 2;
+      const model::ClockSegment segment = exact_segment(line, step, placement.covered);
+      if (previous == nullptr) {
+        result_.segments.push_back(segment);
+      } else {
+        add_step(line, step, previous->offset, segment);
       }
-      if (step.from != INT64_MIN) {
-        const Int128 scaled = (static_cast<Int128>(step.from) * line.ratio) >> line.fraction_bits;
-        segment.own_begin = OwnTime{static_cast<std::int64_t>(scaled) + step.offset};
-        if (!result_.segments.empty() && (segment.own_begin <= result_.segments.back().own_begin ||
-                                          segment.own_begin > guest_.last)) {
-          continue;  // before the guest's trace or after it
-        }
-        if (segment.own_begin <= guest_.first) result_.segments.clear();
-      }
-      auto& facts = segment.facts[static_cast<std::size_t>(FactKind::kTscOffset)];
-      facts.used = 1;
-      segment.facts[static_cast<std::size_t>(FactKind::kEnvelope)].used = placement.covered;
-      result_.segments.push_back(segment);
+      previous = &step;
     }
     result_.source = line.source;
     result_.exact = true;
@@ -421,15 +476,6 @@ class PairJudge {
   }
 
   // --- verdict -----------------------------------------------------------------------------------
-
-  template <typename Map>
-  Placement place_all(const Map& map) const {
-    Placement placement;
-    for (const GuestTime& time : times_) {
-      clock::place(runs_[time.vcpu], map(time.x), time.weight, 1, placement);
-    }
-    return placement;
-  }
 
   // Which vCPU each guest CPU is, by where its events fall under a map. True when it changed.
   template <typename Map>

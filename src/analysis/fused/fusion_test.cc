@@ -303,8 +303,9 @@ TEST(Fusion, TheNestedGuestIsOnThePcpu) {
   rig.event(exit(40, 100), 0);
   rig.finish(50);
   EXPECT_EQ(rig.fused("h0", 0),
-            "5-10 host h0 100; 10-12 guest vm0/0 100; 12-15 guest vm0/0 500; 15-25 guest vm1/0 500; "
-            "25-28 hypervisor vm1/0 500; 28-32 guest vm0/0 8; 32-34 hypervisor vm1/0 500; "
+            "5-10 host h0 100; 10-12 guest vm0/0 100; 12-15 guest vm0/0 500; "
+            "15-25 guest vm1/0 500; 25-28 hypervisor vm1/0 500; 28-32 guest vm0/0 8; 32-34 "
+            "hypervisor vm1/0 500; "
             "34-40 guest vm1/0 500; 40-50 hypervisor vm0/0 500");
   EXPECT_EQ(rig.preemption("vm1", 0), "28-32 preempted@0 by vm0 8");
 }

@@ -1,0 +1,114 @@
+#pragma once
+// Test only: a reader::Trace over events in memory, one list per stream. Its cursors hand them out
+// in small runs, deliver only the kinds that are asked for, and may fail after some events.
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "reader/trace.h"
+#include "tests/support/events.h"
+
+namespace vs::session::test {
+
+class FakeTrace final : public reader::Trace {
+ public:
+  struct Stream {
+    std::uint32_t cpu = model::kNoCpu;
+    std::vector<model::Event> events;
+    std::size_t fails_at = static_cast<std::size_t>(-1);  ///< next() fails when it gets there
+  };
+
+  FakeTrace() {
+    info_.format = "ctf";
+    info_.is_kernel = true;
+  }
+  reader::TraceInfo& change_info() { return info_; }
+
+  /// Adds a type; events of this kind get it, the last one of a kind wins.
+  void add_type(std::string name, model::EventKind kind) {
+    reader::EventTypeInfo type;
+    type.name = std::move(name);
+    type.kind = kind;
+    types_.push_back(std::move(type));
+  }
+  /// Puts one event of every kind that occurs into the types that are not there yet.
+  void add_stream(Stream stream) {
+    for (model::Event& event : stream.events) {
+      if (event.kind != model::EventKind::kLoss) event.type = type_of(event.kind);
+    }
+    reader::StreamInfo info;
+    info.place = "fake cpu " + std::to_string(stream.cpu);
+    info.cpu = stream.cpu;
+    info.bytes = stream.events.size();
+    infos_.push_back(info);
+    streams_.push_back(std::move(stream));
+  }
+
+  [[nodiscard]] const reader::TraceInfo& info() const override { return info_; }
+  [[nodiscard]] std::span<const reader::EventTypeInfo> event_types() const override {
+    return types_;
+  }
+  [[nodiscard]] std::span<const reader::StreamInfo> streams() const override { return infos_; }
+  [[nodiscard]] Result<std::unique_ptr<reader::StreamCursor>> open_stream(
+      std::size_t stream, const reader::StreamRequest& request, model::IssueLog&) const override {
+    opened_.push_back(stream);
+    return std::unique_ptr<reader::StreamCursor>(
+        std::make_unique<Cursor>(streams_.at(stream), request));
+  }
+  /// Streams in the order in which they were opened.
+  [[nodiscard]] const std::vector<std::size_t>& opened() const { return opened_; }
+
+ private:
+  class Cursor final : public reader::StreamCursor {
+   public:
+    Cursor(const Stream& stream, const reader::StreamRequest& request)
+        : stream_(stream), request_(request) {}
+    Result<std::span<const model::Event>> next() override {
+      constexpr std::size_t kRun = 3;
+      run_.clear();
+      while (position_ < stream_.events.size() && run_.size() < kRun) {
+        if (position_ == stream_.fails_at) return Error{ErrorCode::kIo, "cannot read", "", ""};
+        const model::Event& event = stream_.events[position_++];
+        const bool loss = event.kind == model::EventKind::kLoss;
+        if (loss || request_.kinds.has(event.kind)) run_.push_back(event);
+      }
+      return std::span<const model::Event>(run_);
+    }
+    Status seek(OwnTime time) override {
+      position_ = 0;
+      while (position_ + 1 < stream_.events.size() && stream_.events[position_ + 1].own < time) {
+        ++position_;  // one event early, as an index of packets would be
+      }
+      return {};
+    }
+    [[nodiscard]] std::uint64_t bytes_done() const override { return position_; }
+    void fields_json(const model::Event& event, std::string& out) const override {
+      out += "{\"own\":" + std::to_string(event.own.value) + "}";
+    }
+
+   private:
+    const Stream& stream_;
+    const reader::StreamRequest request_;
+    std::vector<model::Event> run_;
+    std::size_t position_ = 0;
+  };
+
+  std::uint16_t type_of(model::EventKind kind) {
+    for (std::size_t i = types_.size(); i-- > 0;) {
+      if (types_[i].kind == kind) return static_cast<std::uint16_t>(i);
+    }
+    add_type(std::string(model::spec_of(kind).name), kind);
+    return static_cast<std::uint16_t>(types_.size() - 1);
+  }
+
+  reader::TraceInfo info_;
+  std::vector<reader::EventTypeInfo> types_;
+  std::vector<Stream> streams_;
+  std::vector<reader::StreamInfo> infos_;
+  mutable std::vector<std::size_t> opened_;
+};
+
+}  // namespace vs::session::test
