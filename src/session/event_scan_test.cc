@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "session/fake_test_trace.h"
+#include "session/fake_trace_test_support.h"
 
 namespace vs::session {
 namespace {

@@ -23,8 +23,8 @@ const reader::Format* format_of(os::FileSystem& files, const std::string& path) 
   return nullptr;
 }
 
-/// A folder is one trace when it holds the metadata itself, or the chunks of one rotated trace. (The
-/// reader's own probe looks deeper, and would take a folder of several traces for one.)
+/// A folder is one trace when it holds the metadata itself, or the chunks of one rotated trace; the
+/// reader's probe alone may look deeper.
 const reader::Format* format_of_folder(os::FileSystem& files, const std::string& path) {
   const bool trace = files.stat(os::join_path(path, "metadata")).ok() ||
                      files.stat(os::join_path(path, "archives")).ok();

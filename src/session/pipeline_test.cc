@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <atomic>
 
-#include "session/fake_test_trace.h"
+#include "session/fake_trace_test_support.h"
 #include "tests/support/vector_sink.h"
 
 namespace vs::session {
