@@ -85,4 +85,4 @@ install: build
 	@DESTDIR='$(DESTDIR)' cmake --install build --prefix '$(PREFIX)'
 
 clean:
-	rm -rf build build-dev build-clang build-asan build-tsan build-fuzz
+	rm -rf build build-dev build-clang build-asan build-tsan build-bench build-fuzz
