@@ -393,7 +393,7 @@ void Writer::add(EntityId entity, HostTime begin, HostTime end,
     begin_ns = std::max(begin_ns, open.info.last_ns);
     end_ns = std::max(begin_ns, end_ns);
   }
-  if (begin_ns == end_ns && table != TableId::kVmExit) return;
+  if (begin_ns == end_ns && !model::table_def(table).points) return;
   open.info.last_ns = end_ns;
   if (open.slab != s.slab) {
     open.slab = s.slab;

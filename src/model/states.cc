@@ -20,6 +20,17 @@ constexpr std::array kPreemption = {"preempted"sv, "waking"sv};
 constexpr std::array kExit = {"idle"sv,   "host-irq"sv,   "timer"sv,     "ipi-send"sv,
                               "io"sv,     "memory"sv,     "spin"sv,      "hypercall"sv,
                               "nested"sv, "irq-window"sv, "emulation"sv, "unknown"sv};
+constexpr std::array kVprocess = {
+    "root"sv,   "nonroot"sv,        "task"sv,         "timer"sv,           "disk"sv,   "network"sv,
+    "device"sv, "preempted_host"sv, "preempted_vm"sv, "preempted_guest"sv, "unknown"sv};
+constexpr std::array kOp = {"read"sv, "write"sv, "discard"sv, "flush"sv, "other"sv};
+constexpr std::array kDirection = {"rx"sv, "tx"sv};
+constexpr std::array kFlow = {"run"sv,      "hypervisor"sv, "preempted_by"sv, "vcpu_preempted_by"sv,
+                              "runnable"sv, "blocked"sv,    "lock_wait"sv,    "unknown"sv};
+constexpr std::array kPath = {
+    "run"sv,       "preempted"sv,  "hypervisor"sv,   "host_preempted"sv, "transit"sv,
+    "wait_task"sv, "wait_timer"sv, "wait_disk"sv,    "wait_network"sv,   "wait_user_input"sv,
+    "wait_ipi"sv,  "wait_irq"sv,   "wait_unknown"sv, "unknown"sv};
 constexpr std::array kMachine = {"host"sv, "vm"sv};
 constexpr std::array kMethod = {"reference"sv, "none"sv,    "tsc"sv,  "beacon"sv,
                                 "envelope"sv,  "packets"sv, "mixed"sv};
@@ -35,6 +46,11 @@ std::span<const std::string_view> effective_names() { return kEffective; }
 std::span<const std::string_view> block_cause_names() { return kCause; }
 std::span<const std::string_view> preemption_kind_names() { return kPreemption; }
 std::span<const std::string_view> exit_class_names() { return kExit; }
+std::span<const std::string_view> vprocess_state_names() { return kVprocess; }
+std::span<const std::string_view> block_op_names() { return kOp; }
+std::span<const std::string_view> net_direction_names() { return kDirection; }
+std::span<const std::string_view> flow_kind_names() { return kFlow; }
+std::span<const std::string_view> path_label_names() { return kPath; }
 std::span<const std::string_view> machine_kind_names() { return kMachine; }
 std::span<const std::string_view> sync_method_names() { return kMethod; }
 std::span<const std::string_view> sync_quality_names() { return kQuality; }

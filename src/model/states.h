@@ -62,6 +62,49 @@ enum class ExitClass : std::uint8_t {
   kEmulation,
   kUnknown
 };
+enum class VprocessState : std::uint8_t {
+  kRoot,
+  kNonroot,
+  kTask,
+  kTimer,
+  kDisk,
+  kNetwork,
+  kDevice,
+  kPreemptedHost,
+  kPreemptedVm,
+  kPreemptedGuest,
+  kUnknown
+};
+enum class BlockOp : std::uint8_t { kRead, kWrite, kDiscard, kFlush, kOther };
+enum class NetDirection : std::uint8_t { kReceive, kTransmit };
+/// What a stretch of an execution flow was (algorithms D).
+enum class FlowKind : std::uint8_t {
+  kRun,
+  kHypervisor,
+  kPreemptedBy,
+  kVcpuPreemptedBy,
+  kRunnable,
+  kBlocked,
+  kLockWait,
+  kUnknown
+};
+/// What a stretch of a critical path was (algorithms F).
+enum class PathLabel : std::uint8_t {
+  kRun,
+  kPreempted,
+  kHypervisor,
+  kHostPreempted,
+  kTransit,
+  kWaitTask,
+  kWaitTimer,
+  kWaitDisk,
+  kWaitNetwork,
+  kWaitUserInput,
+  kWaitIpi,
+  kWaitIrq,
+  kWaitUnknown,
+  kUnknown
+};
 enum class MachineKind : std::uint8_t { kHost, kVm };
 enum class SyncMethod : std::uint8_t {
   kReference,
@@ -90,6 +133,11 @@ enum class SyncQuality : std::uint8_t {
 [[nodiscard]] std::span<const std::string_view> block_cause_names();
 [[nodiscard]] std::span<const std::string_view> preemption_kind_names();
 [[nodiscard]] std::span<const std::string_view> exit_class_names();
+[[nodiscard]] std::span<const std::string_view> vprocess_state_names();
+[[nodiscard]] std::span<const std::string_view> block_op_names();
+[[nodiscard]] std::span<const std::string_view> net_direction_names();
+[[nodiscard]] std::span<const std::string_view> flow_kind_names();
+[[nodiscard]] std::span<const std::string_view> path_label_names();
 [[nodiscard]] std::span<const std::string_view> machine_kind_names();
 [[nodiscard]] std::span<const std::string_view> sync_method_names();
 [[nodiscard]] std::span<const std::string_view> sync_quality_names();

@@ -92,6 +92,32 @@ constexpr ColumnDef kPreemption[] = {ts(),
                                      integer("by_vcpu"),
                                      integer("by_tid"),
                                      text("by_comm")};
+constexpr ColumnDef kVprocessState[] = {ts(),
+                                        dur(),
+                                        key("machine", kText),
+                                        key("vprocess", kText),
+                                        integer("vcpu"),
+                                        state("state", vprocess_state_names),
+                                        text("waker_vprocess"),
+                                        text("device"),
+                                        integer("lossy")};
+constexpr ColumnDef kBlockRequest[] = {ts(),
+                                       dur(),
+                                       key("machine", kText),
+                                       text("vm"),
+                                       key("device", kText),
+                                       integer("sector"),
+                                       integer("bytes"),
+                                       state("op", block_op_names),
+                                       integer("queue_ns"),
+                                       integer("service_ns"),
+                                       integer("tid")};
+constexpr ColumnDef kNetPacket[] = {ts(),
+                                    key("machine", kText),
+                                    text("vm"),
+                                    key("device", kText),
+                                    state("direction", net_direction_names),
+                                    integer("bytes")};
 
 constexpr ColumnDef kTrace[] = {integer("trace"),       text("machine"),        text("path"),
                                 text("format"),         text("tracer"),         text("clock"),
@@ -114,6 +140,8 @@ constexpr ColumnDef kThread[] = {text("machine"),       integer("tid"),    integ
                                  integer("first_ts"),   integer("last_ts")};
 constexpr ColumnDef kContainer[] = {text("machine"), integer("container"), integer("parent"),
                                     text("name")};
+constexpr ColumnDef kVprocess[] = {text("machine"), text("vprocess"), text("identity"),
+                                   integer("first_ts"), integer("last_ts")};
 constexpr ColumnDef kIssue[] = {text("severity"), text("origin"), text("code"),
                                 integer("trace"), text("place"),  integer("count"),
                                 text("message"),  text("advice")};
@@ -124,8 +152,11 @@ constexpr std::array<TableDef, kTableCount> kTables = {{
     {TableId::kPcpuState, "pcpu_state", true, kPcpuState},
     {TableId::kFusedCpu, "fused_cpu", true, kFusedCpu},
     {TableId::kThreadState, "thread_state", true, kThreadState},
-    {TableId::kVmExit, "vm_exit", true, kVmExit},
+    {TableId::kVmExit, "vm_exit", true, kVmExit, true},
     {TableId::kPreemption, "preemption", true, kPreemption},
+    {TableId::kVprocessState, "vprocess_state", true, kVprocessState},
+    {TableId::kBlockRequest, "block_request", true, kBlockRequest, true, true},
+    {TableId::kNetPacket, "net_packet", true, kNetPacket, true},
     {TableId::kTrace, "trace", false, kTrace},
     {TableId::kMachine, "machine", false, kMachine},
     {TableId::kClockSync, "clock_sync", false, kClockSync},
@@ -133,6 +164,7 @@ constexpr std::array<TableDef, kTableCount> kTables = {{
     {TableId::kVcpu, "vcpu", false, kVcpu},
     {TableId::kThread, "thread", false, kThread},
     {TableId::kContainer, "container", false, kContainer},
+    {TableId::kVprocess, "vprocess", false, kVprocess},
     {TableId::kIssue, "issue", false, kIssue},
 }};
 

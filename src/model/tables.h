@@ -54,6 +54,9 @@ enum class TableId : std::uint8_t {
   kThreadState,
   kVmExit,
   kPreemption,
+  kVprocessState,
+  kBlockRequest,
+  kNetPacket,
   // small tables
   kTrace,
   kMachine,
@@ -62,6 +65,7 @@ enum class TableId : std::uint8_t {
   kVcpu,
   kThread,
   kContainer,
+  kVprocess,
   kIssue,
   kCount
 };
@@ -71,6 +75,8 @@ struct TableDef {
   std::string_view name;
   bool interval = false;
   std::span<const ColumnDef> columns;  ///< in the contract's order
+  bool points = false;                 ///< interval tables: rows with begin == end are kept
+  bool overlaps = false;  ///< interval tables: rows of one entity may overlap; they come by end
 
   [[nodiscard]] std::size_t key_count() const;    ///< columns with role kKey
   [[nodiscard]] std::size_t value_count() const;  ///< columns with role kValue
@@ -124,6 +130,18 @@ enum Preemption : std::uint8_t {
   kPrByTid,
   kPrByComm
 };
+enum VprocessState : std::uint8_t { kVpVcpu, kVpState, kVpWaker, kVpDevice, kVpLossy };
+/// An unfinished request has no service_ns and is stored as [begin, begin).
+enum BlockRequest : std::uint8_t {
+  kBrVm,
+  kBrSector,
+  kBrBytes,
+  kBrOp,
+  kBrQueueNs,
+  kBrServiceNs,
+  kBrTid
+};
+enum NetPacket : std::uint8_t { kNpVm, kNpDirection, kNpBytes };
 }  // namespace slot
 
 /// A cell of a small table. monostate = NULL.
