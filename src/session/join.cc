@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
 
-#include "session/join_pair.h"
+#include "session/join_binding.h"
 
 namespace vs::session {
 namespace {
@@ -13,46 +12,6 @@ using model::SyncMethod;
 using model::SyncQuality;
 using Unit = reader::ClockInfo::Unit;
 
-constexpr std::size_t kCertainBeacons = 2;
-constexpr double kClearMargin = 0.05;
-
-/// How one trace's own time becomes ns, and these the host timeline.
-struct TraceClock {
-  clock::Scale to_ns;  ///< identity for ns clocks and for ticks without a rate
-  bool ticks = false;
-  bool rate_known = true;
-  bool placed = false;  ///< `line` holds
-  // timeline = anchor_host + (ns - anchor_ns) * rate
-  std::int64_t anchor_ns = 0;
-  std::int64_t anchor_host = 0;
-  std::int64_t rate = model::kRateOne;
-  std::int64_t error_ns = 0;
-
-  [[nodiscard]] std::int64_t to_host(std::int64_t ns) const {
-    const Int128 product = static_cast<Int128>(ns - anchor_ns) * rate;
-    return anchor_host + static_cast<std::int64_t>(product >> model::kRateShift);
-  }
-};
-
-/// One guest against one VM.
-struct Candidate {
-  std::size_t guest = 0;
-  std::size_t host = 0;
-  std::size_t vm = 0;
-  std::string named;  ///< how the VM is known without evidence; empty: it is not
-  PairResult result;
-
-  [[nodiscard]] double score() const {
-    return result.segments.empty() || result.covered == 0 ? 0 : 1 - result.outside_share();
-  }
-  [[nodiscard]] bool certain() const { return !named.empty() || result.beacons >= kCertainBeacons; }
-  [[nodiscard]] bool acceptable() const { return certain() || result.convincing(); }
-  [[nodiscard]] auto rank() const {
-    return std::tuple{!named.empty(), result.beacons >= kCertainBeacons, result.convincing(),
-                      score()};
-  }
-};
-
 std::int64_t multiply_rates(std::int64_t a, std::int64_t b) {
   const Int128 product = (static_cast<Int128>(a) * b) >> model::kRateShift;
   return static_cast<std::int64_t>(product);
@@ -60,23 +19,29 @@ std::int64_t multiply_rates(std::int64_t a, std::int64_t b) {
 
 class Joiner {
  public:
-  Joiner(const JoinInput& input, model::IssueLog& issues) : input_(input), issues_(issues) {}
+  Joiner(const JoinInput& input, model::IssueLog& issues)
+      : input_(input),
+        issues_(issues),
+        rates_(input.traces.size()),
+        binder_(input, clocks_, issues) {}
 
   JoinResult run() {
-    result_.traces.resize(input_.traces.size());
-    clocks_.resize(input_.traces.size());
-    if (input_.traces.empty()) return std::move(result_);
-    choose_roles();
-    find_rate(result_.reference);
-    for (std::size_t t = 0; t < input_.traces.size(); ++t) {
-      if (t != result_.reference) find_rate(t);
+    const std::size_t count = input_.traces.size();
+    result_.traces.resize(count);
+    clocks_.resize(count);
+    if (count == 0) return std::move(result_);
+    std::vector<Candidate> chosen = bind_nested_hosts();
+    choose_reference();
+    for (std::size_t t = 0; t < count; ++t) {
+      if (!binder_.hosts_vms(t)) find_rate(t);
     }
     place_reference();
-    std::vector<Candidate> chosen = bind_guests();
+    bind_guests(chosen);
+    take_bindings();
     place_by_packets();
     place_by_epoch();
-    for (const Candidate& candidate : chosen) publish(candidate);
-    for (std::size_t t = 0; t < input_.traces.size(); ++t) finish_unbound(t);
+    publish_all(chosen);
+    for (std::size_t t = 0; t < count; ++t) finish_unbound(t);
     return std::move(result_);
   }
 
@@ -92,37 +57,51 @@ class Joiner {
   [[nodiscard]] const model::TraceEvidence& evidence(std::size_t t) const {
     return *input_.traces[t].evidence;
   }
-  [[nodiscard]] bool is_host(std::size_t t) const {
-    return result_.traces[t].role == TraceRole::kHost;
-  }
 
   // --- roles and the reference -------------------------------------------------------------------
 
-  void choose_roles() {
-    for (std::size_t t = 0; t < input_.traces.size(); ++t) {
-      const bool host = !input_.traces[t].vms.empty() || input_.options.host_trace == t;
-      result_.traces[t].role = host ? TraceRole::kHost : TraceRole::kGuest;
+  // Hosts that are guests of other hosts of the experiment, the outermost first.
+  std::vector<Candidate> bind_nested_hosts() {
+    std::vector<std::size_t> hosts;
+    for (std::size_t t = 0; t < clocks_.size(); ++t) {
+      if (binder_.hosts_vms(t)) hosts.push_back(t);
     }
-    for (const SnapshotMachine& machine : input_.snapshot) {
-      if (machine.trace < result_.traces.size() && machine.kind == model::MachineKind::kHost) {
-        result_.traces[machine.trace].role = TraceRole::kHost;
+    for (const std::size_t host : hosts) find_own_rate(host);
+    std::vector<Candidate> chosen;
+    if (hosts.size() < 2) return chosen;
+    for (bool more = true; more;) {
+      std::vector<std::size_t> open;
+      for (const std::size_t t : hosts) {
+        if (binder_.may_be_guest(t) && !binder_.binding(t)) open.push_back(t);
+      }
+      std::vector<Candidate> bound = binder_.bind(open);
+      more = !bound.empty();
+      for (Candidate& candidate : bound) {
+        share_rate(candidate.guest, candidate.host);
+        chosen.push_back(std::move(candidate));
       }
     }
-    for (const NamedGuest& guest : input_.options.guests) {
-      result_.traces[guest.trace].role = TraceRole::kGuest;
-    }
-    // Without any host nothing can be a guest.
-    bool any = false;
-    for (const TraceJoin& trace : result_.traces) any = any || trace.role == TraceRole::kHost;
-    for (TraceJoin& trace : result_.traces) {
-      if (!any) trace.role = TraceRole::kOther;
-    }
-    const auto first = std::find_if(result_.traces.begin(), result_.traces.end(),
-                                    [](const auto& t) { return t.role == TraceRole::kHost; });
-    result_.reference = first == result_.traces.end()
-                            ? 0
-                            : static_cast<std::size_t>(first - result_.traces.begin());
+    return chosen;
+  }
+
+  // Ticks that the host counts, too, are converted with the host's rate: two calibrations differ.
+  void share_rate(std::size_t guest, std::size_t host) {
+    if (!clocks_[guest].ticks || !clocks_[host].ticks) return;
+    clocks_[guest].to_ns = clocks_[host].to_ns;
+    clocks_[guest].rate_known = clocks_[host].rate_known;
+  }
+
+  void choose_reference() {
+    const std::size_t count = result_.traces.size();
+    std::size_t first = 0;
+    while (first < count && (!binder_.hosts_vms(first) || binder_.binding(first))) ++first;
+    result_.reference = first < count ? first : 0;
     if (input_.options.host_trace) result_.reference = *input_.options.host_trace;
+    if (!binder_.hosts_vms(result_.reference)) find_own_rate(result_.reference);
+    const TraceClock& clock = clocks_[result_.reference];
+    if (!clock.ticks) return;
+    result_.ticks_per_second = rates_[result_.reference];
+    result_.ticks = !clock.rate_known;
   }
 
   [[nodiscard]] std::optional<double> snapshot_rate(std::size_t t) const {
@@ -152,29 +131,26 @@ class Joiner {
     return input_.options.tsc_hz;
   }
 
-  void find_rate(std::size_t t) {
+  void find_own_rate(std::size_t t) {
     TraceClock& clock = clocks_[t];
     if (info(t).clock.unit != Unit::kTicks) return;
     clock.ticks = true;
-    clock.rate_known = false;
-    // A guest in the reference's ticks is converted with the reference's rate.
-    if (t != result_.reference && clocks_[result_.reference].ticks && !is_host(t)) {
-      clock.to_ns = clocks_[result_.reference].to_ns;
-      clock.rate_known = clocks_[result_.reference].rate_known;
-      return;
-    }
-    const auto rate = rate_of(t);
-    if (rate) {
-      clock.to_ns = clock::scale_of(*rate);
-      clock.rate_known = !clock.to_ns.identity();
-    }
-    if (t == result_.reference) {
-      result_.ticks_per_second = rate;
-      result_.ticks = !clock.rate_known;
-    }
-    if (!clock.rate_known) {
-      issue(model::IssueCode::kTickRateUnknown, t,
-            "clock " + info(t).clock.name + " counts ticks of unknown length");
+    rates_[t] = rate_of(t);
+    if (rates_[t]) clock.to_ns = clock::scale_of(*rates_[t]);
+    clock.rate_known = rates_[t] && !clock.to_ns.identity();
+    if (clock.rate_known) return;
+    issue(model::IssueCode::kTickRateUnknown, t,
+          "clock " + info(t).clock.name + " counts ticks of unknown length");
+  }
+
+  // A guest in the reference's ticks is converted with the reference's rate.
+  void find_rate(std::size_t t) {
+    if (t == result_.reference || info(t).clock.unit != Unit::kTicks) return;
+    clocks_[t].ticks = true;
+    if (clocks_[result_.reference].ticks) {
+      share_rate(t, result_.reference);
+    } else {
+      find_own_rate(t);
     }
   }
 
@@ -187,165 +163,64 @@ class Joiner {
     result_.epoch = clock.epoch || shifted;
   }
 
-  // --- binding -----------------------------------------------------------------------------------
-
-  [[nodiscard]] PairClocks clocks_of(std::size_t guest, std::size_t host) const {
-    PairClocks pair;
-    const TraceClock& g = clocks_[guest];
-    const TraceClock& h = clocks_[host];
-    pair.ticks = g.ticks && h.ticks;
-    if (pair.ticks) {
-      pair.timeline = h.to_ns;
-      pair.unit_ns = h.rate_known
-                         ? static_cast<double>(h.to_ns.rate) / static_cast<double>(model::kRateOne)
-                         : 0.5;
-    } else {
-      pair.guest = g.to_ns;
-      pair.host = h.to_ns;
-      const reader::ClockInfo& a = info(guest).clock;
-      const reader::ClockInfo& b = info(host).clock;
-      const bool both = (a.epoch || a.epoch_offset_ns != 0) && (b.epoch || b.epoch_offset_ns != 0);
-      if (both) pair.declared_offset = a.epoch_offset_ns - b.epoch_offset_ns;
-    }
-    if (info(guest).time_shift && !info(guest).time_shift->samples.empty() && g.ticks == h.ticks) {
-      pair.declared_offset = info(guest).time_shift->samples.front().offset;
-    }
-    return pair;
-  }
-
-  [[nodiscard]] static bool has_tid(const model::FoundVm& vm, std::int32_t tid) {
-    for (const model::FoundVcpu& vcpu : vm.vcpus) {
-      for (const model::VcpuThread& thread : vcpu.threads) {
-        if (thread.tid == tid) return true;
-      }
-    }
-    return false;
-  }
-
-  // What names the VM of a guest trace without looking at its events.
-  [[nodiscard]] std::string naming(std::size_t guest, std::size_t host,
-                                   const model::FoundVm& vm) const {
-    for (const NamedGuest& named : input_.options.guests) {
-      if (named.trace == guest && !vm.name.empty() && named.name == vm.name) return "named";
-    }
-    for (const SnapshotMachine& machine : input_.snapshot) {
-      if (machine.trace != guest || machine.kind != model::MachineKind::kVm) continue;
-      bool same = machine.vmm_pid >= 0 && machine.vmm_pid == vm.vmm_pid;
-      for (const SnapshotVcpu& vcpu : machine.vcpus) same = same || has_tid(vm, vcpu.tid);
-      if (same) return "capture";
-    }
-    for (const reader::GuestLink& link : info(host).guests) {
-      if (link.trace_id == 0 || link.trace_id != info(guest).trace_id) continue;
-      for (const std::int32_t tid : link.vcpu_tids) {
-        if (has_tid(vm, tid)) return "trace id";
-      }
-    }
-    return {};
-  }
-
-  [[nodiscard]] Candidate evaluate(std::size_t guest, std::size_t host, std::size_t vm,
-                                   SyncMode mode) const {
-    Candidate candidate{guest, host, vm, naming(guest, host, input_.traces[host].vms[vm]), {}};
-    PairTask task;
-    task.guest = &input_.traces[guest];
-    task.host = &input_.traces[host];
-    task.vm = &input_.traces[host].vms[vm];
-    task.clocks = clocks_of(guest, host);
-    task.mode = mode;
-    task.named = !candidate.named.empty();
-    task.exact = exact_timelines(input_, guest, host, vm);
-    if (!task.named) {
-      for (TscTimeline& line : task.exact) line.trusted = false;
-    }
-    candidate.result = evaluate_pair(task);
-    return candidate;
-  }
-
-  // All candidates of all guests; each guest takes its best VM, the strongest claims first.
-  std::vector<Candidate> bind_guests() {
-    std::vector<std::vector<Candidate>> claims;
-    for (std::size_t g = 0; g < input_.traces.size(); ++g) {
-      if (result_.traces[g].role != TraceRole::kGuest) continue;
-      std::vector<Candidate> list = candidates_of(g);
-      if (!list.empty()) claims.push_back(std::move(list));
-    }
-    std::stable_sort(claims.begin(), claims.end(), [](const auto& a, const auto& b) {
-      return a.front().rank() > b.front().rank();
-    });
-    std::vector<Candidate> chosen;
-    for (std::vector<Candidate>& list : claims) {
-      if (auto candidate = decide(list, chosen)) chosen.push_back(std::move(*candidate));
-    }
-    return chosen;
-  }
-
-  [[nodiscard]] std::vector<Candidate> candidates_of(std::size_t guest) const {
-    std::vector<std::tuple<std::size_t, std::size_t>> pairs;
-    std::vector<std::tuple<std::size_t, std::size_t>> named;
-    for (std::size_t h = 0; h < input_.traces.size(); ++h) {
-      if (!is_host(h)) continue;
-      for (std::size_t v = 0; v < input_.traces[h].vms.size(); ++v) {
-        pairs.emplace_back(h, v);
-        if (!naming(guest, h, input_.traces[h].vms[v]).empty()) named.emplace_back(h, v);
-      }
-    }
-    std::vector<Candidate> list;
-    for (const auto& [h, v] : named.empty() ? pairs : named) {
-      list.push_back(evaluate(guest, h, v, SyncMode::kAuto));
-    }
-    std::stable_sort(list.begin(), list.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.rank() > b.rank(); });
-    return list;
-  }
-
-  std::optional<Candidate> decide(std::vector<Candidate>& list,
-                                  const std::vector<Candidate>& chosen) {
-    Candidate& best = list.front();
-    if (!best.acceptable()) {
-      issue(model::IssueCode::kGuestUnbound, best.guest, describe(best));
-      return std::nullopt;
-    }
-    for (const Candidate& other : chosen) {
-      if (other.host != best.host || other.vm != best.vm) continue;
-      issue(model::IssueCode::kGuestAmbiguous, best.guest,
-            "its best VM already has a trace: " + info(other.guest).path);
-      return std::nullopt;
-    }
-    double margin = best.score();
-    for (std::size_t i = 1; i < list.size(); ++i) {
-      if (!list[i].result.convincing()) continue;
-      margin = std::min(margin, best.score() - list[i].score());
-    }
-    if (!best.certain() && margin < kClearMargin) {
-      issue(model::IssueCode::kGuestAmbiguous, best.guest,
-            "its events fit the run times of more than one VM");
-      return std::nullopt;
-    }
-    Binding binding;
-    binding.host = best.host;
-    binding.vm = best.vm;
-    binding.score = best.score();
-    binding.margin = margin;
-    binding.how = !best.named.empty()                      ? best.named
-                  : best.result.beacons >= kCertainBeacons ? "beacons"
-                  : best.result.exact                      ? "offset"
-                                                           : "envelopes";
-    binding.cpus = best.result.cpus;
-    result_.traces[best.guest].binding = std::move(binding);
-    return std::move(best);
-  }
-
-  [[nodiscard]] static std::string describe(const Candidate& candidate) {
-    const PairResult& result = candidate.result;
-    if (result.segments.empty()) return "no clock relation puts its events into a VM's run times";
-    if (result.by_chance - result.outside_share() < kClearMargin) {
-      return "its events say too little: a random offset would fit as well";
-    }
-    return std::to_string(result.outside) + " of " + std::to_string(result.covered) +
-           " events lie outside the best VM's run times";
-  }
-
   // --- maps --------------------------------------------------------------------------------------
+
+  void bind_guests(std::vector<Candidate>& chosen) {
+    // The nested hosts' own rates have given way to their hosts'.
+    for (Candidate& candidate : chosen) {
+      candidate.result =
+          binder_.evaluate(candidate.guest, candidate.host, candidate.vm, SyncMode::kAuto).result;
+    }
+    std::vector<std::size_t> guests;
+    for (std::size_t t = 0; t < clocks_.size(); ++t) {
+      if (!binder_.hosts_vms(t) && binder_.may_be_guest(t)) guests.push_back(t);
+    }
+    for (Candidate& candidate : binder_.bind(guests)) chosen.push_back(std::move(candidate));
+  }
+
+  void take_bindings() {
+    for (std::size_t t = 0; t < result_.traces.size(); ++t) {
+      result_.traces[t].binding = binder_.binding(t);
+    }
+  }
+
+  // Hosts before their guests.
+  void publish_all(std::vector<Candidate>& chosen) {
+    std::stable_sort(chosen.begin(), chosen.end(), [this](const auto& a, const auto& b) {
+      return binder_.depth(a.guest) < binder_.depth(b.guest);
+    });
+    for (const Candidate& candidate : chosen) {
+      publish(candidate);
+      if (binder_.hosts_vms(candidate.guest)) lead_on(candidate.guest);
+    }
+  }
+
+  // What a nested host's guests are joined to: its widest segment as a line, and how far the others
+  // are from it.
+  void lead_on(std::size_t t) {
+    const TraceJoin& join = result_.traces[t];
+    if (std::find(done_.begin(), done_.end(), t) == done_.end() || !join.joined) return;
+    const OwnTime begin = evidence(t).first;
+    const OwnTime end = evidence(t).last;
+    const model::ClockSegment* widest = &join.clock.segments().front();
+    std::int64_t width = -1;
+    for (const model::ClockSegment& segment : join.clock.segments()) {
+      const std::int64_t from = std::max(segment.own_begin.value, begin.value);
+      const std::int64_t to = std::min(segment.own_end.value, end.value);
+      if (to - from > width) widest = &segment;
+      width = std::max(width, to - from);
+    }
+    set_line(t, *widest);
+    std::int64_t apart = 0;
+    for (const model::ClockSegment& segment : join.clock.segments()) {
+      for (const std::int64_t at : {segment.own_begin.value, segment.own_end.value - 1}) {
+        if (at < begin.value || at > end.value) continue;
+        const std::int64_t line = clocks_[t].to_host(clocks_[t].to_ns.apply(at));
+        apart = std::max(apart, std::abs(line - join.clock.to_host(OwnTime{at}).ns));
+      }
+    }
+    clocks_[t].error_ns = std::max<std::int64_t>(clocks_[t].error_ns, 0) + apart;
+  }
 
   void publish(const Candidate& candidate) {
     TraceJoin& join = result_.traces[candidate.guest];
@@ -356,7 +231,7 @@ class Joiner {
     } else if (mode == SyncMode::kNone) {
       use_own_times(candidate, join);
     } else {
-      use(evaluate(candidate.guest, candidate.host, candidate.vm, mode), join);
+      use(binder_.evaluate(candidate.guest, candidate.host, candidate.vm, mode), join);
     }
   }
 
@@ -477,7 +352,7 @@ class Joiner {
     for (;;) {
       std::optional<std::pair<std::size_t, model::ClockSegment>> best;
       for (std::size_t t = 0; t < input_.traces.size(); ++t) {
-        if (clocks_[t].placed || result_.traces[t].binding) continue;
+        if (clocks_[t].placed || binder_.binding(t)) continue;
         for (std::size_t other = 0; other < input_.traces.size(); ++other) {
           if (other == t || !clocks_[other].placed) continue;
           const auto segment = packet_link(t, other);
@@ -488,7 +363,8 @@ class Joiner {
         }
       }
       if (!best) return;
-      adopt(best->first, best->second);
+      set_line(best->first, best->second);
+      packets_[best->first] = best->second;
     }
   }
 
@@ -521,7 +397,7 @@ class Joiner {
     return segment;
   }
 
-  void adopt(std::size_t t, const model::ClockSegment& segment) {
+  void set_line(std::size_t t, const model::ClockSegment& segment) {
     TraceClock& clock = clocks_[t];
     clock.placed = true;
     clock.anchor_ns = clock.to_ns.apply(segment.anchor_own.value);
@@ -531,7 +407,6 @@ class Joiner {
     clock.rate = static_cast<std::int64_t>(
         std::floor(static_cast<long double>(segment.rate) / scale + 0.5L));
     clock.error_ns = segment.error_max_ns;
-    packets_[t] = segment;
   }
 
   // What is left and declares a wall clock, as the reference does.
@@ -550,6 +425,8 @@ class Joiner {
   model::IssueLog& issues_;
   JoinResult result_;
   std::vector<TraceClock> clocks_;
+  std::vector<std::optional<double>> rates_;
+  Binder binder_;
   std::vector<std::optional<model::ClockSegment>> packets_;
   std::vector<std::size_t> done_;
 };

@@ -74,8 +74,6 @@ struct JoinInput {
   std::vector<SnapshotMachine> snapshot;
 };
 
-enum class TraceRole : std::uint8_t { kHost, kGuest, kOther };
-
 struct CpuBinding {
   std::uint32_t guest_cpu = 0;
   std::int32_t vcpu = model::kNoVcpu;
@@ -99,7 +97,6 @@ struct SegmentShare {
 };
 
 struct TraceJoin {
-  TraceRole role = TraceRole::kOther;
   std::optional<Binding> binding;
   model::ClockMap clock;
   bool joined = true;

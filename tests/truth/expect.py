@@ -155,8 +155,9 @@ def guest_intervals(trace):
 # Names of SVM exit codes: <asm/svm.h>'s constant without its prefix, and the word that the kernel prints. All
 # captures of the laboratory are AMD.
 SVM_REASONS = {
-    0x060: ("INTR", "INTERRUPT"), 0x061: ("NMI",), 0x064: ("VINTR",), 0x070: ("PUSHF",), 0x072: ("CPUID",),
-    0x074: ("IRET",), 0x076: ("INVD",), 0x077: ("PAUSE",), 0x078: ("HLT",), 0x079: ("INVLPG",),
+    0x060: ("INTR", "INTERRUPT"), 0x061: ("NMI",), 0x062: ("SMI",), 0x063: ("INIT",), 0x064: ("VINTR",),
+    0x06e: ("RDTSC",), 0x06f: ("RDPMC",), 0x070: ("PUSHF",), 0x071: ("POPF",), 0x072: ("CPUID",), 0x073: ("RSM",),
+    0x074: ("IRET",), 0x075: ("SWINT",), 0x076: ("INVD",), 0x077: ("PAUSE",), 0x078: ("HLT",), 0x079: ("INVLPG",),
     0x07b: ("IOIO", "IO"), 0x07c: ("MSR",), 0x07d: ("TASK_SWITCH",), 0x07f: ("SHUTDOWN",), 0x081: ("VMMCALL", "HYPERCALL"),
     0x087: ("RDTSCP",), 0x089: ("WBINVD",), 0x08a: ("MONITOR",), 0x08b: ("MWAIT",), 0x08d: ("XSETBV",),
     0x400: ("NPF",),
@@ -165,12 +166,16 @@ SVM_REASONS.update({code: (f"READ_CR{code}",) for code in range(0x10)})
 SVM_REASONS.update({0x10 + n: (f"WRITE_CR{n}",) for n in range(0x10)})
 SVM_REASONS.update({0x20 + n: (f"READ_DR{n}",) for n in range(0x10)})
 SVM_REASONS.update({0x30 + n: (f"WRITE_DR{n}",) for n in range(0x10)})
+EXCEPTIONS = {0: "DE", 1: "DB", 3: "BP", 4: "OF", 5: "BR", 6: "UD", 7: "NM", 8: "DF", 10: "TS", 11: "NP",
+              12: "SS", 13: "GP", 14: "PF", 16: "MF", 17: "AC", 18: "MC", 19: "XM"}
+SVM_REASONS.update({0x40 + vector: (f"EXCP_{name}",) for vector, name in EXCEPTIONS.items()})
 SVM_REASONS[0x065] = ("CR0_SEL_WRITE", "WRITE_CR0_SEL")
 
 
 def reason_fits(code, name):
-    """Whether a reason is named as the kernel names it, whatever the case."""
+    """Whether a reason is named as the kernel names it, whatever the case; a code not listed here may have any other name."""
     accepted = SVM_REASONS.get(code)
     if accepted is None:
-        return name.upper().startswith(("EXCP", "0X")) or name.isdigit()
+        listed = {known for names in SVM_REASONS.values() for known in names}
+        return name.upper() not in listed and (not name.lower().startswith("0x") or int(name, 16) == code)
     return name.upper() in accepted
