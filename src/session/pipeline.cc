@@ -25,6 +25,7 @@ struct MachineRun {
   HostTime end;
   std::unique_ptr<MachineState> kernel;
   std::unique_ptr<HostVcpus> vcpus;  ///< null: it hosts no VM
+  StreamDispatch streams;            ///< further analyses that want its events
   bool finished = false;
 };
 
@@ -75,6 +76,8 @@ class Flow final : public analysis::fused::EffectiveSink {
     runs_of_machine_.assign(experiment_.machines.size(), nullptr);
     runs_.reserve(machines.size());
     for (const MachineIndex machine : machines) add_machine(machine);
+    analyses_ = std::make_unique<StreamAnalyses>(stream_setup(), input.analyses);
+    for (MachineRun& run : runs_) start_machine(run);
     std::sort(by_end_.begin(), by_end_.end(), [this](std::size_t a, std::size_t b) {
       return runs_[a].end != runs_[b].end ? runs_[a].end < runs_[b].end
                                           : runs_[a].index > runs_[b].index;
@@ -105,14 +108,17 @@ class Flow final : public analysis::fused::EffectiveSink {
   void collect(PipelineOutput& output, model::IssueLog& issues) const {
     output.events += events_;
     for (const MachineRun& run : runs_) {
-      append(run.kernel->thread_table(), output.threads);
-      append(run.kernel->container_table(), output.containers);
+      append(run.kernel->thread_table(), output.tables);
+      append(run.kernel->container_table(), output.tables);
       const std::uint64_t unmatched = run.kernel->counters().unmatched();
       if (unmatched == 0) continue;
       const model::Machine& machine = experiment_.machines[run.index];
       issues.add({model::IssueCode::kUnmatchedPairs, input_.traces[machine.traces.front()].place,
                   input_.traces[machine.traces.front()].place, unmatched,
                   "begin and end events without their partner on " + machine.name});
+    }
+    for (model::SmallTable& table : analyses_->small_tables()) {
+      append(std::move(table), output.tables);
     }
   }
 
@@ -142,17 +148,37 @@ class Flow final : public analysis::fused::EffectiveSink {
     }
     run.kernel = std::make_unique<MachineState>(std::move(options), trace->survey->initial, sink_,
                                                 &fusion_.cpu_observer(index));
-    run.kernel->start(run.begin);
-    if (hosts_vms(experiment_, index)) {
-      run.vcpus = std::make_unique<HostVcpus>(
-          experiment_, index, sink_, std::vector<analysis::vcpu::VcpuObserver*>{&exits_, &fusion_});
-      for (const auto& cpu : trace->survey->initial.cpus) {
-        if (!cpu.late && cpu.tid >= 0) run.vcpus->set_current(cpu.cpu, cpu.tid);
-      }
-    }
     by_end_.push_back(runs_.size());
     runs_.push_back(std::move(run));
     runs_of_machine_[index] = &runs_.back();  // reserved: stays put
+  }
+
+  [[nodiscard]] model::StreamSetup stream_setup() const {
+    model::StreamSetup setup{&experiment_, &sink_, {}, {}, {}};
+    setup.threads.assign(experiment_.machines.size(), nullptr);
+    for (const MachineRun& run : runs_) {
+      setup.machines.push_back(run.index);
+      setup.threads[run.index] = run.kernel.get();
+      for (const std::size_t t : experiment_.machines[run.index].traces) {
+        for (model::BlockDeviceName device : input_.traces[t].survey->block_devices) {
+          device.machine = run.index;
+          setup.block_devices.push_back(std::move(device));
+        }
+      }
+    }
+    return setup;
+  }
+
+  void start_machine(MachineRun& run) {
+    run.kernel->start(run.begin);
+    run.streams = analyses_->dispatch(run.index);
+    if (!hosts_vms(experiment_, run.index)) return;
+    std::vector<analysis::vcpu::VcpuObserver*> observers = {&exits_, &fusion_};
+    for (auto* const observer : analyses_->vcpu_observers()) observers.push_back(observer);
+    run.vcpus = std::make_unique<HostVcpus>(experiment_, run.index, sink_, std::move(observers));
+    for (const auto& cpu : kernel_trace(experiment_.machines[run.index])->survey->initial.cpus) {
+      if (!cpu.late && cpu.tid >= 0) run.vcpus->set_current(cpu.cpu, cpu.tid);
+    }
   }
 
   /// The machine's first kernel trace that has events; what else it has is shown, not analysed.
@@ -176,6 +202,7 @@ class Flow final : public analysis::fused::EffectiveSink {
       const model::Machine& machine = experiment_.machines[runs_[r].index];
       reader::StreamRequest request;
       request.kinds = MachineState::kinds();
+      request.kinds.add(runs_[r].streams.kinds());
       if (runs_[r].vcpus) request.kinds.add(HostVcpus::kinds()).add(Exits::kinds());
       for (std::uint32_t t = 0; t < machine.traces.size(); ++t) {
         const PipelineTrace& trace = input_.traces[machine.traces[t]];
@@ -205,10 +232,19 @@ class Flow final : public analysis::fused::EffectiveSink {
           std::max(item.time, source.clock->to_host(OwnTime{event.i(model::arg::kLossEndOwn)}));
       run.kernel->on_loss(item.time, end, event.cpu);
       if (run.vcpus) run.vcpus->on_loss(item.time, end, event.cpu);
+      analyses_->on_loss(item.time, end, run.index, event.cpu);
       return;
     }
+    const std::span<model::StreamAnalysis* const> wanted = run.streams.of(event.kind);
+    std::int32_t tid = event.tid;
+    if (!wanted.empty() && tid < 0) tid = run.kernel->tid_on(event.cpu);
     run.kernel->on_event(item.time, event, source.trace);
     if (run.vcpus) run.vcpus->on_event(item.time, event);
+    if (wanted.empty()) return;
+    const std::size_t trace = experiment_.machines[run.index].traces[source.trace];
+    for (model::StreamAnalysis* const analysis : wanted) {
+      analysis->on_event({item.time, run.index, static_cast<std::uint32_t>(trace), tid, event});
+    }
   }
 
   void finish(MachineRun& run) {
@@ -221,6 +257,7 @@ class Flow final : public analysis::fused::EffectiveSink {
     if (!run.vcpus && experiment_.machines[run.index].parent == model::kNoMachine) {
       fusion_.finish(run.index, run.end);
     }
+    analyses_->finish(run.index, run.end);
     forget_guest(run);
   }
 
@@ -233,9 +270,11 @@ class Flow final : public analysis::fused::EffectiveSink {
     }
   }
 
-  static void append(model::SmallTable from, model::SmallTable& to) {
-    to.id = from.id;
-    std::move(from.rows.begin(), from.rows.end(), std::back_inserter(to.rows));
+  static void append(model::SmallTable from, std::vector<model::SmallTable>& tables) {
+    auto to = std::find_if(tables.begin(), tables.end(),
+                           [&from](const model::SmallTable& table) { return table.id == from.id; });
+    if (to == tables.end()) to = tables.insert(to, {from.id, {}});
+    std::move(from.rows.begin(), from.rows.end(), std::back_inserter(to->rows));
   }
 
   const PipelineInput& input_;
@@ -243,6 +282,7 @@ class Flow final : public analysis::fused::EffectiveSink {
   model::IntervalSink& sink_;
   Fusion fusion_;
   Exits exits_;
+  std::unique_ptr<StreamAnalyses> analyses_;
   std::vector<MachineRun> runs_;
   std::vector<MachineRun*> runs_of_machine_;
   std::vector<std::size_t> by_end_;  // runs in the order in which their traces end
@@ -260,8 +300,6 @@ Result<PipelineOutput> run_pipeline(const PipelineInput& input, model::IntervalS
     groups[group_of(experiment, m)].push_back(m);
   }
   PipelineOutput output;
-  output.threads.id = model::TableId::kThread;
-  output.containers.id = model::TableId::kContainer;
   for (std::vector<MachineIndex>& group : groups) {
     if (group.empty()) continue;
     Flow flow(input, std::move(group), sink);

@@ -1,10 +1,11 @@
 #pragma once
 // The second pass: every machine's events in host-time order through the kernel states, the vCPU
-// states, the exits and the fusion, into an IntervalSink.
+// states, the exits, the fusion and the further analyses of stream_analyses.h, into an
+// IntervalSink.
 //
 // Machines whose clocks are joined are merged into one flow; a machine that could not be placed is
 // run on its own, without fusion. Per machine the order of calls is: kernel state, then vCPU states
-// (a host), which tell the joins above them what changed.
+// (a host), which tell the joins above them what changed, then the further analyses.
 //
 // Threads: one. Memory: the states of what exists plus one batch per stream; nothing grows with
 // time.
@@ -19,6 +20,7 @@
 #include "model/issue.h"
 #include "model/tables.h"
 #include "session/progress.h"
+#include "session/stream_analyses.h"
 #include "session/survey.h"
 
 namespace vs::session {
@@ -34,11 +36,11 @@ struct PipelineTrace {
 struct PipelineInput {
   const model::Experiment* experiment = nullptr;
   std::vector<PipelineTrace> traces;
+  std::span<const StreamFactory> analyses = stream_factories();
 };
 
 struct PipelineOutput {
-  model::SmallTable threads;
-  model::SmallTable containers;
+  std::vector<model::SmallTable> tables;  ///< thread, container and those of further analyses
   std::uint64_t events = 0;
 };
 

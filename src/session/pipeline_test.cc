@@ -27,6 +27,7 @@ struct Rig {
   model::IssueLog issues;
   std::vector<TraceSurvey> surveys;
   std::atomic<bool> cancel = false;
+  std::vector<StreamFactory> analyses;
 
   Rig() {
     model::Machine h;
@@ -71,6 +72,7 @@ struct Rig {
     input.experiment = &experiment;
     input.traces = {{&host, &surveys[0], "h.dat", &issues},
                     {&guest, &surveys[1], "g.dat", &issues}};
+    input.analyses = analyses;
     Progress progress({}, &cancel);
     return run_pipeline(input, sink, issues, progress);
   }
@@ -132,7 +134,7 @@ TEST(Pipeline, AHostWithAVmAndItsGuestIsOneFlow) {
   EXPECT_EQ(stolen[0].values[model::slot::kPrByTid], 200);  // the culprit on the host
   EXPECT_EQ(rig.sink.text(stolen[0].values[model::slot::kPrByMachine]), "h");
   std::vector<std::string> threads;
-  for (const model::Row& row : output->threads.rows) {
+  for (const model::Row& row : output->tables.at(0).rows) {
     threads.push_back(std::get<std::string>(row[0]) + "/" +
                       std::to_string(std::get<std::int64_t>(row[1])));
   }
@@ -241,6 +243,69 @@ TEST(Pipeline, AMachineWithoutEventsOrWithoutAKernelIsNoTrouble) {
   EXPECT_EQ(other->events, 9U);
   EXPECT_EQ(user.pcpu("g"), "");
   EXPECT_EQ(user.vcpu(), rig.vcpu());
+}
+
+/// Writes down what it is told: host's block events and waking, guest's waking, and vCPU events.
+class Listener final : public model::StreamAnalysis, public analysis::vcpu::VcpuObserver {
+ public:
+  explicit Listener(const model::StreamSetup& setup) : setup_(setup) { log_.clear(); }
+  [[nodiscard]] model::KindSet kinds(model::MachineIndex machine) const override {
+    return machine == 0 ? model::KindSet::of(
+                              {model::EventKind::kBlockRqIssue, model::EventKind::kSchedWaking})
+                        : model::KindSet::of({model::EventKind::kSchedWaking});
+  }
+  void on_event(const model::StreamEvent& event) override {
+    write(event.time, setup_.experiment->machines[event.machine].name + " " +
+                          std::string(model::spec_of(event.event.kind).name) + " of " +
+                          std::to_string(event.tid) + " in trace " + std::to_string(event.trace));
+  }
+  void on_loss(HostTime begin, HostTime end, model::MachineIndex machine,
+               std::uint32_t cpu) override {
+    write(begin, "loss to " + std::to_string(end.ns) + " on " + std::to_string(machine) + "/" +
+                     std::to_string(cpu));
+  }
+  void finish(model::MachineIndex machine, HostTime end) override {
+    write(end, "end of " + std::to_string(machine));
+  }
+  void on_vcpu_event(HostTime time, const analysis::vcpu::VcpuRef&, const Event& event) override {
+    write(time, std::string(model::spec_of(event.kind).name));
+  }
+  [[nodiscard]] std::vector<model::SmallTable> small_tables() const override {
+    return {{TableId::kContainer, {{model::Cell{std::string("from a listener")}}}}};
+  }
+  static std::vector<std::string> log_;
+
+ private:
+  static void write(HostTime time, const std::string& what) {
+    log_.push_back(std::to_string(time.ns) + " " + what);
+  }
+  const model::StreamSetup setup_;
+};
+std::vector<std::string> Listener::log_;
+
+TEST(Pipeline, FurtherAnalysesGetWhatTheyAskForInOrderAndNothingElse) {
+  Rig rig;
+  rig.analyses = {make_stream<Listener>};
+  rig.host.add_stream(
+      {0,
+       {ev::sched_switch({10, 0}, {.prev_tid = 0, .next_tid = kVcpuTid, .next_comm = "kvm"}),
+        ev::make(model::EventKind::kBlockRqIssue, {12, 0}, {{"sector", 8}}),
+        ev::kvm_entry({20, 0, kVcpuTid}, 0), ev::loss({50, 0}, {60, 2}),
+        ev::sched_waking({70, 0, 55}, {.tid = 9})}});
+  rig.guest.add_stream(
+      {0,
+       {ev::sched_switch({25, 0}, {.prev_tid = 0, .next_tid = 7}),
+        ev::sched_waking({30, 0}, {.tid = 9}), ev::sched_wakeup({40, 0}, {.tid = 9})}});
+  const auto output = rig.run();
+  ASSERT_TRUE(output.ok());
+  EXPECT_EQ(Listener::log_,
+            (std::vector<std::string>{"12 h block_rq_issue of 100 in trace 0", "20 kvm_entry",
+                                      "30 g sched_waking of 7 in trace 1", "40 end of 1",
+                                      "50 loss to 60 on 0/0", "70 h sched_waking of 55 in trace 0",
+                                      "70 end of 0"}));
+  const auto& containers = output->tables.at(1);
+  ASSERT_EQ(containers.id, TableId::kContainer);
+  EXPECT_EQ(std::get<std::string>(containers.rows.back().front()), "from a listener");
 }
 
 TEST(Pipeline, StopsWhenAsked) {

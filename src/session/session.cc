@@ -240,9 +240,9 @@ Status Session::analyse() {
     }
   }
   if (!history_) VS_TRY(build_history(key));
-  for (const model::TableId id : {model::TableId::kThread, model::TableId::kContainer}) {
-    if (const model::SmallTable* table = history_->small_table(id)) {
-      tables_[static_cast<std::size_t>(id)] = *table;
+  for (const model::TableDef& def : model::table_defs()) {
+    if (const model::SmallTable* table = history_->small_table(def.id)) {
+      tables_[static_cast<std::size_t>(def.id)] = *table;
     }
   }
   return {};
@@ -284,8 +284,7 @@ Status Session::build_history(const std::string& fingerprint) {
   }
   progress_.begin("analysing", bytes);
   VS_ASSIGN(PipelineOutput output, run_pipeline(input, *writer, issues_, progress_));
-  writer->put_small_table(std::move(output.threads));
-  writer->put_small_table(std::move(output.containers));
+  for (model::SmallTable& table : output.tables) writer->put_small_table(std::move(table));
   writer->set_meta(std::string(kFingerprintKey), fingerprint);
   VS_ASSIGN(history_, writer->finish());
   return {};

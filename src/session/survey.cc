@@ -79,6 +79,16 @@ void add_guest_list(const reader::TraceInfo& info, std::vector<analysis::vcpu::V
   }
 }
 
+void note_block_devices(std::span<const Event> events, TraceSurvey& out) {
+  constexpr std::size_t kMaxDevices = 4096;
+  for (const Event& event : events) {
+    if (event.kind != EventKind::kStatedumpBlockDevice || event.texts[0].empty()) continue;
+    if (!event.has(model::arg::kStateDevice) || out.block_devices.size() == kMaxDevices) continue;
+    out.block_devices.push_back(
+        {model::kNoMachine, event.u(model::arg::kStateDevice), std::string(event.texts[0])});
+  }
+}
+
 void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Discovery& discovery,
                         model::IssueLog& issues) {
   if (!discovery.entry_ids_are_pointers()) return;
@@ -111,6 +121,7 @@ Result<TraceSurvey> survey_trace(const reader::Trace& trace,
       if (events.empty()) break;
       counter.on_events(events, cpu);
       if (kernel) {
+        note_block_devices(events, out);
         initial.on_events(events, cpu);
         discovery.on_events(events, cpu);
         evidence.on_events(events, cpu);

@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "model/evidence.h"
 #include "model/experiment.h"
+#include "model/stream_analysis.h"
 #include "reader/trace.h"
 #include "session/progress.h"
 
@@ -48,7 +49,8 @@ struct TraceSurvey {
   analysis::kernel::InitialState initial;
   std::vector<model::FoundVm> vms;
   model::TraceEvidence evidence;
-  std::uint32_t time_reversals = 0;  ///< streams in which time goes back
+  std::vector<model::BlockDeviceName> block_devices;  ///< from a state dump; machine not set
+  std::uint32_t time_reversals = 0;                   ///< streams in which time goes back
 };
 
 /// `hints`: what a snapshot says about the VMs of this trace's machine; the file's own guest list

@@ -455,6 +455,7 @@ void MachineState::set_effective(HostTime time, std::uint32_t cpu, Effective eff
 }
 void MachineState::finish(HostTime end) { impl_->finish(end); }
 const CpuView& MachineState::cpu(std::uint32_t cpu) const { return impl_->view(cpu); }
+std::int32_t MachineState::tid_on(std::uint32_t cpu) const { return impl_->view(cpu).tid; }
 std::int32_t MachineState::tgid_of(std::int32_t tid) const {
   const Thread* const thread = impl_->find(tid);
   return thread == nullptr ? -1 : thread->tgid;

@@ -26,6 +26,7 @@
 #include "model/event.h"
 #include "model/interval_sink.h"
 #include "model/states.h"
+#include "model/stream_analysis.h"
 #include "model/tables.h"
 
 namespace vs::analysis::kernel {
@@ -44,7 +45,7 @@ struct MachineCounters {
   [[nodiscard]] std::uint64_t unmatched() const;
 };
 
-class MachineState {
+class MachineState final : public model::ThreadFacts {
  public:
   struct Options {
     std::string machine_name;
@@ -57,7 +58,7 @@ class MachineState {
   /// `observer` may be null. What it is told is told from within the call that caused it.
   MachineState(Options options, InitialState initial, model::IntervalSink& sink,
                CpuObserver* observer);
-  ~MachineState();
+  ~MachineState() override;
   MachineState(const MachineState&) = delete;
   MachineState& operator=(const MachineState&) = delete;
 
@@ -81,9 +82,10 @@ class MachineState {
 
   /// A CPU never heard of gives an unknown view. Valid until the next call that changes anything.
   [[nodiscard]] const CpuView& cpu(std::uint32_t cpu) const;
-  [[nodiscard]] std::int32_t tgid_of(std::int32_t tid) const;       ///< -1 when not known
-  [[nodiscard]] model::StringId comm_of(std::int32_t tid) const;    ///< kNull when not known
-  [[nodiscard]] std::int64_t container_of(std::int32_t tid) const;  ///< kNull: none, or not known
+  [[nodiscard]] std::int32_t tid_on(std::uint32_t cpu) const override;
+  [[nodiscard]] std::int32_t tgid_of(std::int32_t tid) const override;
+  [[nodiscard]] model::StringId comm_of(std::int32_t tid) const override;
+  [[nodiscard]] std::int64_t container_of(std::int32_t tid) const override;
   [[nodiscard]] const MachineCounters& counters() const;
 
   /// Rows of `thread` and `container`; complete after finish().
