@@ -2,6 +2,8 @@
 
 How many events are whole in what is left comes from the files' own tables (LTTng's packet index, trace.dat's chunk
 headers) and the events of the uncut file, not from virtscope.
+
+VS_FULL=1 cuts every capture at every packet (LTTng) or at every chunk and in every chunk's middle (trace.dat).
 """
 
 import os
@@ -14,11 +16,12 @@ import rawtrace
 
 NAME = "cuts"
 PAGE = 4096
+FULL = os.environ.get("VS_FULL") == "1"
 
 
 def applies(capture):
     # One capture per format and one with ticks; every stream of theirs is cut in several ways.
-    return capture.name in ("preempt-lttng", "container-lttng", "preempt-mono", "container-tsc")
+    return FULL or capture.name in ("preempt-lttng", "container-lttng", "preempt-mono", "container-tsc")
 
 
 class Cut:
@@ -64,6 +67,9 @@ def _ctf_cuts(trace):
         yield Cut(trace, relative, size - 1, total, 0.999, "the last byte")
         if offset > 0:
             yield Cut(trace, relative, offset, total - in_last, 0.999, "the last packet")
+        for number, (at, _, _, first, _) in enumerate(packets[1:-1] if FULL else (), start=1):
+            gone = sum(1 for ts in mine if ts >= first)
+            yield Cut(trace, relative, at, total - gone, 0.99, f"packet {number} and what follows")
         beyond = max(0, offset + content - (size - PAGE))
         lost = min(in_last, in_last * beyond // max(1, content) + 1)
         yield Cut(trace, relative, size - PAGE, total - lost, 0.99, "the last page")
@@ -116,6 +122,11 @@ def _dat_cuts(trace):
 
     yield Cut(trace, "", size - 1, total, 0.999, "the last byte")
     yield Cut(trace, "", size - PAGE, whole(size - PAGE), 0.99, "the last page")
+    for cpu, _, table in tables if FULL else ():
+        for index, (begin, end, _) in enumerate(table):
+            yield Cut(trace, "", begin, whole(begin), 0.99, f"everything from chunk {index} of CPU {cpu} on")
+            middle = (begin + end) // 2
+            yield Cut(trace, "", middle, whole(middle), 0.99, f"everything from within chunk {index} of CPU {cpu} on")
     last = max((table for _, _, table in tables if table), key=lambda table: table[-1][1])
     for index in {len(last) - 1, len(last) // 2}:
         keep = last[index][0]
