@@ -19,6 +19,8 @@ constexpr K kVcpuExtras[] = {K::kSchedWaking, K::kKvmUserspaceExit, K::kKvmVcpuW
 constexpr K kExitExtras[] = {K::kKvmUserspaceExit, K::kKvmVcpuWakeup, K::kKvmMsr, K::kKvmPio};
 constexpr K kWaking[] = {K::kSchedWaking};
 constexpr K kInterrupts[] = {K::kIrqHandlerEntry, K::kSoftirqEntry};
+constexpr K kHardInterrupts[] = {K::kIrqHandlerEntry};
+constexpr K kSoftInterrupts[] = {K::kSoftirqEntry};
 constexpr K kThreadExtras[] = {K::kSchedWaking, K::kSchedProcessFork, K::kSchedProcessExit};
 constexpr K kWaitExtras[] = {K::kIrqHandlerEntry, K::kSoftirqEntry, K::kHrtimerExpireEntry};
 constexpr K kSyscalls[] = {K::kSyscallEntry, K::kSyscallExit};
@@ -61,7 +63,8 @@ constexpr Feature kFeatures[] = {
      {},
      kWaitExtras,
      "timers, disks, networks"},
-    {"interrupt", "interrupts", "", Side::kAny, kInterrupts, {}, {}, ""},
+    {"interrupt", "interrupts", "", Side::kAny, kHardInterrupts, kSoftInterrupts, kSoftInterrupts,
+     "softirqs"},
     {"syscall", "system calls", "", Side::kAny, kSyscalls, {}, {}, ""},
     {"clock",
      "joining guest clocks",

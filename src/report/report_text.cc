@@ -51,7 +51,7 @@ std::string clock_line(const ReportData& data) {
   std::set<std::string> seen;
   std::int64_t error = 0;
   bool error_known = true;
-  double outside = 0;
+  std::optional<double> outside;
   for (const ClockLine& clock : data.clocks) {
     if (clock.method == "reference" || clock.quality == "failed" || clock.quality == "absent")
       continue;
@@ -59,13 +59,14 @@ std::string clock_line(const ReportData& data) {
     ways.insert(clock.quality + " (" + clock.method + ")");
     error = std::max(error, clock.error_ns.value_or(0));
     error_known = error_known && clock.error_ns.has_value();
-    outside = std::max(outside, clock.outside_after.value_or(0));
+    if (clock.outside_after) outside = std::max(outside.value_or(0), *clock.outside_after);
   }
   if (joined.empty()) return {};
   const std::vector<std::string> ways_list(ways.begin(), ways.end());
-  return fmt::format("{} {}{}; {} of guest events outside guest time", name_list(joined, 4),
-                     name_list(ways_list, 3),
-                     error_known ? ", error ≤ " + duration_text(error) : "", share_text(outside));
+  return fmt::format(
+      "{} {}{}{}", name_list(joined, 4), name_list(ways_list, 3),
+      error_known ? ", error ≤ " + duration_text(error) : "",
+      outside ? "; " + share_text(*outside) + " of guest events outside guest time" : "");
 }
 
 std::string head(const ReportData& data, const Painter& paint, std::size_t width) {

@@ -86,8 +86,11 @@ std::string machine_text(const query::ExperimentSummary& summary, const model::R
   if (segment != nullptr && !facts_text(*segment).empty()) {
     out += ": " + wrap(facts_text(*segment), width - 30, "               ");
   }
-  out += fmt::format("\n  outside      {} of its events lay outside guest time before, {} after\n",
-                     share_or_dash(real_at(row, 11)), share_or_dash(real_at(row, 12)));
+  out += "\n";
+  if (real_at(row, 11) || real_at(row, 12)) {
+    out += fmt::format("  outside      {} of its events lay outside guest time before, {} after\n",
+                       share_or_dash(real_at(row, 11)), share_or_dash(real_at(row, 12)));
+  }
   return out;
 }
 
