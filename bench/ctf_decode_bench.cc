@@ -84,6 +84,11 @@ reader::StreamRequest request_of(const std::string& mode) {
   reader::StreamRequest request;
   if (mode == "skip") request.kinds = model::KindSet::of({EventKind::kSchedSwitch});
   if (mode == "walk") request.arguments = false;
+  if (mode == "demand" || mode == "merge" || mode == "skip") {
+    request.choice = reader::ArgumentChoice::none().only(
+        EventKind::kSchedSwitch, reader::ArgumentChoice::arg(model::arg::kPrevTid) |
+                                     reader::ArgumentChoice::arg(model::arg::kNextTid));
+  }
   return request;
 }
 
@@ -98,10 +103,11 @@ template <typename Take>
 
 void one_by_one(Input& input, const std::string& mode, Sums& sums) {
   const reader::StreamRequest request = request_of(mode);
+  const bool all = mode == "fields";
   for (const auto& trace : input.traces) {
     for (std::size_t s = 0; s < trace->streams().size(); ++s) {
       const auto cursor = take(trace->open_stream(s, request, input.issues));
-      if (mode == "fields") {
+      if (all) {
         drain(*cursor, [&](const model::Event& event) { sums.take_all(event); });
       } else {
         drain(*cursor, [&](const model::Event& event) { sums.take(event); });

@@ -58,6 +58,9 @@ class CtfCursor final : public StreamCursor {
   [[nodiscard]] std::uint64_t bytes_done() const override;
   void fields_json(const model::Event& event, std::string& out) const override;
 
+  /// For tests: from now on every event takes the general way.
+  void leave_plans();
+
  private:
   /// How one event type is to be treated; its program is compiled when the first one is met.
   struct EventPlan {

@@ -36,6 +36,10 @@ inline void clear(model::Event& event) {
 
 }  // namespace
 
+void CtfCursor::leave_plans() {
+  for (StreamPlan& plan : plans_) plan.header.valid = false;
+}
+
 /// What the loop moves forward.
 struct CtfCursor::PlannedState {
   std::size_t at = 0;  ///< byte of the packet
@@ -53,7 +57,7 @@ bool CtfCursor::read_tail(const RecordPlan& plan, std::size_t& at, model::Event&
   return true;
 }
 
-// Reads one event behind state.at and moves `state`; false when it does not carry it.
+// Fills events from `event` on, at most to the end of the batch; the first one not filled.
 template <bool kAligned>
 model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event) {
   const HeaderPlan header = plan_->header;
