@@ -414,10 +414,10 @@ TEST(Plans, CarryEventsOfFixedLayoutWhole) {
                       model->special, programs);
   RecordPlan plan;
   RecordSet records;
-  plan_record(programs, program, model->special, plan, records);
+  plan_record(programs, program, model->special, {true, 0, false}, plan, records);
   EXPECT_EQ(plan.bytes, 24U);
   EXPECT_EQ(plan.tail, kNone);
-  EXPECT_EQ(plan.little_args, 1);
+  EXPECT_EQ(plan.args, 1);
   EXPECT_EQ(plan.big_args, 1);
   EXPECT_EQ(plan.texts, 1);
   EXPECT_EQ(plan.present, 1U << model::arg::kPrevTid | 1U << model::arg::kNextTid);

@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 #include <optional>
+#include <utility>
 
 namespace vs::reader::ctf {
 namespace {
@@ -26,10 +27,19 @@ std::optional<FieldLoad> load_at(std::uint32_t bit, std::uint32_t size, bool is_
   return out;
 }
 
-/// The loads of a run by what they fill and how.
+/// The loads of a run by what they fill and how, in the order in which plans keep them.
 struct SortedLoads {
-  enum List : std::size_t { kLittleArgs, kBigArgs, kLittleRegisters, kBigRegisters, kTexts };
-  std::array<std::vector<FieldLoad>, 5> lists;
+  enum List : std::size_t {
+    kTid,
+    kArgs,
+    kLittleArgs,
+    kBigArgs,
+    kLittleRegisters,
+    kBigRegisters,
+    kTexts,
+    kCount
+  };
+  std::array<std::vector<FieldLoad>, kCount> lists;
 
   [[nodiscard]] std::uint8_t size(List list) const {
     return static_cast<std::uint8_t>(lists[list].size());
@@ -47,42 +57,72 @@ bool sort_text(const Load& load, SortedLoads& out) {
   return true;
 }
 
-bool sort_load(const Load& load, SortedLoads& out) {
-  if (load.space == DestSpace::kText) return sort_text(load, out);
-  auto number = load_at(load.bit, load.size, load.is_signed, load.big);
-  if (!number || load.space == DestSpace::kClock) return false;
-  if (load.dest > std::numeric_limits<std::uint16_t>::max()) return false;
-  number->dest = static_cast<std::uint16_t>(load.dest);
-  const bool arg = load.space == DestSpace::kArg;
-  const auto list = arg ? (load.big ? SortedLoads::kBigArgs : SortedLoads::kLittleArgs)
-                        : (load.big ? SortedLoads::kBigRegisters : SortedLoads::kLittleRegisters);
-  out.lists[list].push_back(*number);
-  return true;
-}
+class RunPlanner {
+ public:
+  /// Register `tid` has a list of its own; those below `kept` are left out. Numbers of byte order
+  /// `order` take the shortest way.
+  RunPlanner(std::uint32_t tid, std::uint32_t kept, ByteOrder order)
+      : tid_(tid), kept_(kept), order_(order) {}
 
-// Two numbers of different byte order that fill one argument would change places.
-bool keeps_order(const SortedLoads& sorted) {
-  for (const FieldLoad& little : sorted.lists[SortedLoads::kLittleArgs]) {
-    for (const FieldLoad& big : sorted.lists[SortedLoads::kBigArgs]) {
-      if (little.dest == big.dest) return false;
+  /// Nothing when the run needs the general way.
+  std::optional<SortedLoads> plan(const ProgramSet& programs, const Op& run) {
+    if (run.a % 8 != 0) return std::nullopt;
+    for (std::uint32_t i = 0; i < run.count; ++i) {
+      if (!sort(programs.loads[run.first + i])) return std::nullopt;
     }
+    const bool small = std::all_of(out_.lists.begin(), out_.lists.end(), [](const auto& list) {
+      return list.size() <= std::numeric_limits<std::uint8_t>::max();
+    });
+    if (!small || clash()) return std::nullopt;
+    return std::move(out_);
   }
-  return true;
-}
 
-// False when the run needs the general way.
-bool plan_run(const ProgramSet& programs, const Op& run, std::uint32_t kept_registers,
-              SortedLoads& out) {
-  if (run.a % 8 != 0) return false;
-  for (std::uint32_t i = 0; i < run.count; ++i) {
-    const Load& load = programs.loads[run.first + i];
-    if (load.space == DestSpace::kRegister && load.dest < kept_registers) continue;
-    if (!sort_load(load, out)) return false;
+ private:
+  bool sort(const Load& load) {
+    if (load.space == DestSpace::kText) return sort_text(load, out_);
+    const bool is_register = load.space == DestSpace::kRegister;
+    if (is_register && load.dest < kept_) return true;
+    auto number = load_at(load.bit, load.size, load.is_signed, load.big);
+    if (!number || load.space == DestSpace::kClock) return false;
+    if (load.dest > std::numeric_limits<std::uint16_t>::max()) return false;
+    number->dest = static_cast<std::uint16_t>(load.dest);
+    out_.lists[list_of(load, is_register)].push_back(*number);
+    return true;
   }
-  return keeps_order(out) && std::all_of(out.lists.begin(), out.lists.end(), [](const auto& list) {
-           return list.size() <= std::numeric_limits<std::uint8_t>::max();
-         });
-}
+
+  [[nodiscard]] SortedLoads::List list_of(const Load& load, bool is_register) const {
+    const bool main = load.big == (order_ == ByteOrder::kBig);
+    if (!is_register) {
+      if (main) return SortedLoads::kArgs;
+      return load.big ? SortedLoads::kBigArgs : SortedLoads::kLittleArgs;
+    }
+    if (main && load.dest == tid_) return SortedLoads::kTid;
+    return load.big ? SortedLoads::kBigRegisters : SortedLoads::kLittleRegisters;
+  }
+
+  // Two numbers of different byte order that fill one place would change their order.
+  [[nodiscard]] bool clash() const {
+    std::array<std::vector<std::uint16_t>, 2> filled;  // arguments, registers
+    for (const auto list : {SortedLoads::kArgs, SortedLoads::kLittleArgs, SortedLoads::kBigArgs,
+                            SortedLoads::kLittleRegisters, SortedLoads::kBigRegisters}) {
+      auto& before = filled[list >= SortedLoads::kLittleRegisters ? 1 : 0];
+      const std::size_t count = before.size();
+      for (const FieldLoad& load : out_.lists[list]) {
+        if (std::find(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(count),
+                      load.dest) != before.begin() + static_cast<std::ptrdiff_t>(count)) {
+          return true;
+        }
+        before.push_back(load.dest);
+      }
+    }
+    return false;
+  }
+
+  const std::uint32_t tid_;
+  const std::uint32_t kept_;
+  const ByteOrder order_;
+  SortedLoads out_;
+};
 
 // A part behind `bits` bits of the part before it; false when it does not fit into 8 bytes.
 bool plan_part(std::uint32_t bits, std::uint32_t align, std::uint32_t size, bool big,
@@ -103,40 +143,54 @@ std::uint32_t end_of(const HeaderPlan::Part& part, std::uint32_t size, bool big)
   return (big ? part.load.left : 64U - part.load.left - size) + size;
 }
 
-}  // namespace
-
-void plan_record(const ProgramSet& programs, std::uint32_t program, const SpecialRegisters& special,
-                 RecordPlan& plan, RecordSet& out) {
-  const auto op = [&programs](std::uint32_t pc) { return programs.ops[pc]; };
-  std::uint32_t pc = program;
-  const bool align = op(pc).code == OpCode::kAlign;
-  const std::uint32_t align_mask = align && op(pc).a >= 8 ? op(pc).a / 8 - 1 : 0;
-  if (align) ++pc;
-  plan.first = static_cast<std::uint32_t>(out.loads.size());
-  SortedLoads sorted;
-  if (op(pc).code == OpCode::kRun) {
-    const bool whole = op(pc + 1).code == OpCode::kEnd;
-    if (plan_run(programs, op(pc), whole ? special.event_id : 0, sorted)) {
-      plan.bytes = op(pc).a / 8;
-      plan.present = op(pc).present;
-      ++pc;
-    } else {
-      sorted = {};
-      pc = program;
-    }
-  }
-  if (plan.bytes == RecordPlan::kNotMade) plan.bytes = 0;
-  for (const auto& list : sorted.lists) {
-    out.loads.insert(out.loads.end(), list.begin(), list.end());
-  }
+void store_loads(const SortedLoads& sorted, RecordPlan& plan, std::vector<FieldLoad>& loads) {
+  plan.first = static_cast<std::uint32_t>(loads.size());
+  for (const auto& list : sorted.lists) loads.insert(loads.end(), list.begin(), list.end());
+  plan.args = sorted.size(SortedLoads::kArgs);
   plan.little_args = sorted.size(SortedLoads::kLittleArgs);
   plan.big_args = sorted.size(SortedLoads::kBigArgs);
   plan.little_registers = sorted.size(SortedLoads::kLittleRegisters);
   plan.big_registers = sorted.size(SortedLoads::kBigRegisters);
   plan.texts = sorted.size(SortedLoads::kTexts);
-  plan.align_mask = pc == program ? 0 : align_mask;
+  plan.has_tid = !sorted.lists[SortedLoads::kTid].empty();
+}
+
+}  // namespace
+
+void plan_record(const ProgramSet& programs, std::uint32_t program, const SpecialRegisters& special,
+                 const RecordUse& use, RecordPlan& plan, RecordSet& out) {
+  const auto op = [&programs](std::uint32_t pc) { return programs.ops[pc]; };
+  std::uint32_t pc = program;
+  std::uint32_t align_mask = 0;
+  if (op(pc).code == OpCode::kAlign) {
+    align_mask = op(pc).a >= 8 ? op(pc).a / 8 - 1 : 0;
+    ++pc;
+  }
+  plan.bytes = 0;
+  std::optional<SortedLoads> sorted;
+  if (op(pc).code == OpCode::kRun) {
+    const bool whole = op(pc + 1).code == OpCode::kEnd;
+    RunPlanner planner(use.tids == 1 ? special.tid : kNone, whole ? special.event_id : 0,
+                       out.order);
+    sorted = planner.plan(programs, op(pc));
+  }
+  if (sorted) {
+    plan.bytes = op(pc).a / 8;
+    plan.present = op(pc).present;
+    plan.align_mask = align_mask;
+    ++pc;
+  } else {
+    pc = program;
+  }
+  store_loads(sorted.value_or(SortedLoads{}), plan, out.loads);
+  plan.deliver = use.deliver;
+  plan.sets_tid = use.sets_tid;
+  plan.register_tid = use.deliver && use.tids != 0 && !plan.has_tid;
   plan.tail = op(pc).code == OpCode::kEnd ? kNone : pc;
-  plan.special = plan.sets_tid || plan.tail != kNone;
+  plan.more =
+      plan.little_args + plan.big_args + plan.little_registers + plan.big_registers + plan.texts !=
+          0 ||
+      plan.register_tid || plan.sets_tid || plan.tail != kNone;
   out.aligned = out.aligned || plan.align_mask != 0;
 }
 
@@ -156,9 +210,15 @@ HeaderPlan plan_header(const FastHeader& header) {
   if (!fits) return out;
   out.valid = end_of(out.time, header.time_bits, big) % 8 == 0 &&
               end_of(out.long_time, header.long_time_bits, big) % 8 == 0;
+  out.brief_bytes = out.time.skip + out.time.end;
+  out.aligned = out.brief_bytes > 8;
   for (const auto* part : {&out.id, &out.time, &out.long_id, &out.long_time}) {
     out.aligned = out.aligned || part->mask != 0;
   }
+  if (out.aligned) return out;
+  const std::uint32_t end = out.time.skip * 8 + end_of(out.time, header.time_bits, big);
+  out.id_shift = big ? 64 - header.id_bits : 0;
+  out.time_shift = big ? 64 - end : end - header.time_bits;
   return out;
 }
 

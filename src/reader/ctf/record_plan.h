@@ -31,30 +31,34 @@ struct FieldLoad {
 };
 
 /// The number at `at` + load.byte. Requires 8 readable bytes there.
-[[nodiscard]] inline std::uint64_t load_field(Bytes memory, std::size_t at, const FieldLoad& load,
-                                              ByteOrder order) noexcept {
-  const std::uint64_t raw = load_unchecked<std::uint64_t>(memory, at + load.byte, order)
+template <ByteOrder kOrder>
+[[nodiscard]] inline std::uint64_t load_field(Bytes memory, std::size_t at,
+                                              const FieldLoad& load) noexcept {
+  const std::uint64_t raw = load_unchecked<std::uint64_t>(memory, at + load.byte, kOrder)
                             << load.left;
   return static_cast<std::uint64_t>(static_cast<std::int64_t>(raw) >> load.right) & load.mask;
 }
 
-/// One event type.
+/// One event type. Its loads lie behind each other: the thread's id, arguments, and then those that
+/// fewer types have (`more`).
 struct RecordPlan {
   static constexpr std::uint32_t kNotMade = 0xffffffffU;
 
   std::uint32_t bytes = kNotMade;  ///< the fixed part
-  std::uint32_t first = 0;         ///< into RecordSet::loads, in this order:
-  std::uint8_t little_args = 0;
+  std::uint32_t first = 0;         ///< into RecordSet::loads
+  model::EventKind kind = model::EventKind::kUnknown;
+  std::uint16_t type = 0;
+  std::uint16_t present = 0;
+  std::uint8_t args = 0;         ///< little-endian ones
+  bool deliver = false;          ///< else it is stepped over
+  bool has_tid = false;          ///< the first load is the context's tid, little-endian
+  bool more = false;             ///< any of the following is there
+  std::uint8_t little_args = 0;  ///< the other arguments
   std::uint8_t big_args = 0;
   std::uint8_t little_registers = 0;
   std::uint8_t big_registers = 0;
   std::uint8_t texts = 0;
-  bool deliver = false;  ///< else it is stepped over
-  bool has_tid = false;
-  bool special = false;  ///< has a tail or sets_tid
-  model::EventKind kind = model::EventKind::kUnknown;
-  std::uint16_t type = 0;
-  std::uint16_t present = 0;
+  bool register_tid = false;  ///< the context's tid is read into its register
   bool sets_tid = false;
   std::uint32_t align_mask = 0;  ///< the fixed part begins at a multiple of this + 1 bytes
   std::uint32_t tail = kNone;    ///< program of the rest
@@ -64,13 +68,21 @@ struct RecordPlan {
 struct RecordSet {
   std::vector<RecordPlan> plans;
   std::vector<FieldLoad> loads;
+  ByteOrder order = ByteOrder::kLittle;
   bool aligned = false;  ///< some fixed part or the header has to be aligned
 };
 
+/// What the events of a type are wanted for.
+struct RecordUse {
+  bool deliver = false;
+  std::size_t tids = 0;   ///< fields that give the context's tid
+  bool sets_tid = false;  ///< the program reads the thread that runs from now on
+};
+
 /// Makes the fixed part and the tail of `plan` from a program that begins at a byte. Registers of
-/// the layout are filled for the tail only; the others (`special`) always.
+/// the layout are filled for the tail only; the `special` ones always.
 void plan_record(const ProgramSet& programs, std::uint32_t program, const SpecialRegisters& special,
-                 RecordPlan& plan, RecordSet& out);
+                 const RecordUse& use, RecordPlan& plan, RecordSet& out);
 
 /// A FastHeader whose parts begin at whole bytes or follow each other inside 8 bytes.
 struct HeaderPlan {
@@ -82,13 +94,17 @@ struct HeaderPlan {
     std::uint32_t end = 0;  ///< bytes from its begin to that of what follows, before alignment
   };
   bool valid = false;
-  bool aligned = false;  ///< some mask is not 0
+  bool aligned = false;  ///< some mask is not 0, or the brief form is longer than 8 bytes
   ByteOrder order = ByteOrder::kLittle;
   std::uint64_t extended_id = 0;
   Part id;
   Part time;  ///< the brief form
   Part long_id;
   Part long_time;
+  // The brief form in one word of 8 bytes, unless `aligned`.
+  std::uint32_t id_shift = 0;
+  std::uint32_t time_shift = 0;
+  std::uint32_t brief_bytes = 0;
 };
 
 /// Bytes behind its begin that a header with its padding reaches at most.
@@ -96,26 +112,51 @@ inline constexpr std::size_t kHeaderRoom = 64;
 
 [[nodiscard]] HeaderPlan plan_header(const FastHeader& header);
 
-/// Reads a header at packet byte `at`, which moves behind it, and brings `cycles` forward; the id.
-/// `memory` begins at packet byte `base`. Requires kHeaderRoom readable bytes at `at`.
-template <bool kAligned>
-[[nodiscard]] inline std::uint64_t read_header(const HeaderPlan& plan, Bytes memory,
-                                               std::size_t base, std::size_t& at,
-                                               std::uint64_t& cycles) noexcept {
+/// Where a record is read: packet byte `base` + `at` is memory[at].
+struct RecordPlace {
+  Bytes memory;
+  std::size_t base = 0;
+
+  [[nodiscard]] std::size_t aligned(std::size_t at, std::size_t mask) const noexcept {
+    return ((at + base + mask) & ~mask) - base;
+  }
+};
+
+/// Reads a header at `at`, which moves behind it, and brings `cycles` forward; the id. Requires
+/// kHeaderRoom readable bytes at `at`.
+template <ByteOrder kOrder>
+[[nodiscard]] inline std::uint64_t read_header_parts(const HeaderPlan& plan,
+                                                     const RecordPlace& place, std::size_t& at,
+                                                     std::uint64_t& cycles) noexcept {
   const auto take = [&](const HeaderPlan::Part& part) {
-    at += part.skip;
-    if constexpr (kAligned) at = (at + part.mask) & ~std::size_t{part.mask};
-    return load_field(memory, at - base, part.load, plan.order);
+    at = place.aligned(at + part.skip, part.mask);
+    return load_field<kOrder>(place.memory, at, part.load);
   };
   std::uint64_t id = take(plan.id);
   const HeaderPlan::Part* time = &plan.time;
-  if (id == plan.extended_id) [[unlikely]] {
+  if (id == plan.extended_id) {
     id = take(plan.long_id);
     time = &plan.long_time;
   }
   // A narrow field holds the clock's low bits; the clock never goes back.
   cycles += (take(*time) - cycles) & time->load.mask;
   at += time->end;
+  return id;
+}
+
+/// The same for a header that is not `aligned`.
+template <ByteOrder kOrder>
+[[nodiscard]] inline std::uint64_t read_header_word(const HeaderPlan& plan,
+                                                    const RecordPlace& place, std::size_t& at,
+                                                    std::uint64_t& cycles) noexcept {
+  const auto word = load_unchecked<std::uint64_t>(place.memory, at, kOrder);
+  const std::uint64_t id =
+      kOrder == ByteOrder::kBig ? word >> plan.id_shift : word & plan.id.load.mask;
+  if (id == plan.extended_id) [[unlikely]] {
+    return read_header_parts<kOrder>(plan, place, at, cycles);
+  }
+  cycles += ((word >> plan.time_shift) - cycles) & plan.time.load.mask;
+  at += plan.brief_bytes;
   return id;
 }
 

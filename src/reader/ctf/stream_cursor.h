@@ -110,9 +110,10 @@ class CtfCursor final : public StreamCursor {
   [[nodiscard]] Status decode_batch();
   struct PlannedState;
   void decode_planned();
-  template <bool kAligned>
+  template <ByteOrder kOrder, bool kAligned>
   [[nodiscard]] model::Event* decode_planned(PlannedState& state, model::Event* event);
-  [[nodiscard]] bool read_tail(const RecordPlan& plan, std::size_t& at, model::Event& event);
+  [[nodiscard]] bool read_more(const RecordPlan& plan, const FieldLoad* load, std::size_t at,
+                               std::size_t& end, model::Event& event);
   void set_machine_input();
   [[nodiscard]] Outcome decode_event(std::uint64_t begin);
   [[nodiscard]] bool read_header(std::uint64_t& id);

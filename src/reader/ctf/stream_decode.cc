@@ -41,8 +41,10 @@ void CtfCursor::make_plans(const StreamRequest& request) {
   for (const StreamModel& stream : model_.streams) {
     StreamPlan& plan = plans_.emplace_back();
     plan.header = plan_header(stream.header);
+    plan.records.order = plan.header.order;
     plan.records.aligned = plan.header.aligned;
-    if (plan.header.valid) plan.records.plans.resize(stream.dense.size());
+    const bool dense = stream.dense.size() <= 8 * stream.events.size() + 256;
+    if (plan.header.valid && dense) plan.records.plans.resize(stream.dense.size());
     if (!stream.header.valid && stream.layout->event_header != kNone) {
       const std::uint32_t root = stream.layout->event_header;
       plan.header_program =
@@ -96,12 +98,14 @@ void CtfCursor::plan_event(std::uint32_t event) {
   RecordPlan& record = plan_->records.plans[static_cast<std::size_t>(id)];
   if (record.bytes != RecordPlan::kNotMade) return;
   const EventPlan& plan = plan_->events[event];
-  record.deliver = plan.deliver;
-  record.has_tid = plan.deliver && plan.has_tid;
-  record.sets_tid = plan.sets_tid;
+  const auto tids =
+      std::count_if(model.tid_bindings.begin(), model.tid_bindings.end(),
+                    [this](const Binding& binding) { return binding.dest == model_.special.tid; });
   record.kind = plan.kind;
   record.type = plan.type;
-  plan_record(programs_, plan.program, model_.special, record, plan_->records);
+  plan_record(programs_, plan.program, model_.special,
+              RecordUse{plan.deliver, static_cast<std::size_t>(tids), plan.sets_tid}, record,
+              plan_->records);
 }
 
 inline bool CtfCursor::read_fast_header(const FastHeader& header, std::uint64_t& id) {

@@ -5,27 +5,11 @@ namespace vs::reader::ctf {
 namespace {
 
 /// Reads `count` numbers and moves `load` behind them.
-template <ByteOrder kOrder, typename Store>
+template <ByteOrder kOrder>
 inline void read_numbers(const FieldLoad*& load, std::size_t count, Bytes memory, std::size_t at,
-                         Store store) {
+                         std::uint64_t* out) {
   for (const FieldLoad* const end = load + count; load != end; ++load) {
-    store(load->dest, load_field(memory, at, *load, kOrder));
-  }
-}
-
-/// The fixed part of a record that begins at `at`. Requires its bytes to be there, and kSlackBytes.
-inline void read_fixed(const RecordPlan& plan, const FieldLoad* load, Bytes memory, std::size_t at,
-                       std::uint64_t* registers, model::Event& event) {
-  const auto arg = [&](std::size_t i, std::uint64_t value) { event.args[i] = value; };
-  const auto reg = [&](std::size_t i, std::uint64_t value) { registers[i] = value; };
-  read_numbers<ByteOrder::kLittle>(load, plan.little_args, memory, at, arg);
-  read_numbers<ByteOrder::kBig>(load, plan.big_args, memory, at, arg);
-  read_numbers<ByteOrder::kLittle>(load, plan.little_registers, memory, at, reg);
-  read_numbers<ByteOrder::kBig>(load, plan.big_registers, memory, at, reg);
-  for (const FieldLoad* const end = load + plan.texts; load != end; ++load) {
-    const std::size_t text = at + load->byte;
-    event.texts[load->dest] = as_text(
-        memory.subspan(text, text_size(memory, text, static_cast<std::size_t>(load->mask))));
+    out[load->dest] = load_field<kOrder>(memory, at, *load);
   }
 }
 
@@ -42,42 +26,59 @@ void CtfCursor::leave_plans() {
 
 /// What the loop moves forward.
 struct CtfCursor::PlannedState {
-  std::size_t at = 0;  ///< byte of the packet
+  std::size_t at = 0;  ///< byte of the machine's memory
   std::uint64_t cycles = 0;
   OwnTime own;
   std::int32_t tid = model::kNoTid;
 };
 
-// The part of a record behind its fixed one. False: it does not decode, or ends inside a byte.
-bool CtfCursor::read_tail(const RecordPlan& plan, std::size_t& at, model::Event& event) {
-  machine_.begin_event();
-  machine_.set_position(static_cast<std::uint64_t>(at) * 8);
-  if (!machine_.run(plan.tail, event) || machine_.position() % 8 != 0) return false;
-  at = static_cast<std::size_t>(machine_.position() / 8);
+// What not every type has: the rest of its fixed part at `at`, and its tail at `end`, which moves
+// behind it. False: the tail does not decode, or ends inside a byte.
+bool CtfCursor::read_more(const RecordPlan& plan, const FieldLoad* load, std::size_t at,
+                          std::size_t& end, model::Event& event) {
+  const Bytes memory = machine_.memory();
+  std::uint64_t* const registers = machine_.registers().data();
+  read_numbers<ByteOrder::kLittle>(load, plan.little_args, memory, at, event.args.data());
+  read_numbers<ByteOrder::kBig>(load, plan.big_args, memory, at, event.args.data());
+  read_numbers<ByteOrder::kLittle>(load, plan.little_registers, memory, at, registers);
+  read_numbers<ByteOrder::kBig>(load, plan.big_registers, memory, at, registers);
+  for (const FieldLoad* const last = load + plan.texts; load != last; ++load) {
+    const std::size_t text = at + load->byte;
+    const auto limit = static_cast<std::size_t>(load->mask);
+    event.texts[load->dest] = as_text(memory.subspan(text, text_size(memory, text, limit)));
+  }
+  if (plan.tail != kNone) {
+    const std::uint64_t base = machine_.base_byte();
+    machine_.begin_event();
+    machine_.set_position((base + end) * 8);
+    if (!machine_.run(plan.tail, event) || machine_.position() % 8 != 0) return false;
+    end = static_cast<std::size_t>(machine_.position() / 8 - base);
+  }
+  if (plan.register_tid) event.tid = static_cast<std::int32_t>(registers[model_.special.tid]);
   return true;
 }
 
 // Fills events from `event` on, at most to the end of the batch; the first one not filled.
-template <bool kAligned>
+template <ByteOrder kOrder, bool kAligned>
 model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event) {
-  const HeaderPlan header = plan_->header;
+  const HeaderPlan& header = plan_->header;
   const std::span<const RecordPlan> plans = plan_->records.plans;
   const FieldLoad* const loads = plan_->records.loads.data();
-  const Bytes memory = machine_.memory();
-  std::uint64_t* const registers = machine_.registers().data();
-  const auto base = static_cast<std::size_t>(machine_.base_byte());
-  const auto end = static_cast<std::size_t>(machine_.end_bit() / 8);
+  const RecordPlace place{machine_.memory(), static_cast<std::size_t>(machine_.base_byte())};
+  const std::size_t end = static_cast<std::size_t>(machine_.end_bit() / 8) - place.base;
   const model::Event* const full = batch_.data() + kBatchEvents;
   PlannedState now = state;
   while (event != full && now.at + kHeaderRoom <= end) {
     std::size_t at = now.at;
     std::uint64_t cycles = now.cycles;
-    const std::uint64_t id = ctf::read_header<kAligned>(header, memory, base, at, cycles);
+    const std::uint64_t id = kAligned ? read_header_parts<kOrder>(header, place, at, cycles)
+                                      : read_header_word<kOrder>(header, place, at, cycles);
     if (id >= plans.size()) break;
     const RecordPlan& plan = plans[static_cast<std::size_t>(id)];
-    if constexpr (kAligned) at = (at + plan.align_mask) & ~std::size_t{plan.align_mask};
+    if constexpr (kAligned) at = place.aligned(at, plan.align_mask);
     const OwnTime own = converter_.to_own(cycles);
-    if (at + plan.bytes > end || own < now.own) break;
+    std::size_t next = at + plan.bytes;
+    if (next > end || own < now.own) break;
     if (plan.deliver) {
       clear(*event);
       event->own = own;
@@ -86,16 +87,20 @@ model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event
       event->present = plan.present;
       event->cpu = cpu_;
       event->tid = now.tid;
-      event->record = static_cast<std::uint64_t>(now.at) * 8;
+      event->record = static_cast<std::uint64_t>(place.base + now.at) * 8;
     }
-    read_fixed(plan, loads + plan.first, memory, at - base, registers, *event);
-    at += plan.bytes;
-    if (plan.special) {
-      if (plan.tail != kNone && !read_tail(plan, at, *event)) break;
-      if (plan.sets_tid) now.tid = static_cast<std::int32_t>(registers[model_.special.next_tid]);
+    const FieldLoad* load = loads + plan.first;
+    if (plan.has_tid) {
+      event->tid = static_cast<std::int32_t>(load_field<kOrder>(place.memory, at, *load));
+      ++load;
     }
-    if (plan.has_tid) event->tid = static_cast<std::int32_t>(registers[model_.special.tid]);
-    now.at = at;
+    read_numbers<kOrder>(load, plan.args, place.memory, at, event->args.data());
+    if (plan.more) {
+      if (!read_more(plan, load, at, next, *event)) break;
+      if (plan.sets_tid)
+        now.tid = static_cast<std::int32_t>(machine_.value(model_.special.next_tid));
+    }
+    now.at = next;
     now.cycles = cycles;
     now.own = own;
     event += plan.deliver ? 1 : 0;
@@ -107,15 +112,22 @@ model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event
 // Stops before the first event that it does not carry: an unknown id, a type met for the first
 // time, an event that does not decode, a time that goes back, the last bytes of the input.
 void CtfCursor::decode_planned() {
-  if (!plan_->header.valid || !any_time_ || machine_.position() % 8 != 0) return;
-  PlannedState state{static_cast<std::size_t>(machine_.position() / 8), clock_.cycles(), last_own_,
+  const HeaderPlan& header = plan_->header;
+  if (!header.valid || !any_time_ || machine_.position() % 8 != 0) return;
+  const auto base = machine_.base_byte();
+  const std::uint64_t begin = machine_.position() / 8;
+  PlannedState state{static_cast<std::size_t>(begin - base), clock_.cycles(), last_own_,
                      current_tid_};
-  const std::size_t begin = state.at;
   model::Event* const event = batch_.data() + count_;
-  model::Event* const done = plan_->records.aligned ? decode_planned<true>(state, event)
-                                                    : decode_planned<false>(state, event);
-  if (state.at != begin) ahead_bytes_ = 0;
-  machine_.set_position(static_cast<std::uint64_t>(state.at) * 8);
+  const bool big = header.order == ByteOrder::kBig;
+  const auto loop = plan_->records.aligned
+                        ? (big ? &CtfCursor::decode_planned<ByteOrder::kBig, true>
+                               : &CtfCursor::decode_planned<ByteOrder::kLittle, true>)
+                        : (big ? &CtfCursor::decode_planned<ByteOrder::kBig, false>
+                               : &CtfCursor::decode_planned<ByteOrder::kLittle, false>);
+  model::Event* const done = (this->*loop)(state, event);
+  if (base + state.at != begin) ahead_bytes_ = 0;
+  machine_.set_position((base + state.at) * 8);
   clock_.set(state.cycles);
   last_own_ = state.own;
   current_tid_ = state.tid;
