@@ -9,6 +9,7 @@
 // Ownership: the caller owns Trace and cursors; a cursor must not outlive its Trace. Threads: a
 // const Trace may be used from several threads; one cursor belongs to one thread at a time.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -108,12 +109,52 @@ struct StreamInfo {
   std::optional<OwnTime> last;
 };
 
+/// Which arguments and texts of each kind are wanted: all, unless said otherwise.
+class ArgumentChoice {
+ public:
+  constexpr ArgumentChoice() { slots_.fill(kAll); }
+  /// Bits of the slots of Event::args and Event::texts.
+  [[nodiscard]] static constexpr std::uint16_t arg(std::size_t slot) {
+    return static_cast<std::uint16_t>(1U << slot);
+  }
+  [[nodiscard]] static constexpr std::uint16_t text(std::size_t slot) {
+    return static_cast<std::uint16_t>(1U << (model::kMaxArgs + slot));
+  }
+  static constexpr std::uint16_t kAll = (1U << (model::kMaxArgs + model::kMaxTexts)) - 1;
+
+  /// Of this kind only these: arg() and text() or'ed together; 0 = none.
+  constexpr ArgumentChoice& only(model::EventKind kind, unsigned slots) {
+    slots_[static_cast<std::size_t>(kind)] = static_cast<std::uint16_t>(slots);
+    return *this;
+  }
+  /// What the other wants as well.
+  constexpr ArgumentChoice& add(const ArgumentChoice& other) {
+    for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i] |= other.slots_[i];
+    return *this;
+  }
+  [[nodiscard]] constexpr std::uint16_t of(model::EventKind kind) const {
+    return slots_[static_cast<std::size_t>(kind)];
+  }
+  /// Nothing of any kind, to only() or add() to.
+  [[nodiscard]] static constexpr ArgumentChoice none() {
+    ArgumentChoice out;
+    out.slots_.fill(0);
+    return out;
+  }
+
+ private:
+  std::array<std::uint16_t, model::kEventKindCount> slots_;
+};
+
 /// What a cursor delivers.
 struct StreamRequest {
   /// Kinds to deliver; kLoss is always delivered. Events of other kinds are stepped over.
   model::KindSet kinds = model::KindSet::all();
   /// False: only own, cpu, tid, kind, type and record are filled (args and texts are not).
   bool arguments = true;
+  /// With `arguments`: a reader may leave the others out (their bit in `present` is then 0), and is
+  /// the faster the fewer there are.
+  ArgumentChoice choice = {};
 };
 
 class StreamCursor {

@@ -1,7 +1,6 @@
 #include "reader/ctf/program.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/limits.h"
 #include "reader/ctf/plain_decoder.h"
@@ -39,9 +38,8 @@ inline void Machine::apply(const Load& load, std::uint64_t base, model::Event& e
     store(load, load_bits(memory_, base + load.bit, load.size, load.big), event);
     return;
   }
-  const std::string_view whole =
-      as_text(memory_.subspan(static_cast<std::size_t>((base + load.bit) / 8), load.length));
-  event.texts[load.dest] = whole.substr(0, ::strnlen(whole.data(), whole.size()));
+  const auto at = static_cast<std::size_t>((base + load.bit) / 8);
+  event.texts[load.dest] = as_text(memory_.subspan(at, text_size(memory_, at, load.length)));
 }
 
 inline bool Machine::do_run(const Op& op, model::Event& event) {
@@ -82,12 +80,11 @@ bool Machine::do_bits(const Op& op, model::Event& event) {
 bool Machine::do_string(const Op& op, model::Event& event) {
   const auto begin = static_cast<std::size_t>((position_ - base_bit_) / 8);
   const auto left = static_cast<std::size_t>((end_bit_ - position_) / 8);
-  const std::string_view rest =
-      as_text(memory_.subspan(begin, std::min<std::size_t>(left, limits::kStringBytes + 1)));
-  const std::size_t size = rest.find('\0');
-  if (size == std::string_view::npos) return false;
+  const std::size_t limit = std::min<std::size_t>(left, limits::kStringBytes + 1);
+  const std::size_t size = text_size(memory_, begin, limit);
+  if (size == limit) return false;
   position_ += (size + 1) * 8;
-  if (op.a != kNone) event.texts[op.a] = rest.substr(0, size);
+  if (op.a != kNone) event.texts[op.a] = as_text(memory_.subspan(begin, size));
   return true;
 }
 

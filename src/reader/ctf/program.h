@@ -15,6 +15,8 @@
 // Threads: a ProgramSet is immutable once built; a Machine belongs to one thread. No allocation and
 // no virtual call while events are decoded.
 
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -135,6 +137,22 @@ struct ProgramSource {
   return (((raw >> inside) | (next << (64 - inside))) << (64 - size)) >> (64 - size);
 }
 
+/// Bytes of the text at `at` before its NUL, at most `limit`. Requires kSlackBytes readable bytes
+/// behind at + limit.
+[[nodiscard]] inline std::size_t text_size(Bytes memory, std::size_t at,
+                                           std::size_t limit) noexcept {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHighs = 0x8080808080808080;
+  for (std::size_t done = 0; done < limit; done += 8) {
+    const auto word = load_unchecked<std::uint64_t>(memory, at + done, ByteOrder::kLittle);
+    const std::uint64_t zeros = (word - kOnes) & ~word & kHighs;  // its lowest bit is exact
+    if (zeros == 0) continue;
+    const std::size_t size = done + static_cast<std::size_t>(std::countr_zero(zeros)) / 8;
+    return size < limit ? size : limit;
+  }
+  return limit;
+}
+
 class Machine {
  public:
   Machine(const ProgramSet& programs, SpecialRegisters special)
@@ -150,6 +168,8 @@ class Machine {
   void set_position(std::uint64_t bit) { position_ = bit; }
   [[nodiscard]] std::uint64_t position() const { return position_; }
   [[nodiscard]] std::uint64_t end_bit() const { return end_bit_; }
+  [[nodiscard]] Bytes memory() const { return memory_; }
+  [[nodiscard]] std::uint64_t base_byte() const { return base_bit_ / 8; }
   void begin_event() {
     idle_ = 0;
     order_known_ = false;

@@ -149,6 +149,7 @@ OwnTime CtfCursor::packet_end() const {
 void CtfCursor::start_packet() {
   stream_ = head_.stream;
   plan_ = &plans_[static_cast<std::size_t>(stream_ - model_.streams.data())];
+  converter_.set(stream_->scale);
   if (head_.cpu) cpu_ = static_cast<std::uint32_t>(*head_.cpu);
   const std::uint64_t there = (window_.file_size() - packet_offset_) * 8;
   content_end_ = std::min(head_.content_bits, there);

@@ -27,6 +27,7 @@
 #include "reader/ctf/packet_directory.h"
 #include "reader/ctf/plain_decoder.h"
 #include "reader/ctf/program.h"
+#include "reader/ctf/record_plan.h"
 #include "reader/ctf/time_scale.h"
 #include "reader/ctf/trace_model.h"
 #include "reader/ctf/window.h"
@@ -57,6 +58,9 @@ class CtfCursor final : public StreamCursor {
   [[nodiscard]] std::uint64_t bytes_done() const override;
   void fields_json(const model::Event& event, std::string& out) const override;
 
+  /// For tests: from now on every event takes the general way.
+  void leave_plans();
+
  private:
   /// How one event type is to be treated; its program is compiled when the first one is met.
   struct EventPlan {
@@ -68,6 +72,8 @@ class CtfCursor final : public StreamCursor {
     bool sets_tid = false;
   };
   struct StreamPlan {
+    HeaderPlan header;
+    RecordSet records;
     std::uint32_t header_program = kNone;
     std::vector<EventPlan> events;
   };
@@ -99,14 +105,21 @@ class CtfCursor final : public StreamCursor {
   [[nodiscard]] Status build_directory();
   [[nodiscard]] Result<Directory> directory_of_file(std::size_t index);
 
-  // stream_decode.cc: events
+  // stream_decode.cc, stream_planned.cc: events
   enum class Outcome : std::uint8_t { kEvent, kUnknownId, kBad };
   [[nodiscard]] Status decode_batch();
+  struct PlannedState;
+  void decode_planned();
+  template <ByteOrder kOrder, bool kAligned>
+  [[nodiscard]] model::Event* decode_planned(PlannedState& state, model::Event* event);
+  [[nodiscard]] bool read_more(const RecordPlan& plan, const FieldLoad* load, std::size_t at,
+                               std::size_t& end, model::Event& event);
   void set_machine_input();
   [[nodiscard]] Outcome decode_event(std::uint64_t begin);
   [[nodiscard]] bool read_header(std::uint64_t& id);
   [[nodiscard]] bool read_fast_header(const FastHeader& header, std::uint64_t& id);
   void deliver(const EventPlan& plan, std::uint64_t begin);
+  void plan_event(std::uint32_t event);
   [[nodiscard]] std::uint32_t program_of(std::uint32_t event);
   [[nodiscard]] bool handle_failure(Outcome outcome, std::uint64_t begin, bool at_batch_begin);
   [[nodiscard]] DecodeFault explain(std::uint64_t begin) const;
@@ -120,6 +133,7 @@ class CtfCursor final : public StreamCursor {
   std::string trace_path_;
   model::IssueLog& issues_;
   bool arguments_ = true;
+  ArgumentChoice choice_;
 
   // programs
   ProgramSet programs_;
@@ -149,6 +163,7 @@ class CtfCursor final : public StreamCursor {
 
   // the flow of events
   ClockState clock_;
+  TimeConverter converter_;
   OwnTime last_own_{0};
   bool any_time_ = false;
   bool order_reported_ = false;
@@ -158,6 +173,7 @@ class CtfCursor final : public StreamCursor {
   std::uint64_t failed_id_ = 0;
 
   // the batch
+  static constexpr std::size_t kBatchEvents = 128;
   std::vector<model::Event> batch_;
   std::size_t count_ = 0;
   std::uint64_t batch_packet_ = 0;  ///< file offset of the packet the batch is from

@@ -8,7 +8,6 @@
 namespace vs::reader::ctf {
 namespace {
 
-constexpr std::size_t kBatchEvents = 256;
 constexpr std::size_t kAheadBytes = 32U << 10;
 
 class NullSink final : public FieldSink {
@@ -32,6 +31,7 @@ CtfCursor::CtfCursor(const CursorSource& source, const StreamRequest& request,
       trace_path_(source.trace_path),
       issues_(issues),
       arguments_(request.arguments),
+      choice_(request.choice),
       machine_(programs_, source.model.special),
       batch_(kBatchEvents + 8) {
   make_plans(request);
@@ -40,6 +40,11 @@ CtfCursor::CtfCursor(const CursorSource& source, const StreamRequest& request,
 void CtfCursor::make_plans(const StreamRequest& request) {
   for (const StreamModel& stream : model_.streams) {
     StreamPlan& plan = plans_.emplace_back();
+    plan.header = plan_header(stream.header);
+    plan.records.order = plan.header.order;
+    plan.records.aligned = plan.header.aligned;
+    const bool dense = stream.dense.size() <= 8 * stream.events.size() + 256;
+    if (plan.header.valid && dense) plan.records.plans.resize(stream.dense.size());
     if (!stream.header.valid && stream.layout->event_header != kNone) {
       const std::uint32_t root = stream.layout->event_header;
       plan.header_program =
@@ -64,7 +69,16 @@ std::uint32_t CtfCursor::program_of(std::uint32_t event) {
   if (plan.program != kNone) return plan.program;
   const EventModel& model = stream_->events[event];
   std::vector<Binding> bindings;
-  if (plan.deliver && arguments_) bindings = model.bindings;
+  if (plan.deliver && arguments_) {
+    const std::uint16_t wanted = choice_.of(plan.kind);
+    std::copy_if(model.bindings.begin(), model.bindings.end(), std::back_inserter(bindings),
+                 [wanted](const Binding& binding) {
+                   const std::uint16_t slot = binding.space == DestSpace::kText
+                                                  ? ArgumentChoice::text(binding.dest)
+                                                  : ArgumentChoice::arg(binding.dest);
+                   return (wanted & slot) != 0;
+                 });
+  }
   if (plan.deliver || plan.sets_tid) {
     bindings.insert(bindings.end(), model.tid_bindings.begin(), model.tid_bindings.end());
   }
@@ -74,6 +88,24 @@ std::uint32_t CtfCursor::program_of(std::uint32_t event) {
   plan.program =
       compile_program(model_.layout, model_.schema->order, source, model_.special, programs_);
   return plan.program;
+}
+
+// From now on decode_planned() reads this type.
+void CtfCursor::plan_event(std::uint32_t event) {
+  const EventModel& model = stream_->events[event];
+  const std::uint64_t id = model.layout->event->id;
+  if (id >= plan_->records.plans.size()) return;
+  RecordPlan& record = plan_->records.plans[static_cast<std::size_t>(id)];
+  if (record.bytes != RecordPlan::kNotMade) return;
+  const EventPlan& plan = plan_->events[event];
+  const auto tids =
+      std::count_if(model.tid_bindings.begin(), model.tid_bindings.end(),
+                    [this](const Binding& binding) { return binding.dest == model_.special.tid; });
+  record.kind = plan.kind;
+  record.type = plan.type;
+  plan_record(programs_, plan.program, model_.special,
+              RecordUse{plan.deliver, static_cast<std::size_t>(tids), plan.sets_tid}, record,
+              plan_->records);
 }
 
 inline bool CtfCursor::read_fast_header(const FastHeader& header, std::uint64_t& id) {
@@ -135,7 +167,7 @@ CtfCursor::Outcome CtfCursor::decode_event(std::uint64_t begin) {
   if (!machine_.run(program_of(index), event) || machine_.position() == begin) return Outcome::kBad;
   const EventPlan& plan = plan_->events[index];
   if (stream_->has_time) {
-    const OwnTime own = stream_->scale.to_own(clock_.cycles());
+    const OwnTime own = converter_.to_own(clock_.cycles());
     if (any_time_ && own < last_own_ && !order_reported_) {
       order_reported_ = true;
       add_issue(model::IssueCode::kTimeGoesBack, packet_offset_ + begin / 8,
@@ -149,6 +181,7 @@ CtfCursor::Outcome CtfCursor::decode_event(std::uint64_t begin) {
   if (plan.sets_tid) {
     current_tid_ = static_cast<std::int32_t>(machine_.value(model_.special.next_tid));
   }
+  plan_event(index);
   return Outcome::kEvent;
 }
 
@@ -171,6 +204,8 @@ Status CtfCursor::decode_batch() {
   if (machine_.position() < content_end_) set_machine_input();
   const std::uint64_t batch_begin = machine_.position();
   while (count_ < kBatchEvents) {
+    if (machine_.position() < content_end_) decode_planned();
+    if (count_ == kBatchEvents) break;
     const std::uint64_t begin = machine_.position();
     if (begin >= content_end_) {
       finish_packet();

@@ -14,7 +14,7 @@
 
 namespace vs::reader::ctf {
 
-inline constexpr std::size_t kWindowBytes = 256U << 10;
+inline constexpr std::size_t kWindowBytes = 128U << 10;
 inline constexpr std::size_t kMaxWindowBytes = 64U << 20;  ///< the largest event that can be read
 
 class Window {

@@ -1,0 +1,137 @@
+// CtfCursor: the events that a RecordPlan carries, in a loop of their own.
+#include "reader/ctf/stream_cursor.h"
+
+namespace vs::reader::ctf {
+namespace {
+
+/// Reads `count` numbers and moves `load` behind them.
+template <ByteOrder kOrder>
+inline void read_numbers(const FieldLoad*& load, std::size_t count, Bytes memory, std::size_t at,
+                         std::uint64_t* out) {
+  for (const FieldLoad* const end = load + count; load != end; ++load) {
+    out[load->dest] = load_field<kOrder>(memory, at, *load);
+  }
+}
+
+inline void clear(model::Event& event) {
+  event.args.fill(0);
+  event.texts.fill({});
+}
+
+}  // namespace
+
+void CtfCursor::leave_plans() {
+  for (StreamPlan& plan : plans_) plan.header.valid = false;
+}
+
+/// What the loop moves forward.
+struct CtfCursor::PlannedState {
+  std::size_t at = 0;  ///< byte of the machine's memory
+  std::uint64_t cycles = 0;
+  OwnTime own;
+  std::int32_t tid = model::kNoTid;
+};
+
+// What not every type has: the rest of its fixed part at `at`, and its tail at `end`, which moves
+// behind it. False: the tail does not decode, or ends inside a byte.
+bool CtfCursor::read_more(const RecordPlan& plan, const FieldLoad* load, std::size_t at,
+                          std::size_t& end, model::Event& event) {
+  const Bytes memory = machine_.memory();
+  std::uint64_t* const registers = machine_.registers().data();
+  read_numbers<ByteOrder::kLittle>(load, plan.little_args, memory, at, event.args.data());
+  read_numbers<ByteOrder::kBig>(load, plan.big_args, memory, at, event.args.data());
+  read_numbers<ByteOrder::kLittle>(load, plan.little_registers, memory, at, registers);
+  read_numbers<ByteOrder::kBig>(load, plan.big_registers, memory, at, registers);
+  for (const FieldLoad* const last = load + plan.texts; load != last; ++load) {
+    const std::size_t text = at + load->byte;
+    const auto limit = static_cast<std::size_t>(load->mask);
+    event.texts[load->dest] = as_text(memory.subspan(text, text_size(memory, text, limit)));
+  }
+  if (plan.tail != kNone) {
+    const std::uint64_t base = machine_.base_byte();
+    machine_.begin_event();
+    machine_.set_position((base + end) * 8);
+    if (!machine_.run(plan.tail, event) || machine_.position() % 8 != 0) return false;
+    end = static_cast<std::size_t>(machine_.position() / 8 - base);
+  }
+  if (plan.register_tid) event.tid = static_cast<std::int32_t>(registers[model_.special.tid]);
+  return true;
+}
+
+// Fills events from `event` on, at most to the end of the batch; the first one not filled.
+template <ByteOrder kOrder, bool kAligned>
+model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event) {
+  const HeaderPlan& header = plan_->header;
+  const std::span<const RecordPlan> plans = plan_->records.plans;
+  const FieldLoad* const loads = plan_->records.loads.data();
+  const RecordPlace place{machine_.memory(), static_cast<std::size_t>(machine_.base_byte())};
+  const std::size_t end = static_cast<std::size_t>(machine_.end_bit() / 8) - place.base;
+  const model::Event* const full = batch_.data() + kBatchEvents;
+  PlannedState now = state;
+  while (event != full && now.at + kHeaderRoom <= end) {
+    std::size_t at = now.at;
+    std::uint64_t cycles = now.cycles;
+    const std::uint64_t id = kAligned ? read_header_parts<kOrder>(header, place, at, cycles)
+                                      : read_header_word<kOrder>(header, place, at, cycles);
+    if (id >= plans.size()) break;
+    const RecordPlan& plan = plans[static_cast<std::size_t>(id)];
+    if constexpr (kAligned) at = place.aligned(at, plan.align_mask);
+    const OwnTime own = converter_.to_own(cycles);
+    std::size_t next = at + plan.bytes;
+    if (next > end || own < now.own) break;
+    if (plan.deliver) {
+      clear(*event);
+      event->own = own;
+      event->kind = plan.kind;
+      event->type = plan.type;
+      event->present = plan.present;
+      event->cpu = cpu_;
+      event->tid = now.tid;
+      event->record = static_cast<std::uint64_t>(place.base + now.at) * 8;
+    }
+    const FieldLoad* load = loads + plan.first;
+    if (plan.has_tid) {
+      event->tid = static_cast<std::int32_t>(load_field<kOrder>(place.memory, at, *load));
+      ++load;
+    }
+    read_numbers<kOrder>(load, plan.args, place.memory, at, event->args.data());
+    if (plan.more) {
+      if (!read_more(plan, load, at, next, *event)) break;
+      if (plan.sets_tid)
+        now.tid = static_cast<std::int32_t>(machine_.value(model_.special.next_tid));
+    }
+    now.at = next;
+    now.cycles = cycles;
+    now.own = own;
+    event += plan.deliver ? 1 : 0;
+  }
+  state = now;
+  return event;
+}
+
+// Stops before the first event that it does not carry: an unknown id, a type met for the first
+// time, an event that does not decode, a time that goes back, the last bytes of the input.
+void CtfCursor::decode_planned() {
+  const HeaderPlan& header = plan_->header;
+  if (!header.valid || !any_time_ || machine_.position() % 8 != 0) return;
+  const auto base = machine_.base_byte();
+  const std::uint64_t begin = machine_.position() / 8;
+  PlannedState state{static_cast<std::size_t>(begin - base), clock_.cycles(), last_own_,
+                     current_tid_};
+  model::Event* const event = batch_.data() + count_;
+  const bool big = header.order == ByteOrder::kBig;
+  const auto loop = plan_->records.aligned
+                        ? (big ? &CtfCursor::decode_planned<ByteOrder::kBig, true>
+                               : &CtfCursor::decode_planned<ByteOrder::kLittle, true>)
+                        : (big ? &CtfCursor::decode_planned<ByteOrder::kBig, false>
+                               : &CtfCursor::decode_planned<ByteOrder::kLittle, false>);
+  model::Event* const done = (this->*loop)(state, event);
+  if (base + state.at != begin) ahead_bytes_ = 0;
+  machine_.set_position((base + state.at) * 8);
+  clock_.set(state.cycles);
+  last_own_ = state.own;
+  current_tid_ = state.tid;
+  count_ += static_cast<std::size_t>(done - event);
+}
+
+}  // namespace vs::reader::ctf
