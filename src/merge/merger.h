@@ -7,8 +7,12 @@
 // delivered in its own order with the times clamped to its last one, so that what follows sees time
 // go forward only.
 //
+// Method: the decoded run of each stream becomes an array of keys; what lies before the end of the
+// run that ends first is merged at once (run_merge.h). The order is that of taking the smallest
+// head event by event, because a key is never smaller than the one before it in its stream.
+//
 // Ownership: the merger owns its cursors; maps are borrowed and must outlive it. Threads: one
-// owner. Memory: one batch per stream.
+// owner. Memory: one run per stream, 16 bytes per event of it, and 72 bytes per event of a batch.
 
 #include <cstdint>
 #include <memory>
@@ -17,7 +21,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
-#include "merge/loser_tree.h"
+#include "merge/run_merge.h"
 #include "model/clock_map.h"
 #include "model/event.h"
 #include "reader/trace.h"
@@ -34,7 +38,7 @@ struct Source {
 
 struct Item {
   HostTime time;
-  const model::Event* event = nullptr;  ///< valid until next()
+  const model::Event* event = nullptr;  ///< valid until the next batch
   std::uint32_t source = 0;
 };
 
@@ -42,18 +46,20 @@ class Merger {
  public:
   explicit Merger(std::vector<Source> sources);
 
-  /// Reads each source's first batch. Call once before next().
+  /// Reads each source's first run. Call once before next_batch() or next().
   [[nodiscard]] Status start();
 
-  /// The next item in order; false at the end.
+  /// The next items in order, at least one; empty at the end. They and their events are valid until
+  /// the next call.
+  [[nodiscard]] Result<std::span<const Item>> next_batch();
+
+  /// The same one by one; false at the end. Not to be mixed with next_batch().
   [[nodiscard]] Result<bool> next(Item& item) {
-    if (pending_) VS_TRY(advance());
-    if (tree_.exhausted()) return false;
-    const std::size_t winner = tree_.winner();
-    const Head& head = heads_[winner];
-    item = Item{HostTime{tree_.winner_key().time_ns}, &head.run[head.position],
-                static_cast<std::uint32_t>(winner)};
-    pending_ = true;
+    if (taken_ == batch_.size()) {
+      VS_TRY(fill_batch());
+      if (batch_.empty()) return false;
+    }
+    item = batch_[taken_++];
     return true;
   }
 
@@ -65,19 +71,27 @@ class Merger {
  private:
   struct Head {
     std::span<const model::Event> run;
-    std::size_t position = 0;
-    std::int64_t last_ns = INT64_MIN;
+    std::vector<MergeKey> keys;  ///< of the run, between two sentinels
+    std::size_t position = 1;    ///< in keys, of the first that is not delivered
+    std::size_t end = 1;         ///< in keys, behind the last of the run
+    MergeKey last = kLeastKey;   ///< of the stream, without the number in its run
+    bool ended = false;
   };
 
-  /// Steps the winner forward.
-  [[nodiscard]] Status advance();
-  [[nodiscard]] Status refill(std::size_t source);
-  [[nodiscard]] HeadKey key_of_head(std::size_t source);
+  [[nodiscard]] Status refill(std::uint32_t source);
+  void make_keys(std::uint32_t source);
+  [[nodiscard]] Status fill_batch();
+  [[nodiscard]] MergeKey bound() const noexcept;
+  void take_runs();
 
   std::vector<Source> sources_;
+  std::vector<model::ClockWalk> clocks_;  // by source
   std::vector<Head> heads_;
-  LoserTree tree_;
-  bool pending_ = false;  // the winner was handed out and is still the head
+  std::vector<std::uint32_t> drained_;  // sources whose run is delivered
+  RunMerger run_merger_;
+  std::vector<KeyRun> runs_;
+  std::vector<Item> batch_;
+  std::size_t taken_ = 0;  // items of batch_ that next() gave
 };
 
 }  // namespace vs::merge
