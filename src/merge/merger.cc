@@ -1,100 +1,139 @@
 #include "merge/merger.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace vs::merge {
 namespace {
 
-// Low half of a key: rank on ties (2 bits), source (30 bits), number in the run from 1 on (32
-// bits). The high half is the time, moved so that it sorts as an unsigned number.
-constexpr int kRankShift = 62;
-constexpr int kSourceShift = 32;
-constexpr std::uint64_t kSourceMask = (std::uint64_t{1} << (kRankShift - kSourceShift)) - 1;
-constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << kSourceShift) - 1;
+// A key of the run merger: time since the batch's first | tie (2 bits) | source | number of the
+// event in the source's part of the batch, from 1 on.
+constexpr int kTieBits = 2;
+constexpr int kNumberBits = 10;
+constexpr std::size_t kPartEvents = (std::size_t{1} << kNumberBits) - 1;
 constexpr std::uint64_t kTimeBias = std::uint64_t{1} << 63;
 
-/// Position among events of equal time.
-std::uint64_t tie_rank(model::EventKind kind, bool guest) noexcept {
+constexpr std::uint64_t mask_of(int bits) noexcept { return (std::uint64_t{1} << bits) - 1; }
+
+/// Order among events of equal time.
+std::uint64_t tie_of(model::EventKind kind, bool guest) noexcept {
   if (guest) return 1;
   if (kind == model::EventKind::kKvmEntry) return 0;
   return kind == model::EventKind::kKvmExit ? 3 : 2;
 }
 
-/// The first key behind `from` that is greater than `bound`. It is mostly near.
-const MergeKey* behind(const MergeKey* from, const MergeKey* end, const MergeKey& bound) noexcept {
-  std::ptrdiff_t step = 1;
-  while (step < end - from && !(bound < from[step])) {
+/// The first of `ranks` that `is_behind` holds for. It is mostly near.
+template <typename Rank, typename IsBehind>
+std::size_t near_end(std::span<const Rank> ranks, IsBehind is_behind) {
+  std::size_t from = 0;
+  std::size_t step = 1;
+  while (from + step < ranks.size() && !is_behind(ranks[from + step])) {
     from += step;
     step *= 2;
   }
-  return std::upper_bound(from, from + std::min(step, end - from), bound);
+  const auto near = ranks.subspan(from, std::min(step, ranks.size() - from));
+  const auto found = std::partition_point(near.begin(), near.end(),
+                                          [&](const Rank& rank) { return !is_behind(rank); });
+  return from + static_cast<std::size_t>(found - near.begin());
 }
 
 }  // namespace
 
 Merger::Merger(std::vector<Source> sources)
-    : sources_(std::move(sources)), heads_(sources_.size()) {
+    : sources_(std::move(sources)),
+      heads_(sources_.size()),
+      batch_begin_(sources_.size()),
+      source_bits_(static_cast<int>(std::bit_width(sources_.size()))) {
   for (const Source& source : sources_) clocks_.emplace_back(*source.clock);
 }
 
 Status Merger::start() {
-  for (std::uint32_t i = 0; i < heads_.size(); ++i) VS_TRY(refill(i));
+  for (std::size_t i = 0; i < heads_.size(); ++i) VS_TRY(refill(i));
   return {};
 }
 
-Status Merger::refill(std::uint32_t source) {
+Status Merger::refill(std::size_t source) {
   Head& head = heads_[source];
   VS_ASSIGN(head.run, sources_[source].cursor->next());
   head.ended = head.run.empty();
-  make_keys(source);
+  rank_run(source);
   return {};
 }
 
-/// Keys that never go down: what the greedy order does with an event that is smaller than the one
-/// before it in its stream, namely to let it follow at once.
-void Merger::make_keys(std::uint32_t source) {
+/// Ranks that never go down. An event that is smaller than the one before it in its stream would be
+/// the smallest head of all: with the rank of its predecessor it follows at once, as it should.
+void Merger::rank_run(std::size_t source) {
   Head& head = heads_[source];
-  const std::size_t count = head.run.size();
-  if (head.keys.size() < count + 2) head.keys.resize(count + 2, kLeastKey);
+  if (head.ranks.size() < head.run.size()) head.ranks.resize(head.run.size());
+  head.position = 0;
   const bool guest = sources_[source].guest;
-  const std::uint64_t source_bits = std::uint64_t{source} << kSourceShift;
-  model::ClockWalk& clock = clocks_[source];
-  MergeKey last = head.last;
-  MergeKey* out = head.keys.data() + 1;
-  for (std::size_t i = 0; i < count; ++i) {
-    const model::Event& event = head.run[i];
+  model::ClockWalk clock = clocks_[source];
+  Rank last = head.last;
+  Rank* out = head.ranks.data();
+  for (const model::Event& event : head.run) {
     const auto time = static_cast<std::uint64_t>(clock.to_host(event.own).ns) ^ kTimeBias;
-    const MergeKey key{time, tie_rank(event.kind, guest) << kRankShift | source_bits};
-    last = key < last ? last : key;
-    out[i] = MergeKey{last.high, last.low | (i + 1)};
+    last = std::max(last, Rank{time, tie_of(event.kind, guest)});
+    *out++ = last;
   }
-  out[count] = kGreatestKey;
   head.last = last;
-  head.position = 1;
-  head.end = count + 1;
+  clocks_[source] = clock;
 }
 
-/// The smallest of the last keys: up to there every stream is known.
-MergeKey Merger::bound() const noexcept {
-  MergeKey least = kGreatestKey;
-  for (const Head& head : heads_) {
-    if (!head.ended) least = std::min(least, head.keys[head.end - 1]);
+/// Where the run that ends first does: up to there every stream is known. A source gives no more
+/// than kPartEvents.
+Merger::Bound Merger::known_until() const {
+  Bound bound{Rank{UINT64_MAX, UINT64_MAX}, 0};
+  for (std::size_t i = 0; i < heads_.size(); ++i) {
+    const Head& head = heads_[i];
+    if (head.ended) continue;
+    const std::size_t last = std::min(head.run.size(), head.position + kPartEvents) - 1;
+    if (head.ranks[last] < bound.rank) bound = Bound{head.ranks[last], i};
   }
-  return least;
+  return bound;
 }
 
-/// Moves what lies up to the bound from the heads to runs_.
-void Merger::take_runs() {
-  const MergeKey limit = bound();
-  for (std::uint32_t i = 0; i < heads_.size(); ++i) {
-    Head& head = heads_[i];
-    const MergeKey* const begin = head.keys.data() + head.position;
-    if (head.ended || limit < *begin) continue;
-    const MergeKey* const end = behind(begin, head.keys.data() + head.end, limit);
-    const auto count = static_cast<std::size_t>(end - begin);
-    runs_.push_back(KeyRun{begin, count});
-    head.position += count;
-    if (head.position == head.end) drained_.push_back(i);
+/// Hands the first `count` events of a source to the run merger.
+void Merger::pack(std::size_t source, std::size_t count, std::uint64_t base) {
+  Head& head = heads_[source];
+  batch_begin_[source] = &head.run[head.position];
+  const int tie_shift = kNumberBits + source_bits_;
+  const int time_shift = tie_shift + kTieBits;
+  const Rank* rank = head.ranks.data() + head.position;
+  std::uint64_t low = std::uint64_t{source} << kNumberBits;
+  for (MergeKey& key : run_merger_.add_run(count)) {
+    key = static_cast<MergeKey>((rank->time - base) << time_shift | rank->tie << tie_shift | ++low);
+    ++rank;
+  }
+  head.position += count;
+  if (head.position == head.run.size()) drained_.push_back(source);
+}
+
+void Merger::take_up_to(const Bound& bound, std::uint64_t base) {
+  for (std::size_t i = 0; i < heads_.size(); ++i) {
+    const Head& head = heads_[i];
+    if (head.ended) continue;
+    const auto is_behind = [&](const Rank& rank) {
+      return rank != bound.rank ? bound.rank < rank : i > bound.source;
+    };
+    if (is_behind(head.ranks[head.position])) continue;
+    const std::size_t there = std::min(kPartEvents, head.run.size() - head.position);
+    const auto ranks = std::span<const Rank>(head.ranks).subspan(head.position, there);
+    pack(i, near_end(ranks, is_behind), base);
+  }
+}
+
+void Merger::unpack(std::span<const MergeKey> keys, std::uint64_t base) {
+  const int time_shift = kNumberBits + source_bits_ + kTieBits;
+  const std::uint64_t source_mask = mask_of(source_bits_);
+  batch_.resize(keys.size());
+  Item* item = batch_.data();
+  for (const MergeKey signed_key : keys) {
+    const auto key = static_cast<std::uint64_t>(signed_key);
+    const std::uint64_t source = key >> kNumberBits & source_mask;
+    item->time = HostTime{static_cast<std::int64_t>((base + (key >> time_shift)) ^ kTimeBias)};
+    item->event = batch_begin_[source] + ((key & kPartEvents) - 1);
+    item->source = static_cast<std::uint32_t>(source);
+    ++item;
   }
 }
 
@@ -103,17 +142,18 @@ Status Merger::fill_batch() {
     VS_TRY(refill(drained_.back()));
     drained_.pop_back();
   }
-  runs_.clear();
-  take_runs();
-  const std::span<const MergeKey> keys = run_merger_.merge(runs_);
-  batch_.resize(keys.size());
-  taken_ = 0;
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto source = static_cast<std::uint32_t>(keys[i].low >> kSourceShift & kSourceMask);
-    const auto time = static_cast<std::int64_t>(keys[i].high ^ kTimeBias);
-    const std::size_t number = keys[i].low & kNumberMask;
-    batch_[i] = Item{HostTime{time}, &heads_[source].run[number - 1], source};
+  std::uint64_t base = UINT64_MAX;
+  for (const Head& head : heads_) {
+    if (!head.ended) base = std::min(base, head.ranks[head.position].time);
   }
+  Bound bound = known_until();
+  // The times of a batch must fit into the keys.
+  const std::uint64_t longest = mask_of(kMergeKeyBits - kNumberBits - source_bits_ - kTieBits) - 1;
+  if (bound.rank.time - base > longest) bound = Bound{Rank{base + longest, 3}, heads_.size()};
+  run_merger_.clear();
+  take_up_to(bound, base);
+  unpack(run_merger_.merge(), base);
+  taken_ = 0;
   return {};
 }
 

@@ -7,13 +7,15 @@
 // delivered in its own order with the times clamped to its last one, so that what follows sees time
 // go forward only.
 //
-// Method: the decoded run of each stream becomes an array of keys; what lies before the end of the
-// run that ends first is merged at once (run_merge.h). The order is that of taking the smallest
-// head event by event, because a key is never smaller than the one before it in its stream.
+// Method: the decoded run of each stream gets an array of ranks (host time and order on ties) that
+// never go down; what lies before the end of the run that ends first is merged at once, by keys of
+// 64 bits that hold rank, source and number (run_merge.h). The order is that of taking the smallest
+// head event by event.
 //
 // Ownership: the merger owns its cursors; maps are borrowed and must outlive it. Threads: one
-// owner. Memory: one run per stream, 16 bytes per event of it, and 72 bytes per event of a batch.
+// owner. Memory: one run per stream, 16 bytes per event of it, and 40 bytes per event of a batch.
 
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -69,27 +71,41 @@ class Merger {
   [[nodiscard]] std::uint64_t bytes_done() const;
 
  private:
+  /// Place of an event in the flow, but for its source.
+  struct Rank {
+    std::uint64_t time = 0;  ///< host time, moved so that it sorts as an unsigned number
+    std::uint64_t tie = 0;   ///< among equal times
+
+    friend auto operator<=>(const Rank&, const Rank&) = default;
+  };
   struct Head {
     std::span<const model::Event> run;
-    std::vector<MergeKey> keys;  ///< of the run, between two sentinels
-    std::size_t position = 1;    ///< in keys, of the first that is not delivered
-    std::size_t end = 1;         ///< in keys, behind the last of the run
-    MergeKey last = kLeastKey;   ///< of the stream, without the number in its run
+    std::vector<Rank> ranks;   ///< of the run
+    std::size_t position = 0;  ///< of the first event that is not delivered
+    Rank last;                 ///< of the stream
     bool ended = false;
   };
+  /// All events up to and including this rank and source are in the batch.
+  struct Bound {
+    Rank rank;
+    std::size_t source = 0;
+  };
 
-  [[nodiscard]] Status refill(std::uint32_t source);
-  void make_keys(std::uint32_t source);
+  [[nodiscard]] Status refill(std::size_t source);
+  void rank_run(std::size_t source);
   [[nodiscard]] Status fill_batch();
-  [[nodiscard]] MergeKey bound() const noexcept;
-  void take_runs();
+  [[nodiscard]] Bound known_until() const;
+  void take_up_to(const Bound& bound, std::uint64_t base);
+  void pack(std::size_t source, std::size_t count, std::uint64_t base);
+  void unpack(std::span<const MergeKey> keys, std::uint64_t base);
 
   std::vector<Source> sources_;
-  std::vector<model::ClockWalk> clocks_;  // by source
-  std::vector<Head> heads_;
-  std::vector<std::uint32_t> drained_;  // sources whose run is delivered
+  std::vector<model::ClockWalk> clocks_;          // by source
+  std::vector<Head> heads_;                       // by source
+  std::vector<const model::Event*> batch_begin_;  // by source: its first event of the batch
+  std::vector<std::size_t> drained_;              // sources whose run is delivered
+  const int source_bits_;
   RunMerger run_merger_;
-  std::vector<KeyRun> runs_;
   std::vector<Item> batch_;
   std::size_t taken_ = 0;  // items of batch_ that next() gave
 };

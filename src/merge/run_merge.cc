@@ -3,68 +3,78 @@
 #include <algorithm>
 
 namespace vs::merge {
-
 namespace {
 
-/// `b` where `choose_b` is 1, `a` where it is 0; arithmetic, because a conditional would become a
-/// branch, and that one cannot be predicted.
-inline MergeKey select(const MergeKey& a, const MergeKey& b, std::uint64_t choose_b) noexcept {
-  const std::uint64_t mask = 0 - choose_b;
-  return {a.high ^ ((a.high ^ b.high) & mask), a.low ^ ((a.low ^ b.low) & mask)};
+constexpr int kSignShift = 63;
+
+/// Merges [a, a + count_a) and [b, b + count_b) into `out`. The sentinels around the runs keep one
+/// that is used up from being chosen. All by arithmetic: std::min would become a branch.
+void merge_pair(const MergeKey* a, std::size_t count_a, const MergeKey* b, std::size_t count_b,
+                MergeKey* out) noexcept {
+  const std::size_t total = count_a + count_b;
+  const MergeKey* last_a = a + count_a - 1;
+  const MergeKey* last_b = b + count_b - 1;
+  MergeKey* back = out + total - 1;
+  for (std::size_t i = total / 2; i > 0; --i) {
+    const MergeKey front = *a - *b;
+    const MergeKey a_first = front >> kSignShift;  // -1 or 0; keys differ and are not negative
+    *out++ = *b + (front & a_first);
+    a -= a_first;
+    b += 1 + a_first;
+    const MergeKey rear = *last_a - *last_b;
+    const MergeKey b_last = rear >> kSignShift;
+    *back-- = *last_a - (rear & b_last);
+    last_b += b_last;
+    last_a -= 1 + b_last;
+  }
+  if (total % 2 != 0) *out = std::min(*a, *b);
 }
 
 }  // namespace
 
-void merge_pair(KeyRun a, KeyRun b, MergeKey* out) noexcept {
-  const std::size_t total = a.count + b.count;
-  const MergeKey* first_a = a.begin;
-  const MergeKey* first_b = b.begin;
-  const MergeKey* last_a = a.begin + a.count - 1;
-  const MergeKey* last_b = b.begin + b.count - 1;
-  MergeKey* front = out;
-  MergeKey* back = out + total - 1;
-  for (std::size_t i = total / 2; i > 0; --i) {
-    const std::uint64_t front_is_b = *first_b < *first_a ? 1 : 0;
-    const std::uint64_t back_is_a = *last_b < *last_a ? 1 : 0;
-    *front++ = select(*first_a, *first_b, front_is_b);
-    *back-- = select(*last_b, *last_a, back_is_a);
-    first_b += front_is_b;
-    first_a += 1 - front_is_b;
-    last_a -= back_is_a;
-    last_b -= 1 - back_is_a;
-  }
-  if (total % 2 != 0) *front = *first_b < *first_a ? *first_b : *first_a;
+void RunMerger::clear() noexcept {
+  runs_.clear();
+  used_ = 0;
 }
 
-std::span<const MergeKey> RunMerger::merge(std::vector<KeyRun>& runs) {
-  if (runs.empty()) return {};
-  std::size_t total = 0;
-  for (const KeyRun& run : runs) total += run.count;
-  // Each merged run stands between two sentinels.
-  const std::size_t room = total + 2 * runs.size();
-  for (std::vector<MergeKey>& buffer : buffers_) {
-    if (buffer.size() < room) buffer.resize(room);
-  }
-  for (std::size_t pass = 0; runs.size() > 1; ++pass) {
-    MergeKey* out = buffers_[pass % 2].data();
-    std::size_t made = 0;
-    for (std::size_t i = 0; i < runs.size(); i += 2) {
-      const KeyRun a = runs[i];
-      *out++ = kLeastKey;
-      if (i + 1 < runs.size()) {
-        const KeyRun b = runs[i + 1];
-        merge_pair(a, b, out);
-        runs[made++] = KeyRun{out, a.count + b.count};
-      } else {
-        std::copy_n(a.begin, a.count, out);
-        runs[made++] = KeyRun{out, a.count};
-      }
-      out += runs[made - 1].count;
-      *out++ = kGreatestKey;
+std::span<MergeKey> RunMerger::add_run(std::size_t count) {
+  const Run run{used_ + 1, count};
+  used_ = run.begin + count + 1;
+  if (keys_.size() < used_) keys_.resize(std::max(used_, 2 * keys_.size()));
+  keys_[run.begin - 1] = kLeastKey;
+  keys_[used_ - 1] = kGreatestKey;
+  runs_.push_back(run);
+  return std::span(keys_).subspan(run.begin, count);
+}
+
+void RunMerger::merge_pass(const std::vector<MergeKey>& from, std::vector<MergeKey>& to) {
+  std::size_t at = 0;
+  std::size_t made = 0;
+  for (std::size_t i = 0; i < runs_.size(); i += 2) {
+    const Run a = runs_[i];
+    const Run b = i + 1 < runs_.size() ? runs_[i + 1] : Run{};
+    const Run merged{at + 1, a.count + b.count};
+    to[at] = kLeastKey;
+    if (b.count != 0) {
+      merge_pair(&from[a.begin], a.count, &from[b.begin], b.count, &to[merged.begin]);
+    } else {
+      std::copy_n(&from[a.begin], a.count, &to[merged.begin]);
     }
-    runs.resize(made);
+    at = merged.begin + merged.count + 1;
+    to[at - 1] = kGreatestKey;
+    runs_[made++] = merged;
   }
-  return {runs.front().begin, runs.front().count};
+  runs_.resize(made);
+}
+
+std::span<const MergeKey> RunMerger::merge() {
+  if (runs_.empty()) return {};
+  if (other_.size() < keys_.size()) other_.resize(keys_.size());
+  while (runs_.size() > 1) {
+    merge_pass(keys_, other_);
+    keys_.swap(other_);
+  }
+  return std::span<const MergeKey>(keys_).subspan(runs_.front().begin, runs_.front().count);
 }
 
 }  // namespace vs::merge

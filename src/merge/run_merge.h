@@ -1,54 +1,48 @@
 #pragma once
-// Merging of sorted runs of keys without a branch that depends on the data.
+// Merging of sorted runs of 64-bit keys without a branch that depends on the data.
 //
 // Kernel streams interleave event by event, so a loser tree (Knuth vol. 3, 5.4.1) mispredicts about
 // one comparison per event and that is most of its cost (performance.md 6). Here runs are merged in
 // pairs, and each pair from both ends at once: which side gives the next key only moves pointers,
 // and the two ends are independent of each other, so the processor overlaps them.
 //
-// Ownership: KeyRun is a view. Threads: pure functions; a RunMerger has one owner.
+// Ownership: a RunMerger owns its buffers. Threads: one owner.
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "base/checked.h"
-
 namespace vs::merge {
 
-/// Sorts as one number of 128 bits. No two keys of a merge are equal.
-struct MergeKey {
-  std::uint64_t high = 0;
-  std::uint64_t low = 0;
+/// Between kLeastKey and kGreatestKey, both exclusive; signed, so that a difference tells which of
+/// two is smaller by its sign alone.
+using MergeKey = std::int64_t;
+inline constexpr int kMergeKeyBits = 63;
+inline constexpr MergeKey kLeastKey = 0;
+inline constexpr MergeKey kGreatestKey = INT64_MAX;
 
-  friend bool operator<(const MergeKey& a, const MergeKey& b) noexcept {
-    return a.wide() < b.wide();
-  }
-  [[nodiscard]] UInt128 wide() const noexcept { return static_cast<UInt128>(high) << 64 | low; }
-};
-inline constexpr MergeKey kLeastKey{0, 0};
-inline constexpr MergeKey kGreatestKey{UINT64_MAX, UINT64_MAX};
-
-/// A sorted run. The key before `begin` must be readable and smaller than every key of the merge,
-/// the one behind the last must be readable and greater (kLeastKey and kGreatestKey will do).
-struct KeyRun {
-  const MergeKey* begin = nullptr;
-  std::size_t count = 0;
-};
-
-/// Merges two runs into `out`, which has room for both and overlaps neither.
-void merge_pair(KeyRun a, KeyRun b, MergeKey* out) noexcept;
-
-/// Merges any number of runs. Memory: twice the keys of the largest merge so far.
 class RunMerger {
  public:
-  /// All keys of `runs` in order; `runs` is used up. The result is valid until the next call, or as
-  /// long as the run itself when there is only one.
-  [[nodiscard]] std::span<const MergeKey> merge(std::vector<KeyRun>& runs);
+  /// Forgets all runs.
+  void clear() noexcept;
+  /// Room for one more run of `count` > 0 keys; the caller fills it before the next call, in
+  /// ascending order. No two keys of a merge are equal.
+  [[nodiscard]] std::span<MergeKey> add_run(std::size_t count);
+  /// All keys in order, valid until the next call. The runs are used up.
+  [[nodiscard]] std::span<const MergeKey> merge();
 
  private:
-  std::vector<MergeKey> buffers_[2];
+  struct Run {
+    std::size_t begin = 0;  ///< in the buffer; a sentinel stands before it and one behind it
+    std::size_t count = 0;
+  };
+  void merge_pass(const std::vector<MergeKey>& from, std::vector<MergeKey>& to);
+
+  std::vector<MergeKey> keys_;
+  std::vector<MergeKey> other_;
+  std::vector<Run> runs_;
+  std::size_t used_ = 0;  ///< of keys_
 };
 
 }  // namespace vs::merge
