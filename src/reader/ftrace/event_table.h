@@ -2,11 +2,12 @@
 // Event types of a trace, found by their ID, and the plan by which each one's record becomes a
 // canonical Event: which bytes are argument i of the kind (model/event_kind.h), bound once by name.
 //
-// Decoding checks a record's size once against `fixed_size`; every load of the plan then lies
-// inside.
+// Decoding checks a record's size once against the plan's; every load of the plan then begins inside
+// and may read up to kLoadSlack bytes behind, so that one kind of load serves all widths.
 //
 // Threads: immutable after construction. Ownership: values.
 
+#include <bit>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -21,18 +22,43 @@
 
 namespace vs::reader::ftrace {
 
-/// Argument `slot` is the integer of `size` bytes at `offset`.
-struct ArgBinding {
+inline constexpr std::size_t kLoadSlack = 8;
+
+/// Argument `slot` is the integer at `offset`: the 8 bytes from there without their last `unused`
+/// bits, sign-extended where `sign` (its highest bit) is not 0.
+struct ArgLoad {
+  std::uint64_t sign = 0;
   std::uint16_t offset = 0;
-  std::uint8_t size = 0;
   std::uint8_t slot = 0;
-  bool is_signed = false;
+  std::uint8_t unused = 0;
+
+  template <ByteOrder kOrder>
+  [[nodiscard]] std::uint64_t load(Bytes record) const noexcept {
+    const auto bytes = load_unchecked<std::uint64_t>(record, offset, kOrder);
+    const std::uint64_t value =
+        kOrder == ByteOrder::kLittle ? bytes << unused >> unused : bytes >> unused;
+    return (value ^ sign) - sign;
+  }
 };
 
 /// Text `slot` is this field.
-struct TextBinding {
+struct TextLoad {
+  std::uint32_t offset = 0;
   std::uint16_t field = 0;  ///< index into EventType::fields
   std::uint8_t slot = 0;
+  bool is_comm = false;  ///< 16 bytes in the fixed part
+};
+inline constexpr std::uint32_t kCommBytes = 16;
+
+/// What the hot path needs of a type; small, so that the plans of all frequent types stay near.
+struct DecodePlan {
+  std::uint32_t size = 0;  ///< no record of this type is shorter
+  std::uint32_t first_arg = 0;
+  std::uint32_t first_text = 0;
+  model::EventKind kind = model::EventKind::kUnknown;
+  std::uint16_t present = 0;
+  std::uint8_t args = 0;
+  std::uint8_t texts = 0;
 };
 
 struct EventType {
@@ -40,10 +66,7 @@ struct EventType {
   std::string system;
   std::uint16_t id = 0;
   model::EventKind kind = model::EventKind::kUnknown;
-  std::uint32_t fixed_size = 0;  ///< no record of this type is shorter
   std::uint16_t present = 0;
-  std::vector<ArgBinding> args;
-  std::vector<TextBinding> texts;
   std::vector<Field> fields;
 };
 
@@ -69,14 +92,25 @@ class EventTable {
   }
   [[nodiscard]] const EventType& type(std::uint16_t index) const noexcept { return types_[index]; }
   [[nodiscard]] std::span<const EventType> types() const noexcept { return types_; }
+  [[nodiscard]] const DecodePlan& plan(std::uint16_t index) const noexcept { return plans_[index]; }
+  [[nodiscard]] std::span<const ArgLoad> args(const DecodePlan& plan) const noexcept {
+    return std::span(args_).subspan(plan.first_arg, plan.args);
+  }
+  [[nodiscard]] std::span<const TextLoad> texts(const DecodePlan& plan) const noexcept {
+    return std::span(texts_).subspan(plan.first_text, plan.texts);
+  }
   [[nodiscard]] const CommonFields& common() const noexcept { return common_; }
   [[nodiscard]] std::vector<EventTypeInfo> infos() const;
 
  private:
   void add(const FormatText& text, std::uint32_t long_size, const Reporter& report);
+  void bind(EventType& type, std::uint32_t fixed_size);
   void take_common(const EventType& type);
 
   std::vector<EventType> types_;
+  std::vector<DecodePlan> plans_;  // by type
+  std::vector<ArgLoad> args_;
+  std::vector<TextLoad> texts_;
   std::vector<std::uint16_t> by_id_;
   CommonFields common_;
   bool common_known_ = false;
@@ -88,6 +122,18 @@ struct FieldBytes {
   bool ok = false;  ///< false: it lies outside the record
 };
 [[nodiscard]] FieldBytes locate(const Field& field, Bytes record, ByteOrder order);
+
+/// Length of the text in the 16 bytes at `offset`, up to its NUL. Requires them to be there.
+[[nodiscard]] inline std::size_t comm_length(Bytes record, std::size_t offset) noexcept {
+  // A word's lowest byte that is 0 is the lowest one whose top bit survives (Hacker's Delight 6-1).
+  const auto text_bytes = [&](std::size_t at) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101;
+    const auto word = load_unchecked<std::uint64_t>(record, at, ByteOrder::kLittle);
+    return static_cast<std::size_t>(std::countr_zero((word - kOnes) & ~word & (kOnes << 7))) / 8;
+  };
+  const std::size_t first = text_bytes(offset);
+  return first + (text_bytes(offset + 8) & (0 - first / 8));
+}
 
 /// A text field, cut at its NUL; empty when it lies outside the record.
 [[nodiscard]] std::string_view text_of(const Field& field, Bytes record, ByteOrder order);
