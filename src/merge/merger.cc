@@ -72,7 +72,12 @@ void Merger::rank_run(std::size_t source) {
   Rank* out = head.ranks.data();
   for (const model::Event& event : head.run) {
     const auto time = static_cast<std::uint64_t>(clock.to_host(event.own).ns) ^ kTimeBias;
-    last = std::max(last, Rank{time, tie_of(event.kind, guest)});
+    const std::uint64_t tie = tie_of(event.kind, guest);
+    if (time > last.time) [[likely]] {
+      last = Rank{time, tie};
+    } else if (time == last.time) {
+      last.tie = std::max(last.tie, tie);
+    }
     *out++ = last;
   }
   head.last = last;

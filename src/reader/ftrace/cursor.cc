@@ -19,18 +19,26 @@ constexpr std::size_t kRunSpare = 2;
 
 }  // namespace
 
+DecodeTables::DecodeTables(const EventTable& events, const model::KindSet& kinds)
+    : common(events.common()),
+      wanted_by_id(events.by_id().begin(), events.by_id().end()),
+      plans(events.plans()),
+      arg_loads(events.arg_loads()),
+      texts(events.texts()) {
+  for (std::uint16_t& index : wanted_by_id) {
+    if (index != kNoType && !kinds.has(plans[index].kind)) index = kNoType;
+  }
+}
+
 Cursor::Cursor(const CursorContext& context, BlockSource source, const StreamRequest& request,
                Reporter report)
     : context_(context),
       request_(request),
       report_(std::move(report)),
+      tables_(context.events, request.kinds),
       source_(std::move(source)),
       page_(context.layout),
-      batch_(kRunEvents + kRunSpare) {
-  for (const EventType& type : context_.events.types()) {
-    wanted_.push_back(request_.kinds.has(type.kind) ? 1 : 0);
-  }
-}
+      batch_(kRunEvents + kRunSpare) {}
 
 Cursor::~Cursor() { report_tallies(); }
 
@@ -59,11 +67,15 @@ Result<bool> Cursor::next_block() {
 }
 
 void Cursor::decode_pages() {
+  const bool little = context_.layout.order == ByteOrder::kLittle;
+  const bool arguments = request_.arguments;
   while (filled_ < kRunEvents && (in_page_ || position_ < block_.bytes.size())) {
     if (!in_page_ && !open_page()) continue;
-    const PageReader::Step step = context_.layout.order == ByteOrder::kLittle
-                                      ? decode_records<ByteOrder::kLittle>()
-                                      : decode_records<ByteOrder::kBig>();
+    const PageReader::Step step =
+        arguments ? little ? decode_records<ByteOrder::kLittle, true>()
+                           : decode_records<ByteOrder::kBig, true>()
+        : little ? decode_records<ByteOrder::kLittle, false>()
+                 : decode_records<ByteOrder::kBig, false>();
     in_page_ = step == PageReader::Step::kRecord;
     if (!in_page_) finish_page(step);
   }
@@ -130,60 +142,76 @@ void Cursor::begin_page() {
 }
 
 /// kRecord: the run is full and the page is not at its end, as far as is known.
-template <ByteOrder kOrder>
+template <ByteOrder kOrder, bool kArguments>
 PageReader::Step Cursor::decode_records() {
-  return page_.walk<kOrder>([this](std::uint32_t offset, std::uint32_t size, std::uint64_t time) {
-    const auto own = static_cast<std::int64_t>(time);
-    if (own < last_time_) [[unlikely]]
-      count(goes_back_, page_at_ + offset);
-    last_time_ = own;
-    take_record<kOrder>(page_at_ + offset, size);
-    return filled_ < kRunEvents;
-  });
+  const Bytes page = page_.bytes();
+  Event* event = &batch_[filled_];
+  Event* const full = batch_.data() + kRunEvents;
+  const PageReader::Step step =
+      page_.walk<kOrder>([&](std::uint32_t offset, std::uint32_t size, std::uint64_t time) {
+        const std::uint32_t at = page_at_ + offset;
+        const auto own = static_cast<std::int64_t>(time);
+        if (own < last_time_) [[unlikely]]
+          count(goes_back_, at);
+        last_time_ = own;
+        const Bytes record = page.subspan(offset, size);
+        if (take_record<kOrder, kArguments>(record, at, *event)) {
+          ++event;
+        } else {
+          filled_ = static_cast<std::size_t>(event - batch_.data());
+          other_record(record, at);
+          event = &batch_[filled_];
+        }
+        return event < full;
+      });
+  filled_ = static_cast<std::size_t>(event - batch_.data());
+  return step;
 }
 
-template <ByteOrder kOrder>
-inline void Cursor::take_record(std::uint32_t at, std::uint32_t size) {
-  const EventTable& events = context_.events;
-  const CommonFields& common = events.common();
-  if (size < common.size) [[unlikely]]
-    return odd_record(at, size);
-  const auto id =
-      load_unchecked<std::uint16_t>(block_.bytes, std::size_t{at} + common.type_offset, kOrder);
-  const std::uint16_t index = events.index_of(id);
-  if (index == kNoType) [[unlikely]]
-    return count(unknown_ids_[id], at);
-  const DecodePlan& plan = events.plan(index);
-  if (size < plan.size) [[unlikely]]
-    return odd_record(at, size);
-  if (wanted_[index] == 0) return;
+/// False: the record is not one of those wanted, or no good.
+template <ByteOrder kOrder, bool kArguments>
+inline bool Cursor::take_record(Bytes record, std::uint32_t at, Event& event) {
+  const CommonFields& common = tables_.common;
+  if (record.size() < common.size) [[unlikely]]
+    return false;
+  const auto id = load_unchecked<std::uint16_t>(record, common.type_offset, kOrder);
+  if (id >= tables_.wanted_by_id.size()) [[unlikely]]
+    return false;
+  const std::uint16_t index = tables_.wanted_by_id[id];
+  if (index == kNoType) return false;
+  const DecodePlan& plan = tables_.plans[index];
+  if (record.size() < plan.size) [[unlikely]]
+    return false;
   // Member by member: as a whole it would be a call of memset, or `rep stos`, for each event.
-  Event& event = batch_[filled_++];
   event.own = OwnTime{last_time_};
   event.kind = plan.kind;
   event.type = index;
   event.present = 0;
   event.cpu = context_.cpu;
   event.tid = model::kNoTid;
-  event.args = {};
   event.texts = {};
   if (common.has_pid) {
-    event.tid = static_cast<std::int32_t>(
-        load_unchecked<std::uint32_t>(block_.bytes, std::size_t{at} + common.pid_offset, kOrder));
+    event.tid =
+        static_cast<std::int32_t>(load_unchecked<std::uint32_t>(record, common.pid_offset, kOrder));
   }
-  event.record = (std::uint64_t{at} << 32) | size;
-  if (request_.arguments) fill<kOrder>(plan, at, size, event);
+  event.record = (std::uint64_t{at} << 32) | record.size();
+  if constexpr (kArguments) {
+    fill<kOrder>(plan, record, event);
+  } else {
+    event.args = {};
+  }
+  return true;
 }
 
 template <ByteOrder kOrder>
-inline void Cursor::fill(const DecodePlan& plan, std::uint32_t at, std::uint32_t size,
-                         Event& event) const {
-  const Bytes record = block_.bytes.subspan(at, size);
+inline void Cursor::fill(const DecodePlan& plan, Bytes record, Event& event) const {
   event.present = plan.present;
-  for (const ArgLoad& load : context_.events.args(plan)) {
-    event.args[load.slot] = load.load<kOrder>(record);
+  const ArgLoads& loads = tables_.arg_loads[plan.arg_loads];
+  for (std::size_t i = 0; i < kFewArgs; ++i) event.args[i] = loads[i].load<kOrder>(record);
+  for (std::size_t i = kFewArgs; i < loads.size(); ++i) {
+    event.args[i] = plan.few_args ? 0 : loads[i].load<kOrder>(record);
   }
-  for (const TextLoad& load : context_.events.texts(plan)) {
+  for (const TextLoad& load : tables_.texts.subspan(plan.first_text, plan.texts)) {
     if (load.is_comm) [[likely]] {
       const Bytes text = record.subspan(load.offset, comm_length(record, load.offset));
       event.texts[load.slot] = as_text(text);
@@ -197,16 +225,21 @@ inline void Cursor::fill(const DecodePlan& plan, std::uint32_t at, std::uint32_t
   }
 }
 
-/// A record that is too short for its event, or for any.
-void Cursor::odd_record(std::uint32_t at, std::uint32_t size) {
-  const CommonFields& common = context_.events.common();
+/// A record that is not decoded: of a kind that is not wanted, of no known type, or too short.
+void Cursor::other_record(Bytes record, std::uint32_t at) {
+  const CommonFields& common = tables_.common;
+  const std::size_t size = record.size();
   if (size < common.size) {
     return bad_event(fmt::format("record of {} bytes has no event id and thread", size), at);
   }
-  const std::uint16_t index = context_.events.index_of(load_unchecked<std::uint16_t>(
-      block_.bytes, std::size_t{at} + common.type_offset, context_.layout.order));
+  const auto id =
+      load_unchecked<std::uint16_t>(record, common.type_offset, context_.layout.order);
+  const std::uint16_t index = context_.events.index_of(id);
+  if (index == kNoType) return count(unknown_ids_[id], at);
+  const std::uint32_t needed = tables_.plans[index].size;
+  if (size >= needed) return;
   bad_event(fmt::format("{} of {} bytes, its format takes {}", context_.events.type(index).name,
-                        size, context_.events.plan(index).size),
+                        size, needed),
             at);
 }
 

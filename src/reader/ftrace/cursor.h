@@ -1,7 +1,7 @@
 #pragma once
 // The StreamCursor of one CPU of one buffer: pages -> records -> canonical events.
 //
-// The hot path is take_record(): one bounds check against the type's fixed size, then direct loads.
+// The hot path is decode_records(): one bounds check against the type's fixed size, then direct loads.
 // A run has a fixed number of events and may end inside a page. Faults of a page end that page only; what could not be read becomes a loss window up to
 // the next page's time. Counts (unknown ids, lost events, time going back) are reported once, at
 // the end of the stream or when the cursor is destroyed.
@@ -17,6 +17,17 @@
 #include "reader/trace.h"
 
 namespace vs::reader::ftrace {
+
+/// The parts of an EventTable that each record needs, at hand.
+struct DecodeTables {
+  DecodeTables(const EventTable& events, const model::KindSet& kinds);
+
+  CommonFields common;
+  std::vector<std::uint16_t> wanted_by_id;  ///< index of the type; kNoType: not wanted, or unknown
+  std::span<const DecodePlan> plans;
+  std::span<const ArgLoads> arg_loads;
+  std::span<const TextLoad> texts;
+};
 
 /// What all cursors of a trace share; lives in the Trace.
 struct CursorContext {
@@ -52,13 +63,13 @@ class Cursor final : public StreamCursor {
   [[nodiscard]] bool open_page();
   void begin_page();
   void finish_page(PageReader::Step step);
-  template <ByteOrder kOrder>
+  template <ByteOrder kOrder, bool kArguments>
   [[nodiscard]] PageReader::Step decode_records();
+  template <ByteOrder kOrder, bool kArguments>
+  [[nodiscard]] bool take_record(Bytes record, std::uint32_t at, model::Event& event);
   template <ByteOrder kOrder>
-  void take_record(std::uint32_t at, std::uint32_t size);
-  template <ByteOrder kOrder>
-  void fill(const DecodePlan& plan, std::uint32_t at, std::uint32_t size, model::Event& event) const;
-  void odd_record(std::uint32_t at, std::uint32_t size);
+  void fill(const DecodePlan& plan, Bytes record, model::Event& event) const;
+  void other_record(Bytes record, std::uint32_t at);
   [[nodiscard]] bool skip_page(std::size_t at) const;
   void bad_page(const PageFault& fault);
   void bad_event(std::string what, std::uint32_t at);
@@ -72,7 +83,7 @@ class Cursor final : public StreamCursor {
   const CursorContext context_;
   const StreamRequest request_;
   const Reporter report_;
-  std::vector<std::uint8_t> wanted_;  ///< by type index
+  const DecodeTables tables_;
 
   BlockSource source_;
   Block block_;

@@ -37,11 +37,11 @@ bool is_text(const Field& field) {
   }
 }
 
-ArgLoad load_of(const Field& field, std::size_t slot) {
+ArgLoad load_of(const Field& field) {
   const std::uint32_t bits = field.size * 8;
   ArgLoad load;
+  load.mask = UINT64_MAX >> (64 - bits);
   load.offset = static_cast<std::uint16_t>(field.offset);
-  load.slot = static_cast<std::uint8_t>(slot);
   load.unused = static_cast<std::uint8_t>(64 - bits);
   if (field.is_signed) load.sign = std::uint64_t{1} << (bits - 1);
   return load;
@@ -89,7 +89,7 @@ void EventTable::bind(EventType& type, std::uint32_t fixed_size) {
   const model::EventKindSpec& spec = model::spec_of(type.kind);
   DecodePlan plan;
   plan.size = fixed_size;
-  plan.first_arg = static_cast<std::uint32_t>(args_.size());
+  ArgLoads loads;
   plan.first_text = static_cast<std::uint32_t>(texts_.size());
   plan.kind = type.kind;
   std::vector<bool> taken(type.fields.size(), false);
@@ -99,8 +99,8 @@ void EventTable::bind(EventType& type, std::uint32_t fixed_size) {
                    [](const Field& field) { return field.kind == FieldClass::kInteger; });
     if (index == type.fields.size()) continue;
     taken[index] = true;
-    args_.push_back(load_of(type.fields[index], slot));
-    ++plan.args;
+    loads[slot] = load_of(type.fields[index]);
+    if (slot >= kFewArgs) plan.few_args = false;
     type.present = static_cast<std::uint16_t>(type.present | (1U << slot));
   }
   for (std::size_t slot = 0; slot < spec.texts.size(); ++slot) {
@@ -114,6 +114,10 @@ void EventTable::bind(EventType& type, std::uint32_t fixed_size) {
     ++plan.texts;
   }
   plan.present = type.present;
+  if (plan.present != 0) {
+    plan.arg_loads = static_cast<std::uint16_t>(arg_loads_.size());
+    arg_loads_.push_back(loads);
+  }
   plans_.push_back(plan);
 }
 

@@ -78,6 +78,7 @@ class PageReader {
   [[nodiscard]] bool open(Bytes page);
 
   [[nodiscard]] std::uint64_t begin_time() const noexcept { return begin_time_; }
+  [[nodiscard]] Bytes bytes() const noexcept { return page_; }
   [[nodiscard]] bool missed() const noexcept { return missed_; }
   /// Events lost before this page; 0 = some, number not known.
   [[nodiscard]] std::uint64_t missed_count() const noexcept { return missed_count_; }
