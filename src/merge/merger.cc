@@ -16,11 +16,22 @@ constexpr std::uint64_t kTimeBias = std::uint64_t{1} << 63;
 constexpr std::uint64_t mask_of(int bits) noexcept { return (std::uint64_t{1} << bits) - 1; }
 
 /// Order among events of equal time.
-std::uint64_t tie_of(model::EventKind kind, bool guest) noexcept {
-  if (guest) return 1;
-  if (kind == model::EventKind::kKvmEntry) return 0;
-  return kind == model::EventKind::kKvmExit ? 3 : 2;
-}
+class Ties {
+ public:
+  explicit Ties(bool guest) : special_(guest ? 0 : 2), other_(guest ? 1 : 2) {}
+
+  /// kvm_entry 0, guest events 1, other host events 2, kvm_exit 3.
+  [[nodiscard]] std::uint64_t of(model::EventKind kind) const noexcept {
+    constexpr auto kEntry = static_cast<unsigned>(model::EventKind::kKvmEntry);
+    static_assert(static_cast<unsigned>(model::EventKind::kKvmExit) == kEntry + 1);
+    const unsigned from_entry = static_cast<unsigned>(kind) - kEntry;
+    return from_entry < special_ ? 3 * from_entry : other_;
+  }
+
+ private:
+  unsigned special_;  ///< kinds from kvm_entry on that have their own place
+  unsigned other_;
+};
 
 /// The first of `ranks` that `is_behind` holds for. It is mostly near.
 template <typename Rank, typename IsBehind>
@@ -66,13 +77,13 @@ void Merger::rank_run(std::size_t source) {
   Head& head = heads_[source];
   if (head.ranks.size() < head.run.size()) head.ranks.resize(head.run.size());
   head.position = 0;
-  const bool guest = sources_[source].guest;
+  const Ties ties(sources_[source].guest);
   model::ClockWalk clock = clocks_[source];
   Rank last = head.last;
   Rank* out = head.ranks.data();
   for (const model::Event& event : head.run) {
     const auto time = static_cast<std::uint64_t>(clock.to_host(event.own).ns) ^ kTimeBias;
-    const std::uint64_t tie = tie_of(event.kind, guest);
+    const std::uint64_t tie = ties.of(event.kind);
     if (time > last.time) [[likely]] {
       last = Rank{time, tie};
     } else if (time == last.time) {
@@ -97,25 +108,11 @@ Merger::Bound Merger::known_until() const {
   return bound;
 }
 
-/// Hands the first `count` events of a source to the run merger.
-void Merger::pack(std::size_t source, std::size_t count, std::uint64_t base) {
-  Head& head = heads_[source];
-  batch_begin_[source] = &head.run[head.position];
-  const int tie_shift = kNumberBits + source_bits_;
-  const int time_shift = tie_shift + kTieBits;
-  const Rank* rank = head.ranks.data() + head.position;
-  std::uint64_t low = std::uint64_t{source} << kNumberBits;
-  for (MergeKey& key : run_merger_.add_run(count)) {
-    key = static_cast<MergeKey>((rank->time - base) << time_shift | rank->tie << tie_shift | ++low);
-    ++rank;
-  }
-  head.position += count;
-  if (head.position == head.run.size()) drained_.push_back(source);
-}
-
-void Merger::take_up_to(const Bound& bound, std::uint64_t base) {
+/// Moves what lies up to the bound from the heads to parts_.
+void Merger::take_up_to(const Bound& bound) {
+  parts_.clear();
   for (std::size_t i = 0; i < heads_.size(); ++i) {
-    const Head& head = heads_[i];
+    Head& head = heads_[i];
     if (head.ended) continue;
     const auto is_behind = [&](const Rank& rank) {
       return rank != bound.rank ? bound.rank < rank : i > bound.source;
@@ -123,8 +120,43 @@ void Merger::take_up_to(const Bound& bound, std::uint64_t base) {
     if (is_behind(head.ranks[head.position])) continue;
     const std::size_t there = std::min(kPartEvents, head.run.size() - head.position);
     const auto ranks = std::span<const Rank>(head.ranks).subspan(head.position, there);
-    pack(i, near_end(ranks, is_behind), base);
+    parts_.push_back(Part{i, head.position, near_end(ranks, is_behind)});
+    head.position += parts_.back().count;
+    if (head.position == head.run.size()) drained_.push_back(i);
   }
+}
+
+/// A batch of one source needs no merge.
+void Merger::hand_through(const Part& part) {
+  const Head& head = heads_[part.source];
+  batch_.resize(part.count);
+  const model::Event* event = head.run.data() + part.begin;
+  const Rank* rank = head.ranks.data() + part.begin;
+  for (Item& item : batch_) {
+    item.time = HostTime{static_cast<std::int64_t>(rank++->time ^ kTimeBias)};
+    item.event = event++;
+    item.source = static_cast<std::uint32_t>(part.source);
+  }
+}
+
+/// Hands the events of a part to the run merger.
+void Merger::pack(const Part& part, std::uint64_t base) {
+  const Head& head = heads_[part.source];
+  batch_begin_[part.source] = head.run.data() + part.begin;
+  const int tie_shift = kNumberBits + source_bits_;
+  const int time_shift = tie_shift + kTieBits;
+  const Rank* rank = head.ranks.data() + part.begin;
+  std::uint64_t low = std::uint64_t{part.source} << kNumberBits;
+  for (MergeKey& key : run_merger_.add_run(part.count)) {
+    key = static_cast<MergeKey>((rank->time - base) << time_shift | rank->tie << tie_shift | ++low);
+    ++rank;
+  }
+}
+
+void Merger::merge_parts(std::uint64_t base) {
+  run_merger_.clear();
+  for (const Part& part : parts_) pack(part, base);
+  unpack(run_merger_.merge(), base);
 }
 
 void Merger::unpack(std::span<const MergeKey> keys, std::uint64_t base) {
@@ -155,9 +187,12 @@ Status Merger::fill_batch() {
   // The times of a batch must fit into the keys.
   const std::uint64_t longest = mask_of(kMergeKeyBits - kNumberBits - source_bits_ - kTieBits) - 1;
   if (bound.rank.time - base > longest) bound = Bound{Rank{base + longest, 3}, heads_.size()};
-  run_merger_.clear();
-  take_up_to(bound, base);
-  unpack(run_merger_.merge(), base);
+  take_up_to(bound);
+  if (parts_.size() == 1) {
+    hand_through(parts_.front());
+  } else {
+    merge_parts(base);
+  }
   taken_ = 0;
   return {};
 }

@@ -85,6 +85,12 @@ class Merger {
     Rank last;                 ///< of the stream
     bool ended = false;
   };
+  /// What a source gives to a batch: events of its run, which follow one another.
+  struct Part {
+    std::size_t source = 0;
+    std::size_t begin = 0;  ///< in the run
+    std::size_t count = 0;
+  };
   /// All events up to and including this rank and source are in the batch.
   struct Bound {
     Rank rank;
@@ -95,8 +101,10 @@ class Merger {
   void rank_run(std::size_t source);
   [[nodiscard]] Status fill_batch();
   [[nodiscard]] Bound known_until() const;
-  void take_up_to(const Bound& bound, std::uint64_t base);
-  void pack(std::size_t source, std::size_t count, std::uint64_t base);
+  void take_up_to(const Bound& bound);
+  void hand_through(const Part& part);
+  void merge_parts(std::uint64_t base);
+  void pack(const Part& part, std::uint64_t base);
   void unpack(std::span<const MergeKey> keys, std::uint64_t base);
 
   std::vector<Source> sources_;
@@ -104,6 +112,7 @@ class Merger {
   std::vector<Head> heads_;                       // by source
   std::vector<const model::Event*> batch_begin_;  // by source: its first event of the batch
   std::vector<std::size_t> drained_;              // sources whose run is delivered
+  std::vector<Part> parts_;                       // of the batch that is made
   const int source_bits_;
   RunMerger run_merger_;
   std::vector<Item> batch_;

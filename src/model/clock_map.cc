@@ -54,9 +54,12 @@ void ClockWalk::enter(std::size_t segment) noexcept {
   const std::vector<ClockSegment>& segments = map_->segments_;
   const ClockSegment& entered = segments[segment];
   // As segment_of() chooses: the first one holds for all earlier times, the last for all later.
-  begin_ = segment == 0 ? kOwnTimeMin : entered.own_begin;
-  last_ = segment + 1 == segments.size() ? kOwnTimeMax
-                                         : OwnTime{segments[segment + 1].own_begin.value - 1};
+  const OwnTime begin = segment == 0 ? kOwnTimeMin : entered.own_begin;
+  const OwnTime last = segment + 1 == segments.size()
+                           ? kOwnTimeMax
+                           : OwnTime{segments[segment + 1].own_begin.value - 1};
+  begin_ = static_cast<std::uint64_t>(begin.value);
+  length_ = static_cast<std::uint64_t>(last.value) - begin_;
   anchor_own_ = entered.anchor_own.value;
   anchor_host_ = entered.anchor_host.ns;
   rate_ = entered.rate;

@@ -92,7 +92,8 @@ class ClockWalk {
   explicit ClockWalk(const ClockMap& map) : map_(&map) { enter(0); }
 
   [[nodiscard]] HostTime to_host(OwnTime own) noexcept {
-    if (own < begin_ || own > last_) [[unlikely]]
+    // Unsigned: one comparison for both ends.
+    if (static_cast<std::uint64_t>(own.value) - begin_ > length_) [[unlikely]]
       find(own);
     const Int128 product = static_cast<Int128>(own.value - anchor_own_) * rate_;
     const std::int64_t image = anchor_host_ + static_cast<std::int64_t>(product >> kRateShift);
@@ -104,8 +105,8 @@ class ClockWalk {
   void enter(std::size_t segment) noexcept;
 
   const ClockMap* map_;
-  OwnTime begin_;  ///< the times the segment holds for, both inclusive
-  OwnTime last_;
+  std::uint64_t begin_ = 0;   ///< first own time that the segment holds for
+  std::uint64_t length_ = 0;  ///< to the last one
   std::int64_t anchor_own_ = 0;
   std::int64_t anchor_host_ = 0;
   std::int64_t rate_ = kRateOne;
