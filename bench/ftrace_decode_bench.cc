@@ -115,8 +115,8 @@ int main(int argc, char** argv) {
     for (std::size_t m = 0; m < modes.size(); ++m) {
       model::IssueLog issues;
       const double begin = now();
-      const auto trace = take(
-          reader::ftrace::kTraceDatFormat.open(os::real_files(), argv[1], issues));
+      const auto trace =
+          take(reader::ftrace::kTraceDatFormat.open(os::real_files(), argv[1], issues));
       sums[m] = run(*trace, modes[m]);
       times[m].push_back(now() - begin);
     }

@@ -65,8 +65,7 @@ Result<bool> BlockSource::next(Block& block) {
 Result<bool> BlockSource::next_plain(Block& block) {
   if (at_ >= end_) return false;
   const std::uint64_t pages = std::max<std::uint64_t>(1, kPlainBlockBytes / layout_.page_size);
-  const auto to =
-      room(static_cast<std::size_t>(std::min(pages * layout_.page_size, end_ - at_)));
+  const auto to = room(static_cast<std::size_t>(std::min(pages * layout_.page_size, end_ - at_)));
   VS_ASSIGN(const std::size_t got, file_.read_at(at_, to));
   if (got < to.size()) {
     truncated_ = true;  // the file shrank since it was opened

@@ -71,11 +71,10 @@ void Cursor::decode_pages() {
   const bool arguments = request_.arguments;
   while (filled_ < kRunEvents && (in_page_ || position_ < block_.bytes.size())) {
     if (!in_page_ && !open_page()) continue;
-    const PageReader::Step step =
-        arguments ? little ? decode_records<ByteOrder::kLittle, true>()
-                           : decode_records<ByteOrder::kBig, true>()
-        : little ? decode_records<ByteOrder::kLittle, false>()
-                 : decode_records<ByteOrder::kBig, false>();
+    const PageReader::Step step = arguments ? little ? decode_records<ByteOrder::kLittle, true>()
+                                                     : decode_records<ByteOrder::kBig, true>()
+                                  : little ? decode_records<ByteOrder::kLittle, false>()
+                                            : decode_records<ByteOrder::kBig, false>();
     in_page_ = step == PageReader::Step::kRecord;
     if (!in_page_) finish_page(step);
   }
@@ -186,14 +185,12 @@ inline bool Cursor::take_record(Bytes record, std::uint32_t at, Event& event) {
   event.own = OwnTime{last_time_};
   event.kind = plan.kind;
   event.type = index;
-  event.present = 0;
+  event.present = kArguments ? plan.present : std::uint16_t{0};
   event.cpu = context_.cpu;
-  event.tid = model::kNoTid;
+  // Without such a field the load takes other bytes of the record, and the mask makes it kNoTid.
+  event.tid = static_cast<std::int32_t>(
+      load_unchecked<std::uint32_t>(record, common.pid_offset, kOrder) | common.no_pid);
   event.texts = {};
-  if (common.has_pid) {
-    event.tid =
-        static_cast<std::int32_t>(load_unchecked<std::uint32_t>(record, common.pid_offset, kOrder));
-  }
   event.record = (std::uint64_t{at} << 32) | record.size();
   if constexpr (kArguments) {
     fill<kOrder>(plan, record, event);
@@ -205,7 +202,6 @@ inline bool Cursor::take_record(Bytes record, std::uint32_t at, Event& event) {
 
 template <ByteOrder kOrder>
 inline void Cursor::fill(const DecodePlan& plan, Bytes record, Event& event) const {
-  event.present = plan.present;
   const ArgLoads& loads = tables_.arg_loads[plan.arg_loads];
   for (std::size_t i = 0; i < kFewArgs; ++i) event.args[i] = loads[i].load<kOrder>(record);
   for (std::size_t i = kFewArgs; i < loads.size(); ++i) {
@@ -232,8 +228,7 @@ void Cursor::other_record(Bytes record, std::uint32_t at) {
   if (size < common.size) {
     return bad_event(fmt::format("record of {} bytes has no event id and thread", size), at);
   }
-  const auto id =
-      load_unchecked<std::uint16_t>(record, common.type_offset, context_.layout.order);
+  const auto id = load_unchecked<std::uint16_t>(record, common.type_offset, context_.layout.order);
   const std::uint16_t index = context_.events.index_of(id);
   if (index == kNoType) return count(unknown_ids_[id], at);
   const std::uint32_t needed = tables_.plans[index].size;
@@ -251,8 +246,8 @@ void Cursor::bad_page(const PageFault& fault) {
 /// An event whose own bytes break its format. The page's framing still holds, so only it is left
 /// out.
 void Cursor::bad_event(std::string what, std::uint32_t at) {
-  report_.add(IssueCode::kBadEvent, file_offset(at), fmt::format("byte {}: {}", at - page_at_, what),
-              page_label(page_at_));
+  report_.add(IssueCode::kBadEvent, file_offset(at),
+              fmt::format("byte {}: {}", at - page_at_, what), page_label(page_at_));
   push_loss(last_time_, last_time_, 1);
 }
 

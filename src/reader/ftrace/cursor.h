@@ -1,10 +1,11 @@
 #pragma once
 // The StreamCursor of one CPU of one buffer: pages -> records -> canonical events.
 //
-// The hot path is decode_records(): one bounds check against the type's fixed size, then direct loads.
-// A run has a fixed number of events and may end inside a page. Faults of a page end that page only; what could not be read becomes a loss window up to
-// the next page's time. Counts (unknown ids, lost events, time going back) are reported once, at
-// the end of the stream or when the cursor is destroyed.
+// The hot path is decode_records(): one bounds check against the type's fixed size, then direct
+// loads. A run has a fixed number of events and may end inside a page. Faults of a page end that
+// page only; what could not be read becomes a loss window up to the next page's time. Counts
+// (unknown ids, lost events, time going back) are reported once, at the end of the stream or when
+// the cursor is destroyed.
 
 #include <cstdint>
 #include <map>

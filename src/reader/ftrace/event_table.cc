@@ -135,7 +135,7 @@ void EventTable::take_common(const EventType& type) {
   const Field* pid = find("common_pid", 4);
   common_known_ = true;
   common_.type_offset = id->offset;
-  common_.has_pid = pid != nullptr;
+  common_.no_pid = pid != nullptr ? 0 : UINT32_MAX;
   common_.pid_offset = pid != nullptr ? pid->offset : 0;
   common_.size = std::max(id->offset + 2, pid != nullptr ? pid->offset + 4 : 0);
 }

@@ -2,8 +2,8 @@
 // Event types of a trace, found by their ID, and the plan by which each one's record becomes a
 // canonical Event: which bytes are argument i of the kind (model/event_kind.h), bound once by name.
 //
-// Decoding checks a record's size once against the plan's; every load of the plan then begins inside
-// and may read up to kLoadSlack bytes behind, so that one kind of load serves all widths.
+// Decoding checks a record's size once against the plan's; every load of the plan then begins
+// inside and may read up to kLoadSlack bytes behind, so that one kind of load serves all widths.
 //
 // Threads: immutable after construction. Ownership: values.
 
@@ -82,8 +82,8 @@ struct EventType {
 struct CommonFields {
   std::uint32_t type_offset = 0;
   std::uint32_t pid_offset = 4;
-  bool has_pid = true;
-  std::uint32_t size = 8;  ///< the smallest record that has both
+  std::uint32_t no_pid = 0;  ///< all ones: records do not name their thread
+  std::uint32_t size = 8;    ///< the smallest record that has both
 };
 
 inline constexpr std::uint16_t kNoType = 0xffff;
@@ -114,7 +114,7 @@ class EventTable {
   void take_common(const EventType& type);
 
   std::vector<EventType> types_;
-  std::vector<DecodePlan> plans_;  // by type
+  std::vector<DecodePlan> plans_;       // by type
   std::vector<ArgLoads> arg_loads_{1};  // one for each type that has arguments
   std::vector<TextLoad> texts_;
   std::vector<std::uint16_t> by_id_;
@@ -134,8 +134,8 @@ struct FieldBytes {
   const auto first = load_unchecked<std::uint64_t>(record, offset, ByteOrder::kLittle);
   const auto second = load_unchecked<std::uint64_t>(record, offset + 8, ByteOrder::kLittle);
 #ifdef __SSE2__
-  const __m128i text = _mm_set_epi64x(static_cast<std::int64_t>(second),
-                                      static_cast<std::int64_t>(first));
+  const __m128i text =
+      _mm_set_epi64x(static_cast<std::int64_t>(second), static_cast<std::int64_t>(first));
   const int nulls = _mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_setzero_si128()));
   return static_cast<std::size_t>(
       std::countr_zero(static_cast<unsigned>(nulls) | (1U << kCommBytes)));

@@ -83,8 +83,9 @@ class PageReader {
   /// Events lost before this page; 0 = some, number not known.
   [[nodiscard]] std::uint64_t missed_count() const noexcept { return missed_count_; }
 
-  /// Hands the data records that follow to take(offset, size, time) until it returns false (kRecord)
-  /// or the page ends. kCut: the page's bytes end inside a record. The order must be the layout's.
+  /// Hands the data records that follow to take(offset, size, time) until it returns false
+  /// (kRecord) or the page ends. kCut: the page's bytes end inside a record. The order must be the
+  /// layout's.
   template <ByteOrder kOrder, typename Take>
   [[nodiscard]] Step walk(Take&& take);
   /// The next data record alone.
@@ -116,8 +117,9 @@ class PageReader {
   PageFault fault_;
 };
 
+// Inlined whatever its size: only then do the caller's variables stay in registers.
 template <ByteOrder kOrder, typename Take>
-PageReader::Step PageReader::walk(Take&& take) {
+[[gnu::always_inline]] inline PageReader::Step PageReader::walk(Take&& take) {
   constexpr std::uint32_t kHeader = 4;
   constexpr std::uint32_t kLongestShort = 28;
   // In registers; the members hold them whenever a slow path looks.
