@@ -86,7 +86,7 @@ void Merger::rank_run(std::size_t source) {
     const std::uint64_t tie = ties.of(event.kind);
     if (time > last.time) [[likely]] {
       last = Rank{time, tie};
-    } else if (time == last.time) {
+    } else {
       last.tie = std::max(last.tie, tie);
     }
     *out++ = last;
