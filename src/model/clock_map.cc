@@ -25,7 +25,7 @@ const ClockSegment& ClockMap::segment_of(OwnTime own) const noexcept {
   return *(after - 1);
 }
 
-HostTime ClockMap::to_host(OwnTime own) const noexcept {
+HostTime ClockMap::to_host_piecewise(OwnTime own) const noexcept {
   const ClockSegment& segment = segment_of(own);
   const HostTime image = segment.to_host(own);
   const auto index = static_cast<std::size_t>(&segment - segments_.data());
@@ -44,6 +44,26 @@ OwnTime ClockMap::to_own(HostTime host) const noexcept {
     }
   }
   return OwnTime{low};
+}
+
+void ClockWalk::find(OwnTime own) noexcept {
+  enter(static_cast<std::size_t>(&map_->segment_of(own) - map_->segments_.data()));
+}
+
+void ClockWalk::enter(std::size_t segment) noexcept {
+  const std::vector<ClockSegment>& segments = map_->segments_;
+  const ClockSegment& entered = segments[segment];
+  // As segment_of() chooses: the first one holds for all earlier times, the last for all later.
+  const OwnTime begin = segment == 0 ? kOwnTimeMin : entered.own_begin;
+  const OwnTime last = segment + 1 == segments.size()
+                           ? kOwnTimeMax
+                           : OwnTime{segments[segment + 1].own_begin.value - 1};
+  begin_ = static_cast<std::uint64_t>(begin.value);
+  length_ = static_cast<std::uint64_t>(last.value) - begin_;
+  anchor_own_ = entered.anchor_own.value;
+  anchor_host_ = entered.anchor_host.ns;
+  rate_ = entered.rate;
+  floor_ns_ = map_->floor_ns_[segment];
 }
 
 }  // namespace vs::model

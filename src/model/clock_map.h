@@ -68,15 +68,49 @@ class ClockMap {
   explicit ClockMap(std::vector<ClockSegment> segments);
 
   /// Monotone: where two segments would overlap on the host timeline, the later one is clamped.
-  [[nodiscard]] HostTime to_host(OwnTime own) const noexcept;
+  [[nodiscard]] HostTime to_host(OwnTime own) const noexcept {
+    // The first segment has no floor.
+    return segments_.size() == 1 ? segments_.front().to_host(own) : to_host_piecewise(own);
+  }
   /// The smallest own time whose image is >= host.
   [[nodiscard]] OwnTime to_own(HostTime host) const noexcept;
   [[nodiscard]] const ClockSegment& segment_of(OwnTime own) const noexcept;
   [[nodiscard]] std::span<const ClockSegment> segments() const noexcept { return segments_; }
 
  private:
+  friend class ClockWalk;
+  [[nodiscard]] HostTime to_host_piecewise(OwnTime own) const noexcept;
+
   std::vector<ClockSegment> segments_;
   std::vector<std::int64_t> floor_ns_;  ///< per segment: the least image it may give
+};
+
+/// ClockMap::to_host for times that mostly lie near each other: remembers the segment of the last
+/// one. Refers to the map. Threads: one owner.
+class ClockWalk {
+ public:
+  explicit ClockWalk(const ClockMap& map) : map_(&map) { enter(0); }
+
+  [[nodiscard]] HostTime to_host(OwnTime own) noexcept {
+    // Unsigned: one comparison for both ends.
+    if (static_cast<std::uint64_t>(own.value) - begin_ > length_) [[unlikely]]
+      find(own);
+    const Int128 product = static_cast<Int128>(own.value - anchor_own_) * rate_;
+    const std::int64_t image = anchor_host_ + static_cast<std::int64_t>(product >> kRateShift);
+    return HostTime{image > floor_ns_ ? image : floor_ns_};
+  }
+
+ private:
+  void find(OwnTime own) noexcept;
+  void enter(std::size_t segment) noexcept;
+
+  const ClockMap* map_;
+  std::uint64_t begin_ = 0;   ///< first own time that the segment holds for
+  std::uint64_t length_ = 0;  ///< to the last one
+  std::int64_t anchor_own_ = 0;
+  std::int64_t anchor_host_ = 0;
+  std::int64_t rate_ = kRateOne;
+  std::int64_t floor_ns_ = 0;
 };
 
 }  // namespace vs::model

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "base/strings.h"
 #include "model/clock_map.h"
 #include "model/event.h"
@@ -95,6 +97,31 @@ TEST(Tables, SlotsAgreeWithTheDefinitions) {
   EXPECT_EQ(value_name(TableId::kVmExit, slot::kVeStealNs), "steal_ns");
   EXPECT_EQ(value_name(TableId::kPreemption, slot::kPrByComm), "by_comm");
   EXPECT_EQ(table_def(TableId::kPreemption).value_count(), 8U);
+}
+
+TEST(ClockWalk, GivesWhatTheMapGives) {
+  std::mt19937_64 random(11);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<ClockSegment> segments(1 + random() % 5);
+    std::int64_t begin = static_cast<std::int64_t>(random() % 1000) - 500;
+    for (ClockSegment& segment : segments) {
+      segment.own_begin = OwnTime{begin};
+      begin += 1 + static_cast<std::int64_t>(random() % 400);
+      segment.own_end = OwnTime{begin};
+      segment.anchor_own = segment.own_begin;
+      segment.anchor_host.ns = segment.own_begin.value + static_cast<std::int64_t>(random() % 90);
+      segment.rate = kRateOne / 2 + static_cast<std::int64_t>(random() % (kRateOne / 2));
+    }
+    segments.back().own_end = kOwnTimeMax;
+    const ClockMap map(segments);
+    ClockWalk walk(map);
+    for (int i = 0; i < 500; ++i) {
+      const OwnTime own{static_cast<std::int64_t>(random() % 4000) - 2000};
+      EXPECT_EQ(walk.to_host(own), map.to_host(own)) << own.value;
+    }
+    EXPECT_EQ(walk.to_host(OwnTime{-1'000'000'000'000}), map.to_host(OwnTime{-1'000'000'000'000}));
+    EXPECT_EQ(walk.to_host(OwnTime{1'000'000'000'000}), map.to_host(OwnTime{1'000'000'000'000}));
+  }
 }
 
 TEST(ClockMap, IdentityIsExactAndSegmentsStayMonotone) {

@@ -65,9 +65,9 @@ Result<bool> BlockSource::next(Block& block) {
 Result<bool> BlockSource::next_plain(Block& block) {
   if (at_ >= end_) return false;
   const std::uint64_t pages = std::max<std::uint64_t>(1, kPlainBlockBytes / layout_.page_size);
-  bytes_.resize(static_cast<std::size_t>(std::min(pages * layout_.page_size, end_ - at_)));
-  VS_ASSIGN(const std::size_t got, file_.read_at(at_, bytes_));
-  if (got < bytes_.size()) {
+  const auto to = room(static_cast<std::size_t>(std::min(pages * layout_.page_size, end_ - at_)));
+  VS_ASSIGN(const std::size_t got, file_.read_at(at_, to));
+  if (got < to.size()) {
     truncated_ = true;  // the file shrank since it was opened
     end_ = at_ + got;
     if (got == 0) return false;
@@ -76,6 +76,11 @@ Result<bool> BlockSource::next_plain(Block& block) {
   at_ += got;
   page_ += got / layout_.page_size;
   return true;
+}
+
+std::span<std::byte> BlockSource::room(std::size_t size) {
+  if (bytes_.size() < size + kBlockSlack) bytes_.resize(size + kBlockSlack);
+  return std::span(bytes_).first(size);
 }
 
 std::string BlockSource::chunk_fault(const Chunk& chunk) const {
@@ -163,9 +168,9 @@ Result<Unpacker::Outcome> BlockSource::unpack(const Chunk& chunk) {
   VS_ASSIGN(const std::size_t got, file_.read_at(chunk.data(), packed_));
   const bool cut = chunk.cut || got < packed_.size();
   packed_.resize(got);
-  bytes_.resize(chunk.unpacked);
+  const auto to = room(chunk.unpacked);
   if (!unpacker_) unpacker_.emplace(codec_);
-  return cut ? unpacker_->unpack_begin(packed_, bytes_) : unpacker_->unpack(packed_, bytes_);
+  return cut ? unpacker_->unpack_begin(packed_, to) : unpacker_->unpack(packed_, to);
 }
 
 Result<bool> BlockSource::next_packed(Block& block) {
@@ -216,8 +221,8 @@ std::optional<std::uint64_t> BlockSource::time_of(std::size_t entry) {
     if (!outcome.ok()) return std::nullopt;
     return page_time(Bytes(bytes_).first(outcome->bytes));
   }
-  bytes_.resize(layout_.data_offset);
-  const auto got = file_.read_at(begin_ + std::uint64_t{entry} * layout_.page_size, bytes_);
+  const auto to = room(layout_.data_offset);
+  const auto got = file_.read_at(begin_ + std::uint64_t{entry} * layout_.page_size, to);
   if (!got.ok()) return std::nullopt;
   return page_time(Bytes(bytes_).first(*got));
 }
@@ -277,7 +282,10 @@ std::optional<OwnTime> BlockSource::first_time() {
   if (compressed_) {
     rewind();
     const auto chunk = next_chunk(true);
-    if (chunk.ok() && *chunk && unpack(**chunk).ok()) time = page_time(bytes_);
+    if (chunk.ok() && *chunk) {
+      const auto outcome = unpack(**chunk);
+      if (outcome.ok()) time = page_time(Bytes(bytes_).first(outcome->bytes));
+    }
     rewind();
   } else if (index_size() != 0) {
     time = time_of(0);
@@ -290,13 +298,16 @@ std::optional<OwnTime> BlockSource::last_time() {
   if (compressed_ && end_ - begin_ > kCheapWalkBytes) return std::nullopt;
   build_index();
   if (index_size() == 0) return std::nullopt;
-  std::optional<std::uint64_t> time = time_of(index_size() - 1);
+  std::optional<std::uint64_t> time;
   if (compressed_) {
     // The chunk holds several pages; the last one that is there counts.
-    const std::size_t size = bytes_.size() / layout_.page_size * layout_.page_size;
+    const auto outcome = unpack(index_.back());
+    const std::size_t size = outcome.ok() ? outcome->bytes : 0;
     for (std::size_t at = 0; at < size; at += layout_.page_size) {
-      if (const auto page = page_time(Bytes(bytes_).subspan(at))) time = page;
+      if (const auto page = page_time(Bytes(bytes_).first(size).subspan(at))) time = page;
     }
+  } else {
+    time = time_of(index_size() - 1);
   }
   rewind();
   if (!time) return std::nullopt;

@@ -22,6 +22,9 @@
 
 namespace vs::reader::ftrace {
 
+/// Readable bytes (of no meaning) behind every block, for loads of a fixed width.
+inline constexpr std::size_t kBlockSlack = 8;
+
 struct Block {
   Bytes bytes;
   std::uint64_t offset = 0;      ///< in the file: of the first page, or of the chunk
@@ -92,7 +95,10 @@ class BlockSource {
   bool ended_ = false;
   std::optional<Error> start_error_;  ///< the count of chunks could not be read
   std::vector<std::byte> packed_;
-  std::vector<std::byte> bytes_;
+  /// Room for `size` bytes and the slack; what was there is gone.
+  [[nodiscard]] std::span<std::byte> room(std::size_t size);
+
+  std::vector<std::byte> bytes_;  ///< at least its block and the slack
   std::optional<Unpacker> unpacker_;
   std::vector<Chunk> index_;
   bool indexed_ = false;

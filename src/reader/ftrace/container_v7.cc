@@ -284,10 +284,10 @@ void V7Reader::scan() {
 }
 
 void V7Reader::report_cut(const Section& section) {
-  report_.add(IssueCode::kTruncatedFile, file_.size(),
-              fmt::format("section {} at byte {} lacks {} of its {} bytes", section.id,
-                          section.header, section.size - (file_.size() - section.data),
-                          section.size));
+  report_.add(
+      IssueCode::kTruncatedFile, file_.size(),
+      fmt::format("section {} at byte {} lacks {} of its {} bytes", section.id, section.header,
+                  section.size - (file_.size() - section.data), section.size));
 }
 
 /// The last sections hold names that nothing above may need, so a cut there shows only here.

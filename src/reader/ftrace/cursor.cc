@@ -12,26 +12,40 @@ using model::Event;
 using model::EventKind;
 using model::IssueCode;
 
-/// A run ends at the page that brings it to this many events.
+/// Events of a run. Few enough for a processor's nearest cache.
 constexpr std::size_t kRunEvents = 128;
+/// Loss events that may follow the last record of a run.
+constexpr std::size_t kRunSpare = 2;
 
 }  // namespace
 
+DecodeTables::DecodeTables(const EventTable& events, const model::KindSet& kinds)
+    : common(events.common()),
+      wanted_by_id(events.by_id().begin(), events.by_id().end()),
+      plans(events.plans()),
+      arg_loads(events.arg_loads()),
+      texts(events.texts()) {
+  for (std::uint16_t& index : wanted_by_id) {
+    if (index != kNoType && !kinds.has(plans[index].kind)) index = kNoType;
+  }
+}
+
 Cursor::Cursor(const CursorContext& context, BlockSource source, const StreamRequest& request,
                Reporter report)
-    : context_(context), request_(request), report_(std::move(report)), source_(std::move(source)) {
-  for (const EventType& type : context_.events.types()) {
-    wanted_.push_back(request_.kinds.has(type.kind) ? 1 : 0);
-  }
-  batch_.reserve(kRunEvents * 2);
-}
+    : context_(context),
+      request_(request),
+      report_(std::move(report)),
+      tables_(context.events, request.kinds),
+      source_(std::move(source)),
+      page_(context.layout),
+      batch_(kRunEvents + kRunSpare) {}
 
 Cursor::~Cursor() { report_tallies(); }
 
 Result<std::span<const Event>> Cursor::next() {
-  batch_.clear();
-  while (batch_.empty() && !ended_) {
-    if (position_ >= block_.bytes.size()) {
+  filled_ = 0;
+  while (filled_ == 0 && !ended_) {
+    if (!in_page_ && position_ >= block_.bytes.size()) {
       VS_ASSIGN(const bool more, next_block());
       if (!more) {
         end_stream();
@@ -40,7 +54,7 @@ Result<std::span<const Event>> Cursor::next() {
     }
     decode_pages();
   }
-  return std::span<const Event>(batch_);
+  return std::span<const Event>(batch_).first(filled_);
 }
 
 Result<bool> Cursor::next_block() {
@@ -53,13 +67,16 @@ Result<bool> Cursor::next_block() {
 }
 
 void Cursor::decode_pages() {
-  const std::size_t page_size = context_.layout.page_size;
-  while (position_ < block_.bytes.size() && batch_.size() < kRunEvents) {
-    const std::size_t at = position_;
-    position_ += std::min(page_size, block_.bytes.size() - at);
-    if (skip_page(at)) continue;
-    skip_before_.reset();
-    decode_page(block_.bytes.subspan(at, position_ - at), static_cast<std::uint32_t>(at));
+  const bool little = context_.layout.order == ByteOrder::kLittle;
+  const bool arguments = request_.arguments;
+  while (filled_ < kRunEvents && (in_page_ || position_ < block_.bytes.size())) {
+    if (!in_page_ && !open_page()) continue;
+    const PageReader::Step step = arguments ? little ? decode_records<ByteOrder::kLittle, true>()
+                                                     : decode_records<ByteOrder::kBig, true>()
+                                  : little ? decode_records<ByteOrder::kLittle, false>()
+                                            : decode_records<ByteOrder::kBig, false>();
+    in_page_ = step == PageReader::Step::kRecord;
+    if (!in_page_) finish_page(step);
   }
 }
 
@@ -71,118 +88,172 @@ bool Cursor::skip_page(std::size_t at) const {
   return time && *time != 0 && *time < static_cast<std::uint64_t>(*skip_before_);
 }
 
-void Cursor::decode_page(Bytes page, std::uint32_t base) {
-  PageReader reader(context_.layout);
-  if (!reader.open(page)) {
-    // A piece too small for a header at the end of a cut stream is the cut, which is reported.
-    const bool cut =
-        page.size() < context_.layout.page_size && (source_.truncated() || block_.gap_after);
-    if (!cut) bad_page(reader.fault(), base);
-    gap_ = true;
-    return;
+/// Steps to the next page of the block. False: it is passed over.
+bool Cursor::open_page() {
+  const std::size_t page_size = context_.layout.page_size;
+  const std::size_t at = position_;
+  const std::size_t size = std::min(page_size, block_.bytes.size() - at);
+  position_ += size;
+  if (skip_page(at)) return false;
+  skip_before_.reset();
+  page_at_ = static_cast<std::uint32_t>(at);
+  if (page_.open(block_.bytes.subspan(at, size))) {
+    begin_page();
+    in_page_ = true;
+    return true;
   }
-  begin_page(reader, base);
-  PageReader::Step step = reader.next();
-  while (step == PageReader::Step::kRecord) {
-    const auto time = static_cast<std::int64_t>(reader.time());
-    if (time < last_time_) [[unlikely]]
-      count(goes_back_, base + reader.record_offset());
-    last_time_ = time;
-    decode_record(reader, base);
-    step = reader.next();
-  }
+  // A piece too small for a header at the end of a cut stream is the cut, which is reported.
+  const bool cut = size < page_size && (source_.truncated() || block_.gap_after);
+  if (!cut) bad_page(page_.fault());
+  gap_ = true;
+  return false;
+}
+
+void Cursor::finish_page(PageReader::Step step) {
   if (step == PageReader::Step::kEnd) return;
   gap_ = true;
   if (step == PageReader::Step::kFault) {
-    bad_page(reader.fault(), base);
+    bad_page(page_.fault());
   } else if (!source_.truncated() && !block_.gap_after) {
-    bad_page({PageFaultKind::kPartialPage, 0, page.size(), context_.layout.page_size}, base);
+    const std::size_t size = position_ - page_at_;
+    bad_page({PageFaultKind::kPartialPage, 0, size, context_.layout.page_size});
   }
 }
 
 /// Loss windows before the page, and the order of page times.
-void Cursor::begin_page(const PageReader& page, std::uint32_t base) {
-  const auto begin = static_cast<std::int64_t>(page.begin_time());
-  if (any_time_ && begin < last_time_) count(goes_back_, base);
-  if (page.missed() || gap_) {
+void Cursor::begin_page() {
+  const auto begin = static_cast<std::int64_t>(page_.begin_time());
+  if (any_time_ && begin < last_time_) count(goes_back_, page_at_);
+  if (page_.missed() || gap_) {
     // A number is exact only when nothing else went missing at this place.
-    const std::uint64_t lost = gap_ ? 0 : page.missed_count();
+    const std::uint64_t lost = gap_ ? 0 : page_.missed_count();
     const std::int64_t from = any_time_ ? last_time_ : begin;
     push_loss(std::min(from, begin), begin, lost);
   }
-  if (page.missed()) {
+  if (page_.missed()) {
     ++gaps_;
-    if (page.missed_count() == 0) ++gaps_unknown_;
-    count(lost_, base, page.missed_count());
+    if (page_.missed_count() == 0) ++gaps_unknown_;
+    count(lost_, page_at_, page_.missed_count());
   }
   gap_ = false;
   any_time_ = true;
   last_time_ = begin;
 }
 
-void Cursor::decode_record(const PageReader& page, std::uint32_t base) {
-  const CommonFields& common = context_.events.common();
-  const std::uint32_t at = base + page.record_offset();
-  const std::uint32_t size = page.record_size();
-  const Bytes record = block_.bytes.subspan(at, size);
-  if (size < common.size) [[unlikely]] {
-    return bad_event(fmt::format("record of {} bytes has no event id and thread", size), page,
-                     base);
-  }
-  const ByteOrder order = context_.layout.order;
-  const auto id = load_unchecked<std::uint16_t>(record, common.type_offset, order);
-  const std::uint16_t index = context_.events.index_of(id);
-  if (index == kNoType) [[unlikely]]
-    return count(unknown_ids_[id], at);
-  const EventType& type = context_.events.type(index);
-  if (size < type.fixed_size) [[unlikely]] {
-    return bad_event(
-        fmt::format("{} of {} bytes, its format takes {}", type.name, size, type.fixed_size), page,
-        base);
-  }
-  if (wanted_[index] == 0) return;
-  Event& event = batch_.emplace_back();
-  event.own = OwnTime{last_time_};
-  event.kind = type.kind;
-  event.type = index;
-  event.cpu = context_.cpu;
-  if (common.has_pid) {
-    event.tid =
-        static_cast<std::int32_t>(load_unchecked<std::uint32_t>(record, common.pid_offset, order));
-  }
-  event.record = (std::uint64_t{at} << 32) | size;
-  if (request_.arguments) fill(type, record, event);
+/// kRecord: the run is full and the page is not at its end, as far as is known.
+template <ByteOrder kOrder, bool kArguments>
+PageReader::Step Cursor::decode_records() {
+  const Bytes page = page_.bytes();
+  Event* event = &batch_[filled_];
+  Event* const full = batch_.data() + kRunEvents;
+  const PageReader::Step step =
+      page_.walk<kOrder>([&](std::uint32_t offset, std::uint32_t size, std::uint64_t time) {
+        const std::uint32_t at = page_at_ + offset;
+        const auto own = static_cast<std::int64_t>(time);
+        if (own < last_time_) [[unlikely]]
+          count(goes_back_, at);
+        last_time_ = own;
+        const Bytes record = page.subspan(offset, size);
+        if (take_record<kOrder, kArguments>(record, at, *event)) {
+          ++event;
+        } else {
+          filled_ = static_cast<std::size_t>(event - batch_.data());
+          other_record(record, at);
+          event = &batch_[filled_];
+        }
+        return event < full;
+      });
+  filled_ = static_cast<std::size_t>(event - batch_.data());
+  return step;
 }
 
-void Cursor::fill(const EventType& type, Bytes record, Event& event) const {
-  const ByteOrder order = context_.layout.order;
-  event.present = type.present;
-  for (const ArgBinding& arg : type.args) {
-    event.args[arg.slot] = load_integer(record, arg.offset, arg.size, arg.is_signed, order);
+/// False: the record is not one of those wanted, or no good.
+template <ByteOrder kOrder, bool kArguments>
+inline bool Cursor::take_record(Bytes record, std::uint32_t at, Event& event) {
+  const CommonFields& common = tables_.common;
+  if (record.size() < common.size) [[unlikely]]
+    return false;
+  const auto id = load_unchecked<std::uint16_t>(record, common.type_offset, kOrder);
+  if (id >= tables_.wanted_by_id.size()) [[unlikely]]
+    return false;
+  const std::uint16_t index = tables_.wanted_by_id[id];
+  if (index == kNoType) return false;
+  const DecodePlan& plan = tables_.plans[index];
+  if (record.size() < plan.size) [[unlikely]]
+    return false;
+  // Member by member: as a whole it would be a call of memset, or `rep stos`, for each event.
+  event.own = OwnTime{last_time_};
+  event.kind = plan.kind;
+  event.type = index;
+  event.present = kArguments ? plan.present : std::uint16_t{0};
+  event.cpu = context_.cpu;
+  // Without such a field the load takes other bytes of the record, and the mask makes it kNoTid.
+  event.tid = static_cast<std::int32_t>(
+      load_unchecked<std::uint32_t>(record, common.pid_offset, kOrder) | common.no_pid);
+  event.texts = {};
+  event.record = (std::uint64_t{at} << 32) | record.size();
+  if constexpr (kArguments) {
+    fill<kOrder>(plan, record, event);
+  } else {
+    event.args = {};
   }
-  for (const TextBinding& binding : type.texts) {
-    std::string_view text = text_of(type.fields[binding.field], record, order);
+  return true;
+}
+
+template <ByteOrder kOrder>
+inline void Cursor::fill(const DecodePlan& plan, Bytes record, Event& event) const {
+  const ArgLoads& loads = tables_.arg_loads[plan.arg_loads];
+  for (std::size_t i = 0; i < kFewArgs; ++i) event.args[i] = loads[i].load<kOrder>(record);
+  for (std::size_t i = kFewArgs; i < loads.size(); ++i) {
+    event.args[i] = plan.few_args ? 0 : loads[i].load<kOrder>(record);
+  }
+  for (const TextLoad& load : tables_.texts.subspan(plan.first_text, plan.texts)) {
+    if (load.is_comm) [[likely]] {
+      const Bytes text = record.subspan(load.offset, comm_length(record, load.offset));
+      event.texts[load.slot] = as_text(text);
+      continue;
+    }
+    const EventType& type = context_.events.type(event.type);
+    std::string_view text = text_of(type.fields[load.field], record, kOrder);
     // Writers of trace_marker end their line; the text is the line.
     if (type.kind == EventKind::kMark && text.ends_with('\n')) text.remove_suffix(1);
-    event.texts[binding.slot] = text;
+    event.texts[load.slot] = text;
   }
 }
 
-void Cursor::bad_page(const PageFault& fault, std::uint32_t base) {
-  report_.add(IssueCode::kBadPage, file_offset(base + fault.offset), fault.to_string(),
-              page_label(base));
+/// A record that is not decoded: of a kind that is not wanted, of no known type, or too short.
+void Cursor::other_record(Bytes record, std::uint32_t at) {
+  const CommonFields& common = tables_.common;
+  const std::size_t size = record.size();
+  if (size < common.size) {
+    return bad_event(fmt::format("record of {} bytes has no event id and thread", size), at);
+  }
+  const auto id = load_unchecked<std::uint16_t>(record, common.type_offset, context_.layout.order);
+  const std::uint16_t index = context_.events.index_of(id);
+  if (index == kNoType) return count(unknown_ids_[id], at);
+  const std::uint32_t needed = tables_.plans[index].size;
+  if (size >= needed) return;
+  bad_event(fmt::format("{} of {} bytes, its format takes {}", context_.events.type(index).name,
+                        size, needed),
+            at);
+}
+
+void Cursor::bad_page(const PageFault& fault) {
+  report_.add(IssueCode::kBadPage, file_offset(page_at_ + fault.offset), fault.to_string(),
+              page_label(page_at_));
 }
 
 /// An event whose own bytes break its format. The page's framing still holds, so only it is left
 /// out.
-void Cursor::bad_event(std::string what, const PageReader& page, std::uint32_t base) {
-  report_.add(IssueCode::kBadEvent, file_offset(base + page.record_offset()),
-              fmt::format("byte {}: {}", page.record_offset(), what), page_label(base));
+void Cursor::bad_event(std::string what, std::uint32_t at) {
+  report_.add(IssueCode::kBadEvent, file_offset(at),
+              fmt::format("byte {}: {}", at - page_at_, what), page_label(page_at_));
   push_loss(last_time_, last_time_, 1);
 }
 
 void Cursor::push_loss(std::int64_t begin, std::int64_t end, std::uint64_t lost) {
-  Event& event = batch_.emplace_back();
+  Event& event = batch_[filled_++];
+  event = Event{};
   event.own = OwnTime{begin};
   event.kind = EventKind::kLoss;
   event.type = model::kLossType;
@@ -249,8 +320,9 @@ std::string Cursor::page_label(std::uint32_t at) const {
 Status Cursor::seek(OwnTime time) {
   VS_TRY(source_.seek(time));
   block_ = Block{};
-  batch_.clear();
+  filled_ = 0;
   position_ = 0;
+  in_page_ = false;
   ended_ = gap_ = any_time_ = false;
   last_time_ = 0;
   skip_before_.reset();

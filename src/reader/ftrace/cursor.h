@@ -1,10 +1,11 @@
 #pragma once
 // The StreamCursor of one CPU of one buffer: pages -> records -> canonical events.
 //
-// The hot path is decode_record(): one bounds check against the type's fixed size, then direct
-// loads. Faults of a page end that page only; what could not be read becomes a loss window up to
-// the next page's time. Counts (unknown ids, lost events, time going back) are reported once, at
-// the end of the stream or when the cursor is destroyed.
+// The hot path is decode_records(): one bounds check against the type's fixed size, then direct
+// loads. A run has a fixed number of events and may end inside a page. Faults of a page end that
+// page only; what could not be read becomes a loss window up to the next page's time. Counts
+// (unknown ids, lost events, time going back) are reported once, at the end of the stream or when
+// the cursor is destroyed.
 
 #include <cstdint>
 #include <map>
@@ -17,6 +18,17 @@
 #include "reader/trace.h"
 
 namespace vs::reader::ftrace {
+
+/// The parts of an EventTable that each record needs, at hand.
+struct DecodeTables {
+  DecodeTables(const EventTable& events, const model::KindSet& kinds);
+
+  CommonFields common;
+  std::vector<std::uint16_t> wanted_by_id;  ///< index of the type; kNoType: not wanted, or unknown
+  std::span<const DecodePlan> plans;
+  std::span<const ArgLoads> arg_loads;
+  std::span<const TextLoad> texts;
+};
 
 /// What all cursors of a trace share; lives in the Trace.
 struct CursorContext {
@@ -49,13 +61,19 @@ class Cursor final : public StreamCursor {
 
   [[nodiscard]] Result<bool> next_block();
   void decode_pages();
-  void decode_page(Bytes page, std::uint32_t base);
-  void begin_page(const PageReader& page, std::uint32_t base);
-  void decode_record(const PageReader& page, std::uint32_t base);
-  void fill(const EventType& type, Bytes record, model::Event& event) const;
+  [[nodiscard]] bool open_page();
+  void begin_page();
+  void finish_page(PageReader::Step step);
+  template <ByteOrder kOrder, bool kArguments>
+  [[nodiscard]] PageReader::Step decode_records();
+  template <ByteOrder kOrder, bool kArguments>
+  [[nodiscard]] bool take_record(Bytes record, std::uint32_t at, model::Event& event);
+  template <ByteOrder kOrder>
+  void fill(const DecodePlan& plan, Bytes record, model::Event& event) const;
+  void other_record(Bytes record, std::uint32_t at);
   [[nodiscard]] bool skip_page(std::size_t at) const;
-  void bad_page(const PageFault& fault, std::uint32_t base);
-  void bad_event(std::string what, const PageReader& page, std::uint32_t base);
+  void bad_page(const PageFault& fault);
+  void bad_event(std::string what, std::uint32_t at);
   void push_loss(std::int64_t begin, std::int64_t end, std::uint64_t lost);
   void end_stream();
   void report_tallies();
@@ -66,17 +84,21 @@ class Cursor final : public StreamCursor {
   const CursorContext context_;
   const StreamRequest request_;
   const Reporter report_;
-  std::vector<std::uint8_t> wanted_;  ///< by type index
+  const DecodeTables tables_;
 
   BlockSource source_;
   Block block_;
   std::size_t position_ = 0;  ///< in block_, of the next page
+  PageReader page_;
+  std::uint32_t page_at_ = 0;  ///< in block_, of page_
+  bool in_page_ = false;       ///< page_ has more records
   bool ended_ = false;
   bool gap_ = false;  ///< something before the next event could not be read
   bool any_time_ = false;
   std::int64_t last_time_ = 0;
   std::optional<std::int64_t> skip_before_;
-  std::vector<model::Event> batch_;
+  std::vector<model::Event> batch_;  ///< of fixed size; the first `filled_` are the run
+  std::size_t filled_ = 0;
 
   Tally goes_back_;
   Tally lost_;

@@ -37,28 +37,14 @@ bool is_text(const Field& field) {
   }
 }
 
-/// Binds the kind's arguments to the type's fields. A field fills one slot only: ftrace's
-/// parent_pid is the parent's tid and must not pass for its tgid as well.
-void bind(EventType& type) {
-  const model::EventKindSpec& spec = model::spec_of(type.kind);
-  std::vector<bool> taken(type.fields.size(), false);
-  for (std::size_t slot = 0; slot < spec.args.size(); ++slot) {
-    const std::size_t index =
-        find_field(type.fields, spec.args[slot], taken,
-                   [](const Field& field) { return field.kind == FieldClass::kInteger; });
-    if (index == type.fields.size()) continue;
-    taken[index] = true;
-    const Field& field = type.fields[index];
-    type.args.push_back({static_cast<std::uint16_t>(field.offset),
-                         static_cast<std::uint8_t>(field.size), static_cast<std::uint8_t>(slot),
-                         field.is_signed});
-    type.present = static_cast<std::uint16_t>(type.present | (1U << slot));
-  }
-  for (std::size_t slot = 0; slot < spec.texts.size(); ++slot) {
-    const std::size_t index = find_field(type.fields, spec.texts[slot], taken, is_text);
-    if (index == type.fields.size()) continue;
-    type.texts.push_back({static_cast<std::uint16_t>(index), static_cast<std::uint8_t>(slot)});
-  }
+ArgLoad load_of(const Field& field) {
+  const std::uint32_t bits = field.size * 8;
+  ArgLoad load;
+  load.mask = UINT64_MAX >> (64 - bits);
+  load.offset = static_cast<std::uint16_t>(field.offset);
+  load.unused = static_cast<std::uint8_t>(64 - bits);
+  if (field.is_signed) load.sign = std::uint64_t{1} << (bits - 1);
+  return load;
 }
 
 }  // namespace
@@ -89,13 +75,50 @@ void EventTable::add(const FormatText& text, std::uint32_t long_size, const Repo
   type.system = text.system;
   type.id = parsed.format.id;
   type.kind = model::kind_of(type.name, type.system);
-  type.fixed_size = parsed.format.fixed_size;
   type.fields = std::move(parsed.format.fields);
-  bind(type);
+  bind(type, parsed.format.fixed_size);
   take_common(type);
   // Index 0xffff is kNoType: 65,536 IDs would need it, and limits::kEventTypes keeps one below.
   by_id_[type.id] = static_cast<std::uint16_t>(types_.size());
   types_.push_back(std::move(type));
+}
+
+/// Binds the kind's arguments to the type's fields. A field fills one slot only: ftrace's
+/// parent_pid is the parent's tid and must not pass for its tgid as well.
+void EventTable::bind(EventType& type, std::uint32_t fixed_size) {
+  const model::EventKindSpec& spec = model::spec_of(type.kind);
+  DecodePlan plan;
+  plan.size = fixed_size;
+  ArgLoads loads;
+  plan.first_text = static_cast<std::uint32_t>(texts_.size());
+  plan.kind = type.kind;
+  std::vector<bool> taken(type.fields.size(), false);
+  for (std::size_t slot = 0; slot < spec.args.size(); ++slot) {
+    const std::size_t index =
+        find_field(type.fields, spec.args[slot], taken,
+                   [](const Field& field) { return field.kind == FieldClass::kInteger; });
+    if (index == type.fields.size()) continue;
+    taken[index] = true;
+    loads[slot] = load_of(type.fields[index]);
+    if (slot >= kFewArgs) plan.few_args = false;
+    type.present = static_cast<std::uint16_t>(type.present | (1U << slot));
+  }
+  for (std::size_t slot = 0; slot < spec.texts.size(); ++slot) {
+    const std::size_t index = find_field(type.fields, spec.texts[slot], taken, is_text);
+    if (index == type.fields.size()) continue;
+    const Field& field = type.fields[index];
+    const bool is_comm = field.kind == FieldClass::kText && field.size == kCommBytes &&
+                         type.kind != model::EventKind::kMark;
+    texts_.push_back({field.offset, static_cast<std::uint16_t>(index),
+                      static_cast<std::uint8_t>(slot), is_comm});
+    ++plan.texts;
+  }
+  plan.present = type.present;
+  if (plan.present != 0) {
+    plan.arg_loads = static_cast<std::uint16_t>(arg_loads_.size());
+    arg_loads_.push_back(loads);
+  }
+  plans_.push_back(plan);
 }
 
 void EventTable::take_common(const EventType& type) {
@@ -112,7 +135,7 @@ void EventTable::take_common(const EventType& type) {
   const Field* pid = find("common_pid", 4);
   common_known_ = true;
   common_.type_offset = id->offset;
-  common_.has_pid = pid != nullptr;
+  common_.no_pid = pid != nullptr ? 0 : UINT32_MAX;
   common_.pid_offset = pid != nullptr ? pid->offset : 0;
   common_.size = std::max(id->offset + 2, pid != nullptr ? pid->offset + 4 : 0);
 }

@@ -104,6 +104,16 @@ bool PageReader::open(Bytes page) {
   return true;
 }
 
+PageReader::Step PageReader::next() {
+  const auto take_one = [this](std::uint32_t offset, std::uint32_t size, std::uint64_t) {
+    record_offset_ = offset;
+    record_size_ = size;
+    return false;
+  };
+  return layout_.order == ByteOrder::kLittle ? walk<ByteOrder::kLittle>(take_one)
+                                             : walk<ByteOrder::kBig>(take_one);
+}
+
 PageReader::Step PageReader::step_padding(std::uint32_t delta, std::uint32_t at) {
   const std::uint32_t body = at + kHeader;
   if (delta == 0) return fail(PageFaultKind::kNullPadding, at, 0, 0);

@@ -78,11 +78,17 @@ class PageReader {
   [[nodiscard]] bool open(Bytes page);
 
   [[nodiscard]] std::uint64_t begin_time() const noexcept { return begin_time_; }
+  [[nodiscard]] Bytes bytes() const noexcept { return page_; }
   [[nodiscard]] bool missed() const noexcept { return missed_; }
   /// Events lost before this page; 0 = some, number not known.
   [[nodiscard]] std::uint64_t missed_count() const noexcept { return missed_count_; }
 
-  /// The next data record. kCut: the page's bytes end inside it.
+  /// Hands the data records that follow to take(offset, size, time) until it returns false
+  /// (kRecord) or the page ends. kCut: the page's bytes end inside a record. The order must be the
+  /// layout's.
+  template <ByteOrder kOrder, typename Take>
+  [[nodiscard]] Step walk(Take&& take);
+  /// The next data record alone.
   [[nodiscard]] Step next();
   [[nodiscard]] std::uint64_t time() const noexcept { return time_; }
   [[nodiscard]] std::uint32_t record_offset() const noexcept { return record_offset_; }
@@ -111,35 +117,52 @@ class PageReader {
   PageFault fault_;
 };
 
-inline PageReader::Step PageReader::next() {
+// Inlined whatever its size: only then do the caller's variables stay in registers.
+template <ByteOrder kOrder, typename Take>
+[[gnu::always_inline]] inline PageReader::Step PageReader::walk(Take&& take) {
   constexpr std::uint32_t kHeader = 4;
   constexpr std::uint32_t kLongestShort = 28;
+  // In registers; the members hold them whenever a slow path looks.
+  std::uint32_t at = position_;
+  std::uint64_t time = time_;
+  const std::uint32_t end = available_;
+  Step step = Step::kEnd;
   while (true) {
-    const std::uint32_t at = position_;
-    if (available_ - at < kHeader) [[unlikely]] {
-      if (at == end_) return Step::kEnd;
-      return short_of(PageFaultKind::kShortEventHeader, at);
+    if (end - at < kHeader) [[unlikely]] {
+      if (at != end_) step = short_of(PageFaultKind::kShortEventHeader, at);
+      break;
     }
-    const auto word = load_unchecked<std::uint32_t>(page_, at, layout_.order);
-    const bool little = layout_.order == ByteOrder::kLittle;
-    const std::uint32_t type = little ? word & 31U : word >> 27;
-    const std::uint32_t delta = little ? word >> 5 : word & ((1U << 27) - 1);
+    const auto word = load_unchecked<std::uint32_t>(page_, at, kOrder);
+    constexpr bool kLittle = kOrder == ByteOrder::kLittle;
+    const std::uint32_t type = kLittle ? word & 31U : word >> 27;
+    const std::uint32_t delta = kLittle ? word >> 5 : word & ((1U << 27) - 1);
     if (type - 1 < kLongestShort) [[likely]] {
       const std::uint32_t size = type * 4;
-      if (available_ - at - kHeader < size) [[unlikely]] {
-        if (end_ - at - kHeader >= size) return Step::kCut;
-        return fail(PageFaultKind::kEndOverflow, at, size, end_ - at - kHeader);
+      if (end - at - kHeader < size) [[unlikely]] {
+        step = Step::kCut;
+        if (end_ - at - kHeader < size)
+          step = fail(PageFaultKind::kEndOverflow, at, size, end_ - at - kHeader);
+        break;
       }
-      time_ += delta;
-      record_offset_ = at + kHeader;
-      record_size_ = size;
-      position_ = at + kHeader + size;
-      return Step::kRecord;
+      time += delta;
+      at += kHeader + size;
+      if (take(at - size, size, time)) continue;
+      step = Step::kRecord;
+      break;
     }
-    const Step step = step_special(type, delta, at);
+    position_ = at;
+    time_ = time;
+    step = step_special(type, delta, at);
+    at = position_;
+    time = time_;
     // kEnd here means "stepped over, go on": position_ has moved by at least a header.
-    if (step != Step::kEnd) return step;
+    if (step == Step::kEnd) continue;
+    if (step != Step::kRecord || !take(record_offset_, record_size_, time)) break;
+    step = Step::kEnd;
   }
+  position_ = at;
+  time_ = time;
+  return step;
 }
 
 }  // namespace vs::reader::ftrace

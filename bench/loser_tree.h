@@ -1,7 +1,6 @@
 #pragma once
 // A loser tree over k sorted sources (Knuth vol. 3, 5.4.1): one comparison per level and event, no
-// element moves. performance.md 6 measures it against heaps and pairwise passes on kernel traces,
-// where streams interleave event by event.
+// element moves. What merge_bench measures the product's merge against.
 //
 // Threads: one owner.
 
@@ -10,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace vs::merge {
+namespace vs::bench {
 
 /// Key of a source's head. Smaller comes first; `order` settles equal times (rank, then source).
 struct HeadKey {
@@ -77,4 +76,4 @@ class LoserTree {
   std::size_t winner_ = 0;
 };
 
-}  // namespace vs::merge
+}  // namespace vs::bench
