@@ -48,9 +48,14 @@ template <typename Parts>
 class Drawing {
  public:
   Drawing(const Store& store, TableId table, const Window& window)
-      : store_(store), table_(table), layout_(layout_of(table)), window_(window) {
-    const std::uint64_t width = static_cast<std::uint64_t>(window.to.ns) -
-                                static_cast<std::uint64_t>(window.from.ns);
+      : store_(store),
+        table_(table),
+        layout_(layout_of(table)),
+        window_(window),
+        frame_(window),
+        states_known_(store.states(table).size()) {
+    const std::uint64_t width = static_cast<std::uint64_t>(frame_.to_ns()) -
+                                static_cast<std::uint64_t>(frame_.from_ns());
     const std::uint64_t pixel_ns = width / std::max<std::uint64_t>(1, window.pixels);
     bucket_ns_ = std::min(pixel_ns, width / kLeastBuckets);
     number_ = std::ranges::count(layout_.number_slots, window.value_slot) != 0;
@@ -61,7 +66,7 @@ class Drawing {
   /// Entities must be added in ascending order.
   void add(EntityId entity, std::vector<Stretch>& out) {
     entities_.push_back(entity);
-    painters_.emplace_back(window_, store_.states(table_), out);
+    painters_.emplace_back(frame_, store_.states(table_), out);
     drawn_ns_.push_back(-kTimeLimit);
   }
   [[nodiscard]] Status run();
@@ -76,6 +81,7 @@ class Drawing {
   [[nodiscard]] bool draw_rows(const Piece& piece, std::span<const BlockRef> blocks,
                                std::uint32_t picture);
   [[nodiscard]] bool draw_block(const Piece& piece, std::uint32_t picture);
+  [[nodiscard]] bool find_keys(const Piece& piece);
   /// Draws what a summary is fine enough for; the rest comes back.
   [[nodiscard]] Result<Visits> draw_summary(std::uint32_t number, Visits visits);
 
@@ -83,6 +89,8 @@ class Drawing {
   const TableId table_;
   const TableLayout& layout_;
   const Window window_;
+  const Frame frame_;
+  const std::size_t states_known_;
   std::uint64_t bucket_ns_ = 0;
   bool number_ = false;     ///< a column of numbers
   bool summaries_ = false;  ///< of this column
@@ -95,7 +103,8 @@ class Drawing {
   Block block_;
   RowValues values_;
   BlockTimes times_;
-  std::array<std::uint8_t, kBlockRows> states_{};
+  typename Painter<Parts>::Room room_;
+  std::array<typename Parts::Key, kBlockRows> keys_{};
 };
 
 template <typename Parts>
@@ -231,27 +240,34 @@ bool Drawing<Parts>::draw_block(const Piece& piece, std::uint32_t picture) {
       drawn_ns_[picture] = times_.end_ns[i];
     }
   }
+  if (!find_keys(piece)) return false;
+  painter.add_rows(times_, std::span<const typename Parts::Key>(keys_).first(rows), room_);
+  return true;
+}
+
+template <typename Parts>
+bool Drawing<Parts>::find_keys(const Piece& piece) {
+  const std::size_t rows = block_.rows();
   if constexpr (std::is_same_v<Parts, StateParts>) {
-    if (!block_.states(states_)) return false;
-    for (std::size_t i = 0; i < rows; ++i) {
-      if (states_[i] >= StateParts::kMost) return false;
-      painter.add(times_.begin_ns[i], times_.end_ns[i], states_[i]);
-    }
+    if (!block_.states(keys_)) return false;
+    std::uint8_t most = 0;
+    for (std::size_t i = 0; i < rows; ++i) most = std::max(most, keys_[i]);
+    return most < states_known_;
   } else {
     values_.restart();
     for (std::size_t i = 0; i < rows; ++i) {
-      const std::uint32_t tuple = block_.tuple(i);
-      if (tuple >= piece.tuple_count()) return false;
-      std::int64_t value = piece.tuple(tuple)[window_.value_slot];
       if (number_) {
         const auto values = values_.of(piece, block_, i);
         if (values.empty()) return false;
-        value = values[window_.value_slot];
+        keys_[i] = values[window_.value_slot];
+        continue;
       }
-      painter.add(times_.begin_ns[i], times_.end_ns[i], value);
+      const std::uint32_t tuple = block_.tuple(i);
+      if (tuple >= piece.tuple_count()) return false;
+      keys_[i] = piece.tuple(tuple)[window_.value_slot];
     }
+    return true;
   }
-  return true;
 }
 
 /// An entity of the picture and its place in the answer.
@@ -288,7 +304,8 @@ Status draw(const Store& store, std::span<const EntityId> entities, const Window
     if (real) {
       by_table[static_cast<std::size_t>(known[entities[i]].table)].push_back({entities[i], i});
     } else {
-      Painter<ValueParts>(window, {}, pictures[i]).finish();
+      const Frame frame(window);
+      Painter<ValueParts>(frame, {}, pictures[i]).finish();
     }
   }
   for (std::size_t t = 0; t < by_table.size(); ++t) {

@@ -10,19 +10,55 @@
 //   pixels   |    1    |    2    |    3    |    4    |    5    |
 //   out       a 1 x 1   a 0.6     c 1 x 2             c 0.6
 //
-// Threads: one.
+// The inner loop has no division and few branches: where the rows' ends lie is computed for a whole
+// block, from a table of the pixels' edges that all painters of a picture share.
+//
+// Ownership: a Painter refers to its Frame and its answer. Threads: one.
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "history/block.h"
 #include "history/picture.h"
-#include "history/summary.h"
 
 namespace vs::history {
+
+/// The pixels of a window.
+class Frame {
+ public:
+  explicit Frame(const Window& window);
+
+  [[nodiscard]] std::size_t pixels() const { return pixels_; }
+  /// Pixels asked for: no pixel is narrower than a nanosecond, deeper zooms repeat them.
+  [[nodiscard]] std::size_t wanted() const { return wanted_; }
+  [[nodiscard]] std::int64_t from_ns() const { return from_ns_; }
+  [[nodiscard]] std::int64_t to_ns() const { return to_ns_; }
+  /// Begin of a pixel; of pixels(): the end of the window.
+  [[nodiscard]] std::int64_t edge(std::size_t pixel) const { return edges_[pixel]; }
+  /// The pixel that holds a time; 0 before the window, pixels() behind it.
+  [[nodiscard]] std::uint32_t pixel_of(std::int64_t time_ns) const {
+    const std::int64_t inside = std::clamp(time_ns, from_ns_, to_ns_);
+    const double ahead = static_cast<double>(static_cast<std::uint64_t>(inside) -
+                                             static_cast<std::uint64_t>(from_ns_));
+    auto pixel = static_cast<std::size_t>(std::min(ahead * per_ns_, most_));
+    pixel -= static_cast<std::size_t>(inside < edges_[pixel]);  // near, but the table is right
+    pixel += static_cast<std::size_t>(inside >= edges_[pixel + 1]);
+    return static_cast<std::uint32_t>(std::min(pixel, pixels_));
+  }
+
+ private:
+  std::int64_t from_ns_;
+  std::int64_t to_ns_;
+  std::size_t wanted_;
+  std::size_t pixels_;
+  double per_ns_ = 0;  ///< pixels
+  double most_ = 0;
+  std::vector<std::int64_t> edges_;  ///< of all pixels, the end, and one that is never reached
+};
 
 /// What a pixel holds so far, by number of the state: for columns with few values.
 class StateParts {
@@ -30,24 +66,26 @@ class StateParts {
   using Key = std::uint8_t;
   static constexpr std::size_t kMost = 64;
 
-  void add(Key state, double held_ns) {
-    held_ns_[state] = ((mask_ >> state & 1) != 0 ? held_ns_[state] : 0.0) + held_ns;
-    mask_ |= std::uint64_t{1} << state;
-  }
-  [[nodiscard]] bool empty() const { return mask_ == 0; }
-  /// The part that held longest; everything is forgotten.
-  [[nodiscard]] std::pair<Key, double> take() {
-    auto best = static_cast<Key>(std::countr_zero(mask_));
-    for (std::uint64_t rest = mask_ & (mask_ - 1); rest != 0; rest &= rest - 1) {
-      const auto state = static_cast<Key>(std::countr_zero(rest));
-      best = held_ns_[state] > held_ns_[best] ? state : best;
+  /// `values` are what the numbers stand for, ascending; at most kMost.
+  explicit StateParts(std::span<const std::int64_t> values) : values_(values) {}
+  void add(Key state, double held_ns) { held_ns_[state] += held_ns; }
+  /// The value that held longest and how long; 0 ns when nothing held. Everything is forgotten.
+  [[nodiscard]] std::pair<std::int64_t, double> take() {
+    std::size_t best = 0;
+    double most_ns = held_ns_[0];
+    held_ns_[0] = 0;
+    for (std::size_t i = 1; i < values_.size(); ++i) {
+      const double held_ns = held_ns_[i];
+      held_ns_[i] = 0;
+      best = held_ns > most_ns ? i : best;
+      most_ns = std::max(most_ns, held_ns);
     }
-    mask_ = 0;
-    return {best, held_ns_[best]};
+    return {most_ns > 0 ? values_[best] : model::kNull, most_ns};
   }
+  [[nodiscard]] std::int64_t value(Key state) const { return values_[state]; }
 
  private:
-  std::uint64_t mask_ = 0;
+  std::span<const std::int64_t> values_;
   std::array<double, kMost> held_ns_{};
 };
 
@@ -56,6 +94,7 @@ class ValueParts {
  public:
   using Key = std::int64_t;
 
+  explicit ValueParts(std::span<const std::int64_t>) {}
   void add(Key value, double held_ns) {
     for (auto& [known, held] : parts_) {
       if (known != value) continue;
@@ -64,9 +103,8 @@ class ValueParts {
     }
     parts_.emplace_back(value, held_ns);
   }
-  [[nodiscard]] bool empty() const { return parts_.empty(); }
-  [[nodiscard]] std::pair<Key, double> take() {
-    std::pair<Key, double> best = parts_.front();
+  [[nodiscard]] std::pair<std::int64_t, double> take() {
+    std::pair<std::int64_t, double> best{model::kNull, 0};
     for (const auto& part : parts_) {
       const bool longer = part.second > best.second;
       if (longer || (part.second == best.second && part.first < best.first)) best = part;
@@ -74,9 +112,10 @@ class ValueParts {
     parts_.clear();
     return best;
   }
+  [[nodiscard]] std::int64_t value(Key value) const { return value; }
 
  private:
-  std::vector<std::pair<Key, double>> parts_;
+  std::vector<std::pair<std::int64_t, double>> parts_;
 };
 
 template <typename Parts>
@@ -84,51 +123,38 @@ class Painter {
  public:
   using Key = typename Parts::Key;
 
-  /// Fills `out`, which must outlive this; `values` are what the numbers of states stand for.
-  Painter(const Window& window, std::span<const std::int64_t> values, std::vector<Stretch>& out);
-
-  /// Adds a span; parts outside the window are cut off.
-  void add(std::int64_t begin_ns, std::int64_t end_ns, Key key) {
-    begin_ns = std::max(begin_ns, begin_ns_);
-    if (end_ns >= end_ns_) return cross(begin_ns, end_ns, key);
-    if (end_ns > begin_ns) parts_.add(key, static_cast<double>(end_ns - begin_ns));
+  /// Fills `out`. `values`: see StateParts.
+  Painter(const Frame& frame, std::span<const std::int64_t> values, std::vector<Stretch>& out)
+      : frame_(frame), out_(out), parts_(values) {
+    out_.clear();
   }
+
+  /// Where add_rows() puts its stretches first; any of them may use the same.
+  using Room = std::array<Stretch, 2 * kBlockRows>;
+  /// Adds the rows of a block; parts outside the window are cut off.
+  void add_rows(const BlockTimes& times, std::span<const Key> keys, Room& room);
   /// Adds a bucket [begin, end) of a summary that is not wider than a pixel: of `states` with
   /// `shares`, one of which is worth `share_ns`. A bucket across a pixel's edge is divided evenly.
   void add_bucket(std::int64_t begin_ns, std::int64_t end_ns, double share_ns, Bytes shares,
                   std::span<const std::uint8_t> states);
 
-  [[nodiscard]] bool done() const { return at_ >= pixels_; }
+  [[nodiscard]] bool done() const { return at_ >= frame_.pixels(); }
   /// Ends the picture: pixels that nothing was added to have no value.
   void finish();
 
  private:
-  void cross(std::int64_t begin_ns, std::int64_t end_ns, Key key);
-  void fill_to(std::int64_t end_ns, Key key);
-  /// Moves to the pixel that holds a time; those between are empty.
-  void skip_to(std::int64_t time_ns);
-  void close_pixel();
-  void jump_to(std::size_t pixel);
-  void advance();
-  void emit(std::int64_t value, std::size_t pixels, float share);
-  [[nodiscard]] std::int64_t value_of(Key key) const;
-  [[nodiscard]] std::size_t pixel_of(std::int64_t time_ns) const;
+  /// The current pixel is complete.
+  [[nodiscard]] Stretch close_pixel();
+  void put(std::span<const Stretch> stretches) {
+    out_.insert(out_.end(), stretches.begin(), stretches.end());
+  }
+  /// Moves to a pixel further on; those between are empty.
+  void move_to(std::uint32_t pixel);
+  void repeat_nanoseconds();
 
+  const Frame& frame_;
   std::vector<Stretch>& out_;
-  const std::span<const std::int64_t> values_;
-  const std::int64_t from_ns_;
-  const std::uint64_t width_;    ///< ns
-  const std::size_t wanted_;     ///< pixels asked for
-  const std::size_t pixels_;     ///< no pixel is narrower than a nanosecond
-  std::uint64_t step_ = 0;
-  std::uint64_t rest_ = 0;
-  std::uint64_t error_ = 0;
-  std::size_t at_ = 0;         ///< the pixel that is being filled ...
-  std::int64_t begin_ns_ = 0;  ///< ... and its time
-  std::int64_t end_ns_ = 0;
-  double unit_ = 0;  ///< 1 / step, and 1 / (step + 1)
-  double wide_unit_ = 0;
-  std::size_t written_ = 0;  ///< pixels in out_
+  std::uint32_t at_ = 0;  ///< the pixel that is being filled
   Parts parts_;
 };
 
