@@ -1,9 +1,11 @@
 #pragma once
-// Streams of unsigned integers of one width: value i has the bits [i * width, (i + 1) * width),
-// counted from the lowest bit of the first byte. Any value costs one load and one shift.
+// Arrays of unsigned integers with a fixed number of bytes (or of bits, for small ones) each,
+// little-endian. Any value costs one load.
 //
-// Both sides touch eight bytes at once, so kPackSlack bytes must be there behind a stream; whoever
-// owns the bytes provides them. Threads: values.
+// Both sides touch eight bytes at once, so kPackSlack bytes must be there behind an array; whoever
+// owns the bytes provides them. Whole bytes and not bits: an eighth more space, and half the time.
+//
+// Threads: values.
 
 #include <cstdint>
 #include <cstring>
@@ -14,37 +16,30 @@
 namespace vs::history {
 
 inline constexpr std::size_t kPackSlack = 8;
-/// An unaligned load of eight bytes has 57 useful bits at least; and 128 values of this width added
-/// up still fit an int64.
-inline constexpr unsigned kMaxPackedBits = 55;
+/// 128 values of so many bytes still fit an int64.
+inline constexpr unsigned kMaxPackedBytes = 6;
 
-[[nodiscard]] constexpr std::size_t packed_bytes(std::size_t values, unsigned width) noexcept {
-  return (values * width + 7) / 8;
-}
-
-/// Value `index`. Requires width <= kMaxPackedBits, the whole stream and the slack.
-[[nodiscard]] inline std::uint64_t packed_at(Bytes stream, std::size_t index,
+/// Value `index`. Requires width <= kMaxPackedBytes, the whole array and the slack.
+[[nodiscard]] inline std::uint64_t packed_at(Bytes array, std::size_t index,
                                              unsigned width) noexcept {
-  const std::size_t bit = index * width;
-  const auto word = load_unchecked<std::uint64_t>(stream, bit >> 3, ByteOrder::kLittle);
-  return (word >> (bit & 7)) & ((std::uint64_t{1} << width) - 1);
+  return load_unchecked<std::uint64_t>(array, index * width, ByteOrder::kLittle) &
+         ((std::uint64_t{1} << (8 * width)) - 1);
 }
 
-/// Writes a stream to `out`, which has packed_bytes() and the slack.
-template <typename Value>
-void pack_bits(std::span<const Value> values, unsigned width, std::span<std::byte> out) noexcept {
-  std::uint64_t word = 0;
-  unsigned filled = 0;
+/// Writes an array to `out`, which has `width` bytes per value and the slack.
+inline void pack(std::span<const std::uint64_t> values, unsigned width,
+                 std::span<std::byte> out) noexcept {
   std::size_t at = 0;
-  for (const Value value : values) {
-    word |= static_cast<std::uint64_t>(value) << filled;
-    filled += width;
-    const std::uint64_t little = kNativeOrder == ByteOrder::kLittle ? word : byte_swap(word);
+  for (const std::uint64_t value : values) {
+    const std::uint64_t little = kNativeOrder == ByteOrder::kLittle ? value : byte_swap(value);
     std::memcpy(&out[at], &little, sizeof little);
-    at += filled >> 3;
-    word >>= filled & ~7U;
-    filled &= 7;
+    at += width;
   }
+}
+
+/// Bytes of `values` indices of 2^log bits each.
+[[nodiscard]] constexpr std::size_t index_bytes(std::size_t values, unsigned log) noexcept {
+  return ((values << log) + 7) / 8;
 }
 
 }  // namespace vs::history

@@ -45,7 +45,7 @@ std::size_t Block::open_tuples(unsigned mode) {
     dictionary_ = 2;
   }
   indices_ = dictionary_ + entries_ * entry_bytes;
-  return indices_ + packed_bytes(rows_, 1U << index_log_);
+  return indices_ + index_bytes(rows_, index_log_);
 }
 
 std::size_t Block::open_times(std::size_t at) {
@@ -58,19 +58,19 @@ std::size_t Block::open_times(std::size_t at) {
     lengths_ = at + 2;
     return lengths_ + load_unchecked<std::uint16_t>(bytes_, at, ByteOrder::kLittle);
   }
-  length_bits_ = static_cast<unsigned>(bytes_[at++]);
-  gap_bits_ = tiled_ ? 0 : static_cast<unsigned>(bytes_[at++]);
-  if (length_bits_ > kMaxPackedBits || gap_bits_ > kMaxPackedBits) ok_ = false;
+  length_bytes_ = static_cast<unsigned>(bytes_[at++]);
+  gap_bytes_ = tiled_ ? 0 : static_cast<unsigned>(bytes_[at++]);
+  if (length_bytes_ > kMaxPackedBytes || gap_bytes_ > kMaxPackedBytes) ok_ = false;
   lengths_ = at;
-  gaps_ = lengths_ + packed_bytes(rows_, length_bits_);
-  return gaps_ + (tiled_ ? 0 : packed_bytes(rows_ - 1, gap_bits_));
+  gaps_ = lengths_ + std::size_t{rows_} * length_bytes_;
+  return gaps_ + (tiled_ ? 0 : std::size_t{rows_ - 1} * gap_bytes_);
 }
 
 bool Block::decode(BlockTimes& out) const {
   return varints_ ? decode_varints(out) : decode_packed(out);
 }
 
-// Lengths and gaps have at most kMaxPackedBits, so these sums cannot wrap: only the last one has to
+// Lengths and gaps have at most kMaxPackedBytes, so these sums cannot wrap: only the last one has to
 // be compared.
 bool Block::decode_packed(BlockTimes& out) const {
   const Bytes lengths = bytes_.subspan(lengths_);
@@ -78,7 +78,7 @@ bool Block::decode_packed(BlockTimes& out) const {
   if (tiled_) {
     for (std::size_t i = 0; i < rows_; ++i) {
       out.begin_ns[i] = end_ns;
-      end_ns = plus(end_ns, packed_at(lengths, i, length_bits_));
+      end_ns = plus(end_ns, packed_at(lengths, i, length_bytes_));
       out.end_ns[i] = end_ns;
     }
     return end_ns <= kTimeLimit;
@@ -87,8 +87,8 @@ bool Block::decode_packed(BlockTimes& out) const {
   const bool overlaps = piece_->layout().overlaps;
   std::int64_t begin_ns = begin_ns_;
   for (std::size_t i = 0; i < rows_; ++i) {
-    if (i != 0) begin_ns = plus(overlaps ? begin_ns : end_ns, packed_at(gaps, i - 1, gap_bits_));
-    end_ns = plus(begin_ns, packed_at(lengths, i, length_bits_));
+    if (i != 0) begin_ns = plus(overlaps ? begin_ns : end_ns, packed_at(gaps, i - 1, gap_bytes_));
+    end_ns = plus(begin_ns, packed_at(lengths, i, length_bytes_));
     out.begin_ns[i] = begin_ns;
     out.end_ns[i] = end_ns;
     if (overlaps && end_ns > kTimeLimit) return false;
@@ -134,12 +134,12 @@ std::size_t Block::find(std::int64_t time_ns, std::int64_t& begin_ns, std::int64
   std::size_t row = 0;
   for (; row + kStride <= rows_; row += kStride) {
     std::uint64_t sum = 0;  // eight loads that do not wait for each other
-    for (std::size_t k = 0; k < kStride; ++k) sum += packed_at(lengths, row + k, length_bits_);
+    for (std::size_t k = 0; k < kStride; ++k) sum += packed_at(lengths, row + k, length_bytes_);
     if (plus(at_ns, sum) > time_ns) break;
     at_ns = plus(at_ns, sum);
   }
   for (; row < rows_; ++row) {
-    const std::int64_t next_ns = plus(at_ns, packed_at(lengths, row, length_bits_));
+    const std::int64_t next_ns = plus(at_ns, packed_at(lengths, row, length_bytes_));
     if (next_ns > time_ns) {
       begin_ns = at_ns;
       end_ns = next_ns;

@@ -75,8 +75,8 @@ class Block {
   bool wide_ = false;
   Coding coding_ = Coding::kConstant;
   unsigned index_log_ = 0;  ///< log2 of the bits per index
-  unsigned length_bits_ = 0;
-  unsigned gap_bits_ = 0;
+  unsigned length_bytes_ = 0;
+  unsigned gap_bytes_ = 0;
   std::uint32_t entries_ = 0;
   // Where the parts begin in bytes_.
   std::size_t dictionary_ = 0;

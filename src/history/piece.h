@@ -35,7 +35,7 @@ struct SlabRow {
 enum class Coding : std::uint8_t { kConstant, kLocal, kDirect };
 // The other bits of a block's first byte; bits 3-5 are log2 of the bits per index.
 inline constexpr unsigned kBlockTiled = 1;     ///< each row begins where the one before ends
-inline constexpr unsigned kBlockVarints = 64;  ///< times are varints, not bit streams
+inline constexpr unsigned kBlockVarints = 64;  ///< times are varints, not arrays
 inline constexpr unsigned kBlockWide = 128;    ///< dictionary entries have two bytes
 
 class PieceEncoder {
@@ -58,8 +58,8 @@ class PieceEncoder {
   void put_tuples(std::span<const SlabRow> rows, unsigned mode);
   void put_times(const Times& times, std::size_t rows, unsigned mode);
   void put_numbers(std::span<const SlabRow> rows);
-  template <typename Value>
-  void put_packed(std::span<const Value> values, unsigned width);
+  void put_array(std::span<const std::uint64_t> values, unsigned width);
+  void put_indices(std::span<const std::uint16_t> indices, unsigned log);
   void put_entry(std::uint16_t tuple, bool wide) {
     payload_.put_u8(static_cast<std::uint8_t>(tuple));
     if (wide) payload_.put_u8(static_cast<std::uint8_t>(tuple >> 8));

@@ -15,7 +15,11 @@ unsigned width_for(std::uint32_t most) {
 }
 
 /// When the largest of a block's times is so much longer than the mean, varints may be shorter.
-constexpr unsigned kSkewBits = 7;
+constexpr unsigned kSkewBytes = 1;
+
+unsigned bytes_for(std::uint64_t value) {
+  return (static_cast<unsigned>(std::bit_width(value)) + 7) / 8;
+}
 
 }  // namespace
 
@@ -23,8 +27,8 @@ constexpr unsigned kSkewBits = 7;
 struct PieceEncoder::Times {
   std::array<std::uint64_t, kBlockRows> lengths;
   std::array<std::uint64_t, kBlockRows> gaps;  ///< before each row but the first
-  unsigned length_bits = 0;
-  unsigned gap_bits = 0;
+  unsigned length_bytes = 0;  ///< of each
+  unsigned gap_bytes = 0;
   std::int64_t last_ns = 0;  ///< the latest end
 };
 
@@ -99,20 +103,20 @@ unsigned PieceEncoder::measure(std::span<const SlabRow> rows, Times& times) cons
     times.last_ns = std::max(times.last_ns, rows[i].end_ns);
     from_ns = layout_->overlaps ? rows[i].begin_ns : rows[i].end_ns;
   }
-  times.length_bits = static_cast<unsigned>(std::bit_width(all_lengths));
-  times.gap_bits = static_cast<unsigned>(std::bit_width(all_gaps));
+  times.length_bytes = bytes_for(all_lengths);
+  times.gap_bytes = bytes_for(all_gaps);
   unsigned mode = all_gaps == 0 && !layout_->overlaps ? kBlockTiled : 0;
   const auto mean = static_cast<std::uint64_t>(times.last_ns - rows.front().begin_ns) / rows.size();
-  const unsigned widest = std::max(times.length_bits, times.gap_bits);
-  if (widest <= kMaxPackedBits && widest <= std::bit_width(mean) + kSkewBits) return mode;
+  const unsigned widest = std::max(times.length_bytes, times.gap_bytes);
+  if (widest <= kMaxPackedBytes && widest <= bytes_for(mean) + kSkewBytes) return mode;
   std::size_t varints = 2;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     varints += varint_size(times.lengths[i]);
     if (mode == 0 && i != 0) varints += varint_size(times.gaps[i]);
   }
-  const std::size_t packed = 1 + packed_bytes(rows.size(), times.length_bits) +
-                             (mode != 0 ? 0 : 1 + packed_bytes(rows.size() - 1, times.gap_bits));
-  if (widest > kMaxPackedBits || varints + varints / 8 < packed) mode |= kBlockVarints;
+  const std::size_t packed = 1 + rows.size() * times.length_bytes +
+                             (mode != 0 ? 0 : 1 + (rows.size() - 1) * times.gap_bytes);
+  if (widest > kMaxPackedBytes || varints + varints / 8 < packed) mode |= kBlockVarints;
   return mode;
 }
 
@@ -130,17 +134,37 @@ void PieceEncoder::put_times(const Times& times, std::size_t rows, unsigned mode
     payload_.put_bytes(scratch_.bytes());
     return;
   }
-  payload_.put_u8(static_cast<std::uint8_t>(times.length_bits));
-  if ((mode & kBlockTiled) == 0) payload_.put_u8(static_cast<std::uint8_t>(times.gap_bits));
-  put_packed(lengths, times.length_bits);
-  if ((mode & kBlockTiled) == 0) put_packed(gaps, times.gap_bits);
+  payload_.put_u8(static_cast<std::uint8_t>(times.length_bytes));
+  if ((mode & kBlockTiled) == 0) payload_.put_u8(static_cast<std::uint8_t>(times.gap_bytes));
+  put_array(lengths, times.length_bytes);
+  if ((mode & kBlockTiled) == 0) put_array(gaps, times.gap_bytes);
 }
 
-template <typename Value>
-void PieceEncoder::put_packed(std::span<const Value> values, unsigned width) {
-  const std::size_t bytes = packed_bytes(values.size(), width);
-  pack_bits(values, width, payload_.room(bytes));
+void PieceEncoder::put_array(std::span<const std::uint64_t> values, unsigned width) {
+  pack(values, width, payload_.room(values.size() * width));
+  payload_.advance(values.size() * width);
+}
+
+void PieceEncoder::put_indices(std::span<const std::uint16_t> indices, unsigned log) {
+  const std::size_t bytes = index_bytes(indices.size(), log);
+  const std::span<std::byte> out = payload_.room(bytes);
   payload_.advance(bytes);
+  if (log == 4) {
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      out[2 * i] = static_cast<std::byte>(indices[i]);
+      out[2 * i + 1] = static_cast<std::byte>(indices[i] >> 8);
+    }
+    return;
+  }
+  const std::size_t per_byte = std::size_t{8} >> log;
+  for (std::size_t i = 0; i < indices.size(); i += per_byte) {
+    unsigned byte = 0;
+    const std::size_t count = std::min(per_byte, indices.size() - i);
+    for (std::size_t k = 0; k < count; ++k) {
+      byte |= static_cast<unsigned>(indices[i + k]) << (k << log);
+    }
+    out[i / per_byte] = static_cast<std::byte>(byte);
+  }
 }
 
 void PieceEncoder::put_tuples(std::span<const SlabRow> rows, unsigned mode) {
@@ -170,8 +194,8 @@ void PieceEncoder::put_tuples(std::span<const SlabRow> rows, unsigned mode) {
   }
   const unsigned far = width_for(most);
   const unsigned near = width_for(static_cast<std::uint32_t>(distinct - 1));
-  const bool use_local = 1 + distinct * (wide ? 2 : 1) + packed_bytes(rows.size(), 1U << near) <
-                         packed_bytes(rows.size(), 1U << far);
+  const bool use_local = 1 + distinct * (wide ? 2 : 1) + index_bytes(rows.size(), near) <
+                         index_bytes(rows.size(), far);
   const auto coding = static_cast<unsigned>(use_local ? Coding::kLocal : Coding::kDirect);
   const unsigned width = use_local ? near : far;
   payload_.put_u8(static_cast<std::uint8_t>(mode | coding << 1 | width << 3));
@@ -179,8 +203,7 @@ void PieceEncoder::put_tuples(std::span<const SlabRow> rows, unsigned mode) {
     payload_.put_u8(static_cast<std::uint8_t>(distinct));
     for (std::size_t i = 0; i < distinct; ++i) put_entry(dictionary[i], wide);
   }
-  put_packed(std::span<const std::uint16_t>(use_local ? local : direct).first(rows.size()),
-             1U << width);
+  put_indices(std::span<const std::uint16_t>(use_local ? local : direct).first(rows.size()), width);
 }
 
 void PieceEncoder::put_numbers(std::span<const SlabRow> rows) {

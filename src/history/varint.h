@@ -67,7 +67,7 @@ class ByteSink {
     put_bytes(as_bytes(text));
   }
 
-  /// Room for `most` bytes and the slack of a bit stream; the first `used` of them count after
+  /// Room for `most` bytes and the slack of an array; the first `used` of them count after
   /// advance(used).
   [[nodiscard]] std::span<std::byte> room(std::size_t most) {
     reserve(most + kPackSlack);
