@@ -146,12 +146,14 @@ class Queries {
   void full_states(const char* what, bool same_time) {
     std::vector<double> times;
     HostTime t{time(span_)};
+    FullState state;
     for (int i = 0; i < 300; ++i) {
       if (!same_time) t = HostTime{time(span_)};
       const double b = now();
-      const auto rows = take(reader_.full_state(TableId::kPcpuState, t));
+      const Status done = reader_.full_state(TableId::kPcpuState, t, state);
       times.push_back(now() - b);
-      sum_ += static_cast<std::int64_t>(rows.rows.size());
+      if (!done.ok()) die(done.error());
+      sum_ += static_cast<std::int64_t>(state.rows.size());
     }
     report(what, times);
   }
@@ -159,17 +161,17 @@ class Queries {
   void timelines(std::size_t rows, double window) {
     std::vector<double> times;
     for (int i = 0; i < (window == 1 ? 5 : 20); ++i) {
-      std::set<EntityId> chosen;
-      while (chosen.size() < std::min(rows, entities_.size())) chosen.insert(entity());
+      std::set<EntityId> set;
+      while (set.size() < std::min(rows, entities_.size())) set.insert(entity());
+      const std::vector<EntityId> chosen(set.begin(), set.end());
       const auto length = static_cast<std::int64_t>(double(span_) * window) - 2;
       const std::int64_t from = time(span_ - length);
       const double b = now();
-      for (const EntityId e : chosen) {
-        const auto picture =
-            take(reader_.timeline(e, HostTime{from}, HostTime{from + length}, 2000, 0));
-        sum_ += static_cast<std::int64_t>(picture[1000].share * 100);
-      }
+      const Status done = reader_.timelines(
+          chosen, Window{HostTime{from}, HostTime{from + length}, 2000, 0}, pictures_);
       times.push_back(now() - b);
+      if (!done.ok()) die(done.error());
+      for (const auto& picture : pictures_) sum_ += static_cast<std::int64_t>(picture.size());
     }
     report(fmt::format("timeline {} x 2000 px, window {:g}", rows, window), times);
   }
@@ -180,6 +182,7 @@ class Queries {
   std::int64_t span_ = 0;
   std::mt19937_64 random_{42};
   std::int64_t sum_ = 0;
+  std::vector<std::vector<Stretch>> pictures_;
 };
 
 void queries(const char* path) {

@@ -1,10 +1,12 @@
 // A history from bytes. The first byte chooses the door: the whole file, one kind of piece, or a
 // file whose checksums are made right, so that lies reach the code behind them.
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "history/block.h"
 #include "history/footer.h"
 #include "history/index.h"
 #include "history/pack.h"
@@ -18,7 +20,12 @@ namespace {
 using namespace vs;
 using namespace vs::history;
 
-std::vector<std::byte> copy(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
+/// A piece as parse() wants it.
+std::vector<std::byte> copy(Bytes bytes) {
+  std::vector<std::byte> raw(bytes.begin(), bytes.end());
+  raw.resize(raw.size() + kPackSlack);
+  return raw;
+}
 
 void ask(const Reader& reader) {
   const std::size_t entities = std::min<std::size_t>(reader.entity_count(), 20);
@@ -33,7 +40,7 @@ void ask(const Reader& reader) {
       last_ns = row.begin.ns;
     }
     (void)reader.at(id, HostTime{last_ns});
-    for (std::size_t slot = 0; slot < 2; ++slot) {
+    for (std::size_t slot = 0; slot < 6; ++slot) {
       (void)reader.timeline(id, HostTime{info.first_ns}, HostTime{info.last_ns}, 10, slot);
     }
     (void)reader.full_state(info.table, HostTime{last_ns});
@@ -75,19 +82,50 @@ void open_made_up(Bytes data) {
   open_file(std::string(as_text(file.bytes())));
 }
 
+constexpr std::array<std::int64_t, 6> kStates = {0, 1, 2, 3, 4, 5};
+
+/// The row that the cursor stands on is found again by its time.
+void find(const Piece& piece, const BlockRef& ref, const BlockCursor& rows, bool overlaps) {
+  if (overlaps || rows.begin_ns() == rows.end_ns()) return;
+  Block block(piece, ref);
+  std::int64_t begin_ns = 0;
+  std::int64_t end_ns = 0;
+  const std::size_t found = block.find(rows.begin_ns(), begin_ns, end_ns);
+  if (found == block.rows() || begin_ns != rows.begin_ns() || end_ns != rows.end_ns()) {
+    __builtin_trap();
+  }
+}
+
 void rows_piece(Bytes data) {
   if (data.empty()) return;
-  const auto table = static_cast<TableId>(static_cast<std::uint8_t>(data[0]) % 6);
-  const auto piece = Piece::parse(copy(data.subspan(1)), table);
+  const auto table = static_cast<TableId>(static_cast<std::uint8_t>(data[0]) % 9);
+  const auto piece = Piece::parse(copy(data.subspan(1)), table, kStates);
   if (!piece.ok()) return;
+  const bool overlaps = (*piece)->layout().overlaps;
   BlockCursor rows;
   for (const BlockRef& block : (*piece)->blocks()) {
     rows.open(**piece, block);
     std::int64_t last_ns = -kTimeLimit;
     while (rows.next()) {
       if (rows.begin_ns() < last_ns || rows.end_ns() < rows.begin_ns()) __builtin_trap();
-      last_ns = rows.end_ns();
+      last_ns = overlaps ? rows.begin_ns() : rows.end_ns();
+      find(**piece, block, rows, overlaps);
       (void)rows.values();
+    }
+    Block head(**piece, block);
+    std::array<std::uint8_t, kBlockRows> states{};
+    if (head.ok() && (*piece)->layout().has_state()) (void)head.states(states);
+  }
+}
+
+void summary(Bytes data) {
+  const auto piece = SummaryPiece::parse(copy(data), kStates);
+  if (!piece.ok()) return;
+  for (EntityId entity = 0; entity < 20; ++entity) {
+    for (const std::uint64_t width : {1ULL, 1ULL << 20, 1ULL << 40, ~0ULL}) {
+      SummaryLevel level;
+      if (!(*piece)->level_for(entity, width, level)) continue;
+      if (level.shares.size() != level.buckets * level.states.size()) __builtin_trap();
     }
   }
 }
@@ -109,10 +147,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       rows_piece(rest);
       break;
     case 'i':
-      (void)IndexPiece::parse(rest, 1000);
+      (void)IndexPiece::parse(copy(rest), 1000, false);
+      (void)IndexPiece::parse(copy(rest), 1000, true);
       break;
     case 's':
-      (void)SummaryPiece::parse(copy(rest));
+      summary(rest);
       break;
     default:
       break;

@@ -1,16 +1,17 @@
 #pragma once
-// A bounded cache of immutable things by number, least recently used first out. One budget for all
-// sorts of things: which of them a history needs most differs from file to file.
+// A bounded cache of immutable things by number. One budget for all sorts of things: which of them
+// a history needs most differs from file to file. What was not used since the hand came by last
+// goes first (second chance).
 //
 // Threads: any; each shard has its own lock. Things are shared: one that is thrown out lives on as
 // long as somebody holds it.
 
 #include <array>
+#include <atomic>
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
+#include <vector>
 
 namespace vs::history {
 
@@ -26,55 +27,63 @@ class Cached {
 
 class Cache {
  public:
-  explicit Cache(std::size_t bytes) : limit_(bytes / kShards) {}
+  explicit Cache(std::size_t bytes) : limit_(bytes) {}
+  /// Once, before the first use: keys are below `keys`.
+  void start(std::size_t keys) { slots_ = std::vector<Slot>(keys); }
 
   /// The thing that was put under the key; nullptr when it is not here (any more). The caller keeps
   /// one type of thing under one key.
   template <typename T>
-  [[nodiscard]] std::shared_ptr<const T> find(std::uint64_t key) {
-    Shard& shard = shard_of(key);
-    const std::lock_guard lock(shard.mutex);
-    const auto found = shard.places.find(key);
-    if (found == shard.places.end()) return nullptr;
-    shard.used.splice(shard.used.begin(), shard.used, found->second);
-    return std::static_pointer_cast<const T>(found->second->thing);
+  [[nodiscard]] std::shared_ptr<const T> find(std::size_t key) {
+    const std::lock_guard lock(locks_[key % kLocks]);
+    Slot& slot = slots_[key];
+    slot.used = true;
+    return std::static_pointer_cast<const T>(slot.thing);
   }
 
-  void put(std::uint64_t key, std::shared_ptr<const Cached> thing) {
-    Shard& shard = shard_of(key);
-    const std::lock_guard lock(shard.mutex);
-    if (shard.places.contains(key)) return;  // another thread was faster
+  void put(std::size_t key, std::shared_ptr<const Cached> thing) {
     const std::size_t bytes = thing->memory_bytes();
-    shard.used.push_front(Item{key, bytes, std::move(thing)});
-    shard.places.emplace(key, shard.used.begin());
-    shard.bytes += bytes;
-    while (shard.bytes > limit_ && shard.used.size() > 1) {
-      shard.bytes -= shard.used.back().bytes;
-      shard.places.erase(shard.used.back().key);
-      shard.used.pop_back();
+    {
+      const std::lock_guard lock(locks_[key % kLocks]);
+      Slot& slot = slots_[key];
+      if (slot.thing != nullptr) return;  // another thread was faster
+      slot.thing = std::move(thing);
+      slot.used = true;
     }
+    if (bytes_.fetch_add(bytes) + bytes > limit_) shrink(key);
   }
 
  private:
-  static constexpr std::size_t kShards = 8;
-  struct Item {
-    std::uint64_t key;
-    std::size_t bytes;
+  struct Slot {
     std::shared_ptr<const Cached> thing;
+    bool used = false;
   };
-  struct Shard {
-    std::mutex mutex;
-    std::list<Item> used;  ///< most recent first
-    std::unordered_map<std::uint64_t, std::list<Item>::iterator> places;
-    std::size_t bytes = 0;
-  };
-  // Keys have patterns (every second piece is a summary), so the shard is taken from a product.
-  [[nodiscard]] Shard& shard_of(std::uint64_t key) {
-    return shards_[(key * 0x9e3779b97f4a7c15ULL) >> 61];
+  /// Moves the hand until the budget holds again; `keep` stays.
+  void shrink(std::size_t keep) {
+    const std::lock_guard lock(hand_lock_);
+    for (std::size_t steps = 2 * slots_.size(); bytes_ > limit_ && steps != 0; --steps) {
+      hand_ = hand_ + 1 < slots_.size() ? hand_ + 1 : 0;
+      std::shared_ptr<const Cached> out;  // ends outside of the lock
+      const std::lock_guard slot_lock(locks_[hand_ % kLocks]);
+      Slot& slot = slots_[hand_];
+      if (slot.thing == nullptr || hand_ == keep) continue;
+      if (slot.used) {
+        slot.used = false;
+        continue;
+      }
+      bytes_ -= slot.thing->memory_bytes();
+      out = std::move(slot.thing);
+      slot.thing = nullptr;
+    }
   }
-  static_assert(kShards == 8);
-  std::array<Shard, kShards> shards_;
+
+  static constexpr std::size_t kLocks = 64;
+  std::array<std::mutex, kLocks> locks_;  ///< of the slots whose number has this remainder
+  std::vector<Slot> slots_;
+  std::atomic<std::size_t> bytes_ = 0;
   const std::size_t limit_;
+  std::mutex hand_lock_;
+  std::size_t hand_ = 0;
 };
 
 }  // namespace vs::history

@@ -50,6 +50,7 @@ void put_tables(ByteSink& out) {
   out.put_varint(model::table_defs().size());
   for (const model::TableDef& def : model::table_defs()) {
     out.put_text(def.name);
+    out.put_u8(static_cast<std::uint8_t>((def.points ? 1 : 0) | (def.overlaps ? 2 : 0)));
     out.put_varint(def.columns.size());
     for (const model::ColumnDef& column : def.columns) {
       out.put_text(column.name);
@@ -89,20 +90,15 @@ void put_entities(const Footer& footer, ByteSink& out) {
 
 void put_pieces(const std::vector<PieceInfo>& pieces, ByteSink& out) {
   out.put_varint(pieces.size());
-  std::int64_t base_ns = 0;
   for (const PieceInfo& piece : pieces) {  // offsets follow from the sizes: pieces lie end to end
-    out.put_u8(static_cast<std::uint8_t>(piece.kind));
-    out.put_u8(static_cast<std::uint8_t>(piece.codec));
+    out.put_u8(static_cast<std::uint8_t>(static_cast<unsigned>(piece.kind) |
+                                         static_cast<unsigned>(piece.codec) << 2 |
+                                         static_cast<unsigned>(piece.tier) << 4));
     out.put_u8(static_cast<std::uint8_t>(piece.table));
     out.put_varint(piece.stored);
     out.put_varint(piece.raw);
     out.put_varint(piece.first_entity);
     out.put_varint(piece.last_entity - piece.first_entity);
-    if (piece.kind == PieceKind::kRows) {
-      out.put_signed(piece.first_ns - base_ns);
-      out.put_varint(static_cast<std::uint64_t>(piece.last_ns - piece.first_ns));
-      base_ns = piece.first_ns;
-    }
     out.put_u64(piece.checksum);
   }
 }
@@ -177,16 +173,17 @@ void parse_entities(VarReader& in, Footer& footer) {
 void parse_pieces(VarReader& in, Footer& footer) {
   const std::size_t count = in.count();
   std::uint64_t offset = kHeaderBytes;
-  std::uint64_t base_ns = 0;
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     PieceInfo piece;
     piece.offset = offset;
-    const std::uint8_t kind = in.u8();
-    const std::uint8_t codec = in.u8();
+    const std::uint8_t bits = in.u8();
+    const auto kind = static_cast<std::uint8_t>(bits & 3);
+    const auto codec = static_cast<std::uint8_t>((bits >> 2) & 3);
+    piece.tier = bits >> 4;
     const std::uint8_t table = in.u8();
     if (kind >= static_cast<std::uint8_t>(PieceKind::kFooter) ||
-        codec > static_cast<std::uint8_t>(Codec::kZstd) ||
-        table > static_cast<std::uint8_t>(TableId::kCount)) {
+        codec > static_cast<std::uint8_t>(Codec::kZstd) || table >= model::table_defs().size() ||
+        !model::table_defs()[table].interval) {
       return in.fail();
     }
     piece.kind = static_cast<PieceKind>(kind);
@@ -196,11 +193,6 @@ void parse_pieces(VarReader& in, Footer& footer) {
     piece.raw = static_cast<std::uint32_t>(in.varint_up_to(kMaxPieceBytes));
     piece.first_entity = static_cast<EntityId>(in.varint_up_to(kMaxEntities));
     piece.last_entity = piece.first_entity + static_cast<EntityId>(in.varint_up_to(kMaxEntities));
-    if (piece.kind == PieceKind::kRows) {
-      base_ns += static_cast<std::uint64_t>(in.signed_varint());
-      piece.first_ns = static_cast<std::int64_t>(base_ns);
-      piece.last_ns = static_cast<std::int64_t>(base_ns + in.varint());
-    }
     piece.checksum = load<std::uint64_t>(in.bytes(8), 0, ByteOrder::kLittle).value_or(0);
     offset += piece.stored;
     footer.pieces.push_back(piece);

@@ -1,26 +1,30 @@
 #include "history/index.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace vs::history {
 
-void put_index(std::span<const IndexEntry> entries, ByteSink& out) {
+void put_index(std::span<const IndexEntry> entries, bool ends, ByteSink& out) {
   out.put_varint(entries.size());
   IndexEntry previous;
   for (const IndexEntry& entry : entries) {
     out.put_varint(entry.entity - previous.entity);
-    // The same entity goes on to later pieces and times; another one starts from the last one's.
+    // The same entity goes on to later pieces; another one starts from the last one's.
     out.put_signed(static_cast<std::int64_t>(entry.piece) -
                    static_cast<std::int64_t>(previous.piece));
     out.put_signed(entry.begin_ns - previous.begin_ns);
+    if (ends) out.put_varint(static_cast<std::uint64_t>(entry.end_ns - entry.begin_ns));
     previous = entry;
   }
 }
 
-Result<std::shared_ptr<const IndexPiece>> IndexPiece::parse(Bytes raw, std::size_t pieces) {
+Result<std::shared_ptr<const IndexPiece>> IndexPiece::parse(Bytes raw, std::uint32_t number,
+                                                            bool ends) {
   auto index = std::make_shared<IndexPiece>();
-  VarReader in(raw);
-  const std::uint64_t count = in.varint_up_to(kIndexPieceEntries);
+  VarReader in(raw.first(raw.size() - kPackSlack));
+  const std::uint64_t count = in.varint_up_to(kIndexPieceMost);
+  index->entries_.reserve(count);
   IndexEntry entry;
   bool good = in.ok();
   for (std::size_t i = 0; i < count && good; ++i) {
@@ -30,9 +34,18 @@ Result<std::shared_ptr<const IndexPiece>> IndexPiece::parse(Bytes raw, std::size
                                              in.signed_varint() % (std::int64_t{1} << 33));
     entry.begin_ns = static_cast<std::int64_t>(static_cast<std::uint64_t>(entry.begin_ns) +
                                                static_cast<std::uint64_t>(in.signed_varint()));
+    if (ends) {
+      entry.end_ns = static_cast<std::int64_t>(static_cast<std::uint64_t>(entry.begin_ns) +
+                                               in.varint());
+    }
     const bool same = i != 0 && entry.entity == previous.entity;
-    good = in.ok() && entry.piece < pieces &&
-           (!same || (entry.piece > previous.piece && entry.begin_ns >= previous.begin_ns));
+    good = in.ok() && entry.piece < number &&
+           (!same || (entry.piece > previous.piece &&
+                      (ends || entry.begin_ns >= previous.begin_ns)));
+    if (!same) {
+      index->runs_.push_back(Run{entry.entity, static_cast<std::uint32_t>(i), 0});
+    }
+    ++index->runs_.back().count;
     index->entries_.push_back(entry);
   }
   if (!good || in.remaining() != 0) {
@@ -44,10 +57,108 @@ Result<std::shared_ptr<const IndexPiece>> IndexPiece::parse(Bytes raw, std::size
 }
 
 std::span<const IndexEntry> IndexPiece::entries_of(EntityId entity) const {
-  const auto [first, last] = std::equal_range(
-      entries_.begin(), entries_.end(), IndexEntry{entity, 0, 0},
-      [](const IndexEntry& a, const IndexEntry& b) { return a.entity < b.entity; });
-  return {first, last};
+  const auto run = std::ranges::lower_bound(runs_, entity, {}, &Run::entity);
+  if (run == runs_.end() || run->entity != entity) return {};
+  return entries_of(*run);
+}
+
+void IndexTree::add_to(std::size_t tier, const IndexEntry& entry, std::span<const Span> carry,
+                       unsigned exponent) {
+  if (tiers_.size() <= tier) tiers_.resize(tier + 1);
+  Node& node = tiers_[tier];
+  node.entries.push_back(entry);
+  node.left.push_back(Left{static_cast<std::uint32_t>(node.spans.size()),
+                           static_cast<std::uint32_t>(carry.size()), exponent});
+  node.spans.insert(node.spans.end(), carry.begin(), carry.end());
+}
+
+void IndexTree::end_slab(std::span<const std::int64_t> states) {
+  for (std::size_t tier = 0; tier < tiers_.size(); ++tier) {
+    Node& node = tiers_[tier];
+    ++node.children;
+    const bool full = node.children >= kFanout || (node.children >= 2 && node.bytes() > kNodeBytes);
+    if (!full || tier + 2 > kMaxTier) return;
+    write(tier, states, false);
+  }
+}
+
+void IndexTree::finish(std::span<const std::int64_t> states) {
+  for (std::size_t tier = 0; tier < tiers_.size(); ++tier) {
+    const bool root = tiers_[tier].written == 0;
+    if (!tiers_[tier].entries.empty()) write(tier, states, root);
+    if (root) return;
+  }
+}
+
+// The entries of a node by entity, cut into pieces.
+void IndexTree::write(std::size_t tier, std::span<const std::int64_t> states, bool root) {
+  Node node = std::move(tiers_[tier]);
+  tiers_[tier] = Node{};
+  tiers_[tier].written = node.written + 1;
+  order_.resize(node.entries.size());
+  std::iota(order_.begin(), order_.end(), 0U);
+  std::stable_sort(order_.begin(), order_.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return node.entries[a].entity < node.entries[b].entity;
+  });
+  part_.clear();
+  summary_.start(states);
+  for (std::span<const std::uint32_t> rest = order_; !rest.empty();) {
+    const EntityId entity = node.entries[rest.front()].entity;
+    const auto other = std::ranges::find_if(rest, [&](std::uint32_t place) {
+      return node.entries[place].entity != entity;
+    });
+    const auto mine = rest.first(static_cast<std::size_t>(other - rest.begin()));
+    rest = rest.subspan(mine.size());
+    put_entity(node, mine, root ? kMaxTier : tier + 1);
+    if (part_.size() >= kIndexPieceEntries || rest.empty()) put_pieces(tier, states);
+  }
+}
+
+// The carries of an entity's entries make its part of the node's summary; what that has left over
+// goes up with one entry for all of them.
+void IndexTree::put_entity(const Node& node, std::span<const std::uint32_t> places,
+                           std::size_t above) {
+  IndexEntry up{node.entries[places.front()].entity, sink_.next_piece(), kTimeLimit, -kTimeLimit};
+  unsigned exponent = 0;
+  spans_.clear();
+  for (const std::uint32_t place : places) {
+    const IndexEntry& entry = node.entries[place];
+    part_.push_back(entry);
+    up.begin_ns = std::min(up.begin_ns, entry.begin_ns);
+    up.end_ns = std::max(up.end_ns, entry.end_ns);
+    const Left& left = node.left[place];
+    exponent = std::max(exponent, left.exponent);
+    const auto carry = std::span(node.spans).subspan(left.first, left.count);
+    spans_.insert(spans_.end(), carry.begin(), carry.end());
+  }
+  if (!spans_.empty()) {
+    pyramid_.build(spans_, exponent, kCarryBuckets * places.size());
+    summary_.add_run(up.entity, pyramid_);
+    spans_.clear();
+    pyramid_.carry(spans_);
+    exponent = pyramid_.exponent();
+  }
+  if (above < kMaxTier) add_to(above, up, spans_, exponent);
+}
+
+void IndexTree::put_pieces(std::size_t tier, std::span<const std::int64_t> states) {
+  PieceInfo info;
+  info.kind = PieceKind::kIndex;
+  info.table = table_;
+  info.tier = static_cast<std::uint8_t>(tier + 1);
+  info.first_entity = part_.front().entity;
+  info.last_entity = part_.back().entity;
+  bytes_.clear();
+  put_index(part_, layout_of(table_).overlaps, bytes_);
+  sink_.put_piece(info, bytes_.bytes());
+  if (!summary_.empty()) {
+    info.kind = PieceKind::kSummary;
+    info.first_entity = summary_.first_entity();
+    info.last_entity = summary_.last_entity();
+    sink_.put_piece(info, summary_.finish());
+  }
+  part_.clear();
+  summary_.start(states);
 }
 
 }  // namespace vs::history

@@ -1,12 +1,17 @@
 #pragma once
-// The index: for every entity the pieces that hold its rows, with the begin of its first row there.
+// The index: for every table a tree whose leaves are the rows pieces.
 //
-// The writer keeps a bounded number of entries and writes them out as a segment: sorted by entity
-// and cut into index pieces of at most kIndexPieceEntries, so that a reader unpacks a small part
-// for one entity. An entity's entries are in time order within a segment and from segment to
-// segment.
+//   tier 2 (root)            [entity: children, with the begin of its first row in each] ...
+//   tier 1        [...] [...] [...]            index pieces, cut by entity; kFanout slabs together
+//   rows pieces   .. .. .. .. .. ..            in the order of the file
 //
-// Threads: values.
+// A node covers a span of the file; it is cut by entity into index pieces, so that a reader unpacks
+// a small part for one entity. Behind an index piece may lie its summary (summary.h): the same
+// span, in wider buckets than those below. The writer keeps one open node per tier and table and
+// writes it when it has kFanout children or kNodeBytes, so its memory grows with the number of
+// tiers only.
+//
+// Threads: values; an IndexTree belongs to one thread.
 
 #include <cstdint>
 #include <memory>
@@ -16,27 +21,119 @@
 #include "base/result.h"
 #include "history/cache.h"
 #include "history/layout.h"
+#include "history/summary.h"
 #include "history/varint.h"
 
 namespace vs::history {
 
-/// Codes entries (sorted by entity) as one index piece.
-void put_index(std::span<const IndexEntry> entries, ByteSink& out);
+/// Codes entries (sorted by entity) as one index piece. `ends`: the table's rows overlap.
+void put_index(std::span<const IndexEntry> entries, bool ends, ByteSink& out);
 
 /// An unpacked index piece.
 class IndexPiece final : public Cached {
  public:
-  /// `pieces` is the number of pieces in the file; entries that point beyond are refused.
+  /// The entries of one entity.
+  struct Run {
+    EntityId entity = 0;
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+  };
+
+  /// `raw` is followed by kPackSlack bytes. `number` is the piece's own number; children lie before
+  /// it.
   [[nodiscard]] static Result<std::shared_ptr<const IndexPiece>> parse(Bytes raw,
-                                                                       std::size_t pieces);
+                                                                       std::uint32_t number,
+                                                                       bool ends);
+  /// In time order.
   [[nodiscard]] std::span<const IndexEntry> entries_of(EntityId entity) const;
+  [[nodiscard]] std::span<const IndexEntry> entries_of(const Run& run) const {
+    return std::span(entries_).subspan(run.first, run.count);
+  }
+  [[nodiscard]] std::span<const Run> runs() const { return runs_; }
   [[nodiscard]] std::span<const IndexEntry> entries() const { return entries_; }
   [[nodiscard]] std::size_t memory_bytes() const override {
-    return sizeof(IndexPiece) + entries_.capacity() * sizeof(IndexEntry);
+    return sizeof(IndexPiece) + entries_.capacity() * sizeof(IndexEntry) +
+           runs_.capacity() * sizeof(Run);
   }
 
  private:
   std::vector<IndexEntry> entries_;
+  std::vector<Run> runs_;
+};
+
+/// The last of an entity's entries that begins at or before `time_ns` (`at_too`) or before it; 0
+/// when there is none. Requires entries whose begins ascend.
+[[nodiscard]] inline std::size_t last_entry(std::span<const IndexEntry> entries,
+                                            std::int64_t time_ns, bool at_too) noexcept {
+  std::size_t at = 0;
+  for (std::size_t count = entries.size(); count > 1;) {
+    const std::size_t half = count / 2;
+    const std::int64_t begin_ns = entries[at + half].begin_ns;
+    at += begin_ns < time_ns || (at_too && begin_ns == time_ns) ? half : 0;
+    count -= half;
+  }
+  return at;
+}
+
+/// Where pieces go; they are numbered in the order of the calls.
+class PieceSink {
+ public:
+  PieceSink() = default;
+  virtual ~PieceSink() = default;
+  PieceSink(const PieceSink&) = delete;
+  PieceSink& operator=(const PieceSink&) = delete;
+  /// The number of the next piece.
+  [[nodiscard]] virtual std::uint32_t next_piece() const = 0;
+  virtual void put_piece(const PieceInfo& info, Bytes raw) = 0;
+};
+
+/// The writer's side of one table's tree.
+class IndexTree {
+ public:
+  IndexTree(TableId table, PieceSink& sink) : table_(table), sink_(sink) {}
+
+  /// A run of the slab that is being sealed, with what its summary has left over (`exponent`: log2
+  /// of the width of those buckets). Entities may come in any order, pieces ascend.
+  void add(const IndexEntry& entry, std::span<const Span> carry, unsigned exponent) {
+    add_to(0, entry, carry, exponent);
+  }
+  /// The slab is complete. `states` are what the numbers of spans stand for.
+  void end_slab(std::span<const std::int64_t> states);
+  /// Writes all open nodes; the last one is the root.
+  void finish(std::span<const std::int64_t> states);
+
+ private:
+  struct Left {  ///< the carry of one entry
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+    unsigned exponent = 0;
+  };
+  struct Node {
+    std::vector<IndexEntry> entries;
+    std::vector<Left> left;  ///< by entry
+    std::vector<Span> spans;
+    std::size_t children = 0;
+    std::size_t written = 0;  ///< nodes of this tier so far
+    [[nodiscard]] std::size_t bytes() const {
+      return entries.size() * (sizeof(IndexEntry) + sizeof(Left)) + spans.size() * sizeof(Span);
+    }
+  };
+  void add_to(std::size_t tier, const IndexEntry& entry, std::span<const Span> carry,
+              unsigned exponent);
+  void write(std::size_t tier, std::span<const std::int64_t> states, bool root);
+  void put_entity(const Node& node, std::span<const std::uint32_t> places, std::size_t above);
+  void put_pieces(std::size_t tier, std::span<const std::int64_t> states);
+
+  const TableId table_;
+  PieceSink& sink_;
+  std::vector<Node> tiers_;
+  // scratch of write()
+  std::vector<std::uint32_t> order_;
+  std::vector<IndexEntry> part_;
+  std::vector<Span> spans_;
+  Pyramid pyramid_;
+  SummaryEncoder summary_;
+  ByteSink bytes_;
 };
 
 }  // namespace vs::history

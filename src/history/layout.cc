@@ -14,6 +14,8 @@ TableLayout make_layout(const model::TableDef& def) {
   TableLayout layout;
   if (!def.interval) return layout;
   layout.keys = def.key_count();
+  layout.points = def.points;
+  layout.overlaps = def.overlaps;
   for (const model::ColumnDef& column : def.columns) {
     if (column.role != model::ColumnRole::kValue) continue;
     const auto slot = static_cast<std::uint8_t>(layout.values++);

@@ -21,7 +21,7 @@ using model::TableId;
 
 inline constexpr std::string_view kMagic = "VSHIST\r\n";
 inline constexpr std::string_view kEndMagic = "VSHISEND";
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 inline constexpr std::size_t kHeaderBytes = 32;
 inline constexpr std::size_t kTrailerBytes = 56;
 
@@ -31,8 +31,11 @@ inline constexpr std::size_t kSlabRows = 262144;     ///< a slab is sealed from 
 inline constexpr std::size_t kSlabRowsMax = 524288;  ///< ... at the latest here
 inline constexpr std::size_t kSlabRowsPerEntity =
     16;  ///< ... when entities have this many on average
-inline constexpr std::size_t kIndexEntries = 131072;  ///< index entries kept open by the writer
-inline constexpr std::size_t kIndexPieceEntries = 4096;
+inline constexpr std::size_t kFanout = 16;               ///< children of an index node, at most
+inline constexpr std::size_t kNodeBytes = 16ULL << 20;   ///< memory of an open index node
+inline constexpr std::size_t kIndexPieceEntries = 2048;  ///< a piece ends with the entity that ...
+inline constexpr std::size_t kIndexPieceMost = 4096;     ///< ... passes the first number
+inline constexpr unsigned kMaxTier = 15;
 inline constexpr std::size_t kMaxValues = 16;  ///< value columns of a table
 
 /// Times beyond this are cut to it, so that every difference fits an int64.
@@ -59,10 +62,8 @@ struct PieceInfo {
   TableId table = TableId::kCount;
   EntityId first_entity = 0;  ///< entities that occur lie within [first, last]
   EntityId last_entity = 0;
-  std::int64_t first_ns = 0;  ///< rows only: the first begin ...
-  std::int64_t last_ns = 0;   ///< ... and the last end in it
+  std::uint8_t tier = 0;  ///< index pieces: 1 points to rows pieces, n + 1 to index pieces of tier n
 };
-inline constexpr std::uint32_t kNoPiece = 0xffffffffU;
 
 /// How the rows of an interval table are coded: which value columns go into the tuple dictionary
 /// and which are numbers of their own, and which column the summaries are about.
@@ -72,16 +73,20 @@ struct TableLayout {
   std::vector<std::uint8_t> tuple_slots;
   std::vector<std::uint8_t> number_slots;
   std::uint8_t state_slot = 0xff;  ///< first state column; 0xff: none
+  bool points = false;             ///< rows with begin == end are kept
+  bool overlaps = false;           ///< rows of one entity may overlap
 
   [[nodiscard]] bool has_state() const { return state_slot != 0xff; }
 };
 [[nodiscard]] const TableLayout& layout_of(TableId table);
 
-/// The part of a table's rows that one index entry points to: those of one entity in one piece.
+/// What an index node says of one entity: where its rows begin in one child. A child is a rows piece
+/// (tier 1) or an index piece of the tier below.
 struct IndexEntry {
   EntityId entity = 0;
   std::uint32_t piece = 0;
   std::int64_t begin_ns = 0;  ///< of the first row there
+  std::int64_t end_ns = 0;    ///< the latest end there; only in tables whose rows overlap
 };
 
 }  // namespace vs::history

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/limits.h"
+#include "history/bitpack.h"
 
 namespace vs::history {
 namespace {
@@ -77,6 +78,7 @@ Result<std::vector<std::byte>> unpack(std::vector<std::byte> stored, const Piece
   }
   if (info.codec == Codec::kStored) {
     if (info.raw != info.stored) return malformed("a stored piece has two sizes");
+    stored.resize(stored.size() + kPackSlack);
     return stored;
   }
   if (info.raw > limit || info.raw / limits::kCompressionRatio > info.stored) {
@@ -86,8 +88,9 @@ Result<std::vector<std::byte>> unpack(std::vector<std::byte> stored, const Piece
                      std::to_string(limits::kCompressionRatio) + " times its size",
                  "", "the history will be rebuilt"};
   }
-  std::vector<std::byte> raw(info.raw);
-  const bool good = info.codec == Codec::kLz4 ? unpack_lz4(stored, raw) : unpack_zstd(stored, raw);
+  std::vector<std::byte> raw(std::size_t{info.raw} + kPackSlack);
+  const std::span<std::byte> out = std::span(raw).first(info.raw);
+  const bool good = info.codec == Codec::kLz4 ? unpack_lz4(stored, out) : unpack_zstd(stored, out);
   if (!good) return malformed("a piece of the history cannot be unpacked");
   return raw;
 }

@@ -31,7 +31,8 @@ class Packer {
   std::vector<char> packed_;
 };
 
-/// The raw bytes of a piece from its stored ones, checksum compared first.
+/// The raw bytes of a piece from its stored ones, checksum compared first; kPackSlack bytes follow
+/// them.
 [[nodiscard]] Result<std::vector<std::byte>> unpack(std::vector<std::byte> stored,
                                                     const PieceInfo& info, std::uint64_t limit);
 

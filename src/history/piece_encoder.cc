@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <bit>
 
+#include "history/bitpack.h"
 #include "history/piece.h"
 
 namespace vs::history {
@@ -12,27 +14,23 @@ unsigned width_for(std::uint32_t most) {
   return width;
 }
 
-std::size_t packed_bytes(std::size_t rows, unsigned width) { return ((rows << width) + 7) / 8; }
+/// When the largest of a block's times is so much longer than the mean, varints may be shorter.
+constexpr unsigned kSkewBytes = 1;
 
-void put_packed(ByteSink& out, std::span<const std::uint32_t> indices, unsigned width) {
-  if (width == 4) {
-    for (const std::uint32_t index : indices) {
-      out.put_u8(static_cast<std::uint8_t>(index));
-      out.put_u8(static_cast<std::uint8_t>(index >> 8));
-    }
-    return;
-  }
-  const unsigned per_byte = 8U >> width;
-  for (std::size_t i = 0; i < indices.size(); i += per_byte) {
-    unsigned byte = 0;
-    for (std::size_t k = 0; k < per_byte && i + k < indices.size(); ++k) {
-      byte |= indices[i + k] << (k << width);
-    }
-    out.put_u8(static_cast<std::uint8_t>(byte));
-  }
+unsigned bytes_for(std::uint64_t value) {
+  return (static_cast<unsigned>(std::bit_width(value)) + 7) / 8;
 }
 
 }  // namespace
+
+/// The times of a block as they are written.
+struct PieceEncoder::Times {
+  std::array<std::uint64_t, kBlockRows> lengths;
+  std::array<std::uint64_t, kBlockRows> gaps;  ///< before each row but the first
+  unsigned length_bytes = 0;  ///< of each
+  unsigned gap_bytes = 0;
+  std::int64_t last_ns = 0;  ///< the latest end
+};
 
 void PieceEncoder::start(TableId table, std::span<const std::int64_t> tuples,
                          std::span<const std::int64_t> numbers) {
@@ -73,72 +71,143 @@ void PieceEncoder::add_run(EntityId entity, std::span<const SlabRow> rows) {
   for (std::size_t at = 0; at < rows.size(); at += kBlockRows) {
     const auto block = rows.subspan(at, std::min(kBlockRows, rows.size() - at));
     const std::size_t before = payload_.size();
-    add_block(block);
+    const std::int64_t last_ns = add_block(block);
     directory_.put_varint(payload_.size() - before);
-    if (at != 0) {
-      directory_.put_varint(static_cast<std::uint64_t>(block.front().begin_ns - previous_ns));
-    }
-    previous_ns = block.front().begin_ns;
+    const std::int64_t begin_ns = block.front().begin_ns;
+    if (at != 0) directory_.put_varint(static_cast<std::uint64_t>(begin_ns - previous_ns));
+    if (layout_->overlaps) directory_.put_varint(static_cast<std::uint64_t>(last_ns - begin_ns));
+    previous_ns = begin_ns;
   }
 }
 
-void PieceEncoder::add_block(std::span<const SlabRow> rows) {
-  bool tiled = true;
-  for (std::size_t i = 1; i < rows.size(); ++i) {
-    tiled = tiled && rows[i].begin_ns == rows[i - 1].end_ns;
-  }
-  put_tuples(rows, tiled);
+std::int64_t PieceEncoder::add_block(std::span<const SlabRow> rows) {
+  Times times;
+  const unsigned mode = measure(rows, times);
+  put_tuples(rows, mode);
+  put_times(times, rows.size(), mode);
   put_numbers(rows);
+  return times.last_ns;
+}
+
+// The mode bits that say how the times are written.
+unsigned PieceEncoder::measure(std::span<const SlabRow> rows, Times& times) const {
+  std::uint64_t all_lengths = 0;
+  std::uint64_t all_gaps = 0;
+  std::int64_t from_ns = rows.front().begin_ns;
+  times.last_ns = from_ns;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!tiled && i != 0) {
-      payload_.put_varint(static_cast<std::uint64_t>(rows[i].begin_ns - rows[i - 1].end_ns));
+    times.lengths[i] = static_cast<std::uint64_t>(rows[i].end_ns - rows[i].begin_ns);
+    times.gaps[i] = static_cast<std::uint64_t>(rows[i].begin_ns - from_ns);
+    all_lengths |= times.lengths[i];
+    all_gaps |= times.gaps[i];
+    times.last_ns = std::max(times.last_ns, rows[i].end_ns);
+    from_ns = layout_->overlaps ? rows[i].begin_ns : rows[i].end_ns;
+  }
+  times.length_bytes = bytes_for(all_lengths);
+  times.gap_bytes = bytes_for(all_gaps);
+  unsigned mode = all_gaps == 0 && !layout_->overlaps ? kBlockTiled : 0;
+  const auto mean = static_cast<std::uint64_t>(times.last_ns - rows.front().begin_ns) / rows.size();
+  const unsigned widest = std::max(times.length_bytes, times.gap_bytes);
+  if (widest <= kMaxPackedBytes && widest <= bytes_for(mean) + kSkewBytes) return mode;
+  std::size_t varints = 2;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    varints += varint_size(times.lengths[i]);
+    if (mode == 0 && i != 0) varints += varint_size(times.gaps[i]);
+  }
+  const std::size_t packed = 1 + rows.size() * times.length_bytes +
+                             (mode != 0 ? 0 : 1 + (rows.size() - 1) * times.gap_bytes);
+  if (widest > kMaxPackedBytes || varints + varints / 8 < packed) mode |= kBlockVarints;
+  return mode;
+}
+
+void PieceEncoder::put_times(const Times& times, std::size_t rows, unsigned mode) {
+  const std::span lengths = std::span(times.lengths).first(rows);
+  const std::span gaps = std::span(times.gaps).first(rows).subspan(1);
+  if ((mode & kBlockVarints) != 0) {
+    scratch_.clear();
+    for (std::size_t i = 0; i < rows; ++i) {
+      if ((mode & kBlockTiled) == 0 && i != 0) scratch_.put_varint(times.gaps[i]);
+      scratch_.put_varint(times.lengths[i]);
     }
-    payload_.put_varint(static_cast<std::uint64_t>(rows[i].end_ns - rows[i].begin_ns));
+    payload_.put_u8(static_cast<std::uint8_t>(scratch_.size()));
+    payload_.put_u8(static_cast<std::uint8_t>(scratch_.size() >> 8));
+    payload_.put_bytes(scratch_.bytes());
+    return;
+  }
+  payload_.put_u8(static_cast<std::uint8_t>(times.length_bytes));
+  if ((mode & kBlockTiled) == 0) payload_.put_u8(static_cast<std::uint8_t>(times.gap_bytes));
+  put_array(lengths, times.length_bytes);
+  if ((mode & kBlockTiled) == 0) put_array(gaps, times.gap_bytes);
+}
+
+void PieceEncoder::put_array(std::span<const std::uint64_t> values, unsigned width) {
+  pack(values, width, payload_.room(values.size() * width));
+  payload_.advance(values.size() * width);
+}
+
+void PieceEncoder::put_indices(std::span<const std::uint16_t> indices, unsigned log) {
+  const std::size_t bytes = index_bytes(indices.size(), log);
+  const std::span<std::byte> out = payload_.room(bytes);
+  payload_.advance(bytes);
+  if (log == 4) {
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      out[2 * i] = static_cast<std::byte>(indices[i]);
+      out[2 * i + 1] = static_cast<std::byte>(indices[i] >> 8);
+    }
+    return;
+  }
+  const std::size_t per_byte = std::size_t{8} >> log;
+  for (std::size_t i = 0; i < indices.size(); i += per_byte) {
+    unsigned byte = 0;
+    const std::size_t count = std::min(per_byte, indices.size() - i);
+    for (std::size_t k = 0; k < count; ++k) {
+      byte |= static_cast<unsigned>(indices[i + k]) << (k << log);
+    }
+    out[i / per_byte] = static_cast<std::byte>(byte);
   }
 }
 
-void PieceEncoder::put_tuples(std::span<const SlabRow> rows, bool tiled) {
-  std::array<std::uint32_t, kBlockRows> direct{};
-  std::array<std::uint32_t, kBlockRows> local{};
-  std::array<std::uint32_t, kBlockRows> dictionary{};
+void PieceEncoder::put_tuples(std::span<const SlabRow> rows, unsigned mode) {
+  std::array<std::uint16_t, kBlockRows> direct;
+  std::array<std::uint16_t, kBlockRows> local;
+  std::array<std::uint16_t, kBlockRows> dictionary;
   std::size_t distinct = 0;
   std::uint32_t most = 0;
-  std::size_t dictionary_bytes = 1;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const std::uint32_t tuple = direct[i] = local_tuple(rows[i].tuple);
+    const std::uint32_t tuple = local_tuple(rows[i].tuple);
+    direct[i] = static_cast<std::uint16_t>(tuple);
     std::uint16_t& index = block_of_[tuple];
     if (index == 0) {
-      dictionary[distinct++] = tuple;
+      dictionary[distinct++] = direct[i];
       index = static_cast<std::uint16_t>(distinct);
-      dictionary_bytes += varint_size(tuple);
       most = std::max(most, tuple);
     }
-    local[i] = index - 1U;
+    local[i] = static_cast<std::uint16_t>(index - 1);
   }
   for (std::size_t i = 0; i < distinct; ++i) block_of_[dictionary[i]] = 0;
 
-  const unsigned flag = tiled ? 1 : 0;
+  const bool wide = most > 255;
+  if (wide) mode |= kBlockWide;
   if (distinct == 1) {
-    payload_.put_u8(static_cast<std::uint8_t>(flag));
-    payload_.put_varint(dictionary[0]);
-    return;
+    payload_.put_u8(static_cast<std::uint8_t>(mode));
+    return put_entry(dictionary[0], wide);
   }
-  const unsigned wide = width_for(most);
-  const unsigned narrow = width_for(static_cast<std::uint32_t>(distinct - 1));
-  const bool use_local =
-      dictionary_bytes + packed_bytes(rows.size(), narrow) < packed_bytes(rows.size(), wide);
-  const unsigned width = use_local ? narrow : wide;
-  payload_.put_u8(static_cast<std::uint8_t>(flag | (use_local ? 1U : 2U) << 1 | width << 3));
+  const unsigned far = width_for(most);
+  const unsigned near = width_for(static_cast<std::uint32_t>(distinct - 1));
+  const bool use_local = 1 + distinct * (wide ? 2 : 1) + index_bytes(rows.size(), near) <
+                         index_bytes(rows.size(), far);
+  const auto coding = static_cast<unsigned>(use_local ? Coding::kLocal : Coding::kDirect);
+  const unsigned width = use_local ? near : far;
+  payload_.put_u8(static_cast<std::uint8_t>(mode | coding << 1 | width << 3));
   if (use_local) {
-    payload_.put_varint(distinct);
-    for (std::size_t i = 0; i < distinct; ++i) payload_.put_varint(dictionary[i]);
+    payload_.put_u8(static_cast<std::uint8_t>(distinct));
+    for (std::size_t i = 0; i < distinct; ++i) put_entry(dictionary[i], wide);
   }
-  put_packed(payload_, std::span(use_local ? local : direct).first(rows.size()), width);
+  put_indices(std::span<const std::uint16_t>(use_local ? local : direct).first(rows.size()), width);
 }
 
 void PieceEncoder::put_numbers(std::span<const SlabRow> rows) {
   const std::size_t columns = layout_->number_slots.size();
-  ByteSink column;
   for (std::size_t c = 0; c < columns; ++c) {
     const auto number = [&](const SlabRow& row) { return slab_numbers_[row.numbers + c]; };
     const std::int64_t first = number(rows.front());
@@ -148,10 +217,10 @@ void PieceEncoder::put_numbers(std::span<const SlabRow> rows) {
       payload_.put_value(first);
       continue;
     }
-    column.clear();
-    for (const SlabRow& row : rows) column.put_value(number(row));
-    payload_.put_varint(column.size());
-    payload_.put_bytes(column.bytes());
+    scratch_.clear();
+    for (const SlabRow& row : rows) scratch_.put_value(number(row));
+    payload_.put_varint(scratch_.size());
+    payload_.put_bytes(scratch_.bytes());
   }
 }
 

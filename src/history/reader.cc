@@ -4,22 +4,15 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "history/scan.h"
+#include "history/draw.h"
+#include "history/lookup.h"
+#include "history/row_cursor.h"
 #include "history/store.h"
-#include "history/timeline.h"
 
 namespace vs::history {
 namespace {
 
 constexpr std::size_t kTables = static_cast<std::size_t>(TableId::kCount);
-
-OwnedRow own(BlockCursor& cursor) {
-  OwnedRow row{HostTime{cursor.begin_ns()}, HostTime{cursor.end_ns()}, {}, 0};
-  const auto values = cursor.values();
-  std::copy(values.begin(), values.end(), row.slots.begin());
-  row.count = values.size();
-  return row;
-}
 
 }  // namespace
 
@@ -28,11 +21,6 @@ struct Reader::State {
       : store(std::move(file), std::move(path), cache_bytes) {}
 
   void list_entities();
-  [[nodiscard]] bool may_hold(EntityId entity, std::int64_t time_ns) const {
-    const EntityInfo& info = store.footer().entities[entity];
-    return info.rows != 0 && info.first_ns <= time_ns && time_ns < info.last_ns;
-  }
-  [[nodiscard]] Result<std::optional<OwnedRow>> row_at(EntityId entity, std::int64_t time_ns) const;
 
   Store store;
   std::array<std::vector<Entity>, kTables> by_table;
@@ -51,121 +39,20 @@ void Reader::State::list_entities() {
   }
 }
 
-Result<std::optional<OwnedRow>> Reader::State::row_at(EntityId entity, std::int64_t time_ns) const {
-  if (!may_hold(entity, time_ns)) return std::optional<OwnedRow>();
-  VS_ASSIGN(const auto index, store.index_of(entity));
-  const std::size_t at = index->last_at(time_ns);
-  if (at == index->entries.size()) return std::optional<OwnedRow>();
-  const std::uint32_t number = index->entries[at].piece;
-  VS_ASSIGN(const auto piece, store.rows_piece(number, store.footer().entities[entity].table));
-  const auto blocks = piece->blocks_of(entity);
-  const auto after = std::upper_bound(
-      blocks.begin(), blocks.end(), time_ns,
-      [](std::int64_t time, const BlockRef& block) { return time < block.begin_ns; });
-  if (after == blocks.begin()) return broken_block(store, number);
-  BlockCursor cursor(*piece, *(after - 1));
-  while (cursor.next()) {
-    if (cursor.begin_ns() > time_ns) break;
-    if (cursor.end_ns() <= time_ns) continue;
-    OwnedRow row = own(cursor);
-    if (!cursor.ok()) break;
-    return std::optional<OwnedRow>(row);
-  }
-  if (!cursor.ok()) return broken_block(store, number);
-  return std::optional<OwnedRow>();
-}
-
 struct RowCursor::State {
+  State(std::shared_ptr<const Reader> owner, const Store& store, EntityId entity, HostTime from,
+        HostTime to)
+      : reader(std::move(owner)), merge(store, entity, from.ns, to.ns) {}
   std::shared_ptr<const Reader> reader;
-  EntityId entity = 0;
-  std::int64_t from_ns = 0;
-  std::int64_t to_ns = 0;
-  Status status;
-  std::shared_ptr<const EntityIndex> index;
-  std::size_t entry = 0;  ///< the next one to open
-  std::shared_ptr<const Piece> piece;
-  std::span<const BlockRef> blocks;
-  std::size_t block = 0;  ///< the next one to open
-  BlockCursor rows;
-  bool done = false;
-
-  void start();
-  [[nodiscard]] bool open_next_block();
-  [[nodiscard]] Error broken() const {
-    return broken_block(reader->state_->store, index->entries[entry - 1].piece);
-  }
-  [[nodiscard]] bool stop(Status failed) {
-    done = true;
-    status = std::move(failed);
-    return false;
-  }
+  RowMerge merge;
 };
-
-void RowCursor::State::start() {
-  const Reader::State& state = *reader->state_;
-  if (entity >= state.store.footer().entities.size() || from_ns >= to_ns) {
-    done = true;
-    return;
-  }
-  const EntityInfo& info = state.store.footer().entities[entity];
-  if (info.rows == 0 || info.first_ns >= to_ns || info.last_ns < from_ns) {
-    done = true;
-    return;
-  }
-  auto found = state.store.index_of(entity);
-  if (!found.ok()) {
-    (void)stop(std::move(found).error());
-    return;
-  }
-  index = std::move(found).value();
-  entry = index->before(from_ns);
-}
-
-bool RowCursor::State::open_next_block() {
-  const Store& store = reader->state_->store;
-  if (block == blocks.size()) {
-    if (entry == index->entries.size() || index->entries[entry].begin_ns >= to_ns) {
-      return stop({});
-    }
-    const std::uint32_t number = index->entries[entry].piece;
-    auto loaded = store.rows_piece(number, store.footer().entities[entity].table);
-    if (!loaded.ok()) return stop(std::move(loaded).error());
-    piece = std::move(loaded).value();
-    blocks = piece->blocks_of(entity);
-    block = block_before(blocks, from_ns);
-    ++entry;
-    if (blocks.empty()) return stop(broken_block(store, number));
-  }
-  if (blocks[block].begin_ns >= to_ns) return stop({});
-  rows.open(*piece, blocks[block++]);
-  return true;
-}
 
 RowCursor::RowCursor(std::unique_ptr<State> state) : state_(std::move(state)) {}
 RowCursor::RowCursor(RowCursor&&) noexcept = default;
 RowCursor& RowCursor::operator=(RowCursor&&) noexcept = default;
 RowCursor::~RowCursor() = default;
-const Status& RowCursor::status() const { return state_->status; }
-
-bool RowCursor::next(Row& row) {
-  State& s = *state_;
-  while (!s.done) {
-    while (s.rows.next()) {
-      const std::int64_t begin_ns = s.rows.begin_ns();
-      const std::int64_t end_ns = s.rows.end_ns();
-      if (begin_ns >= s.to_ns) return s.stop({});
-      const bool empty_inside = begin_ns == end_ns && begin_ns >= s.from_ns;
-      if (end_ns <= s.from_ns && !empty_inside) continue;
-      row = Row{HostTime{begin_ns}, HostTime{end_ns}, s.rows.values()};
-      if (s.rows.ok()) return true;
-    }
-    if (!s.rows.ok()) {
-      return s.stop(s.broken());
-    }
-    if (!s.open_next_block()) return false;
-  }
-  return false;
-}
+bool RowCursor::next(Row& row) { return state_->merge.next(row); }
+const Status& RowCursor::status() const { return state_->merge.status(); }
 
 Reader::Reader(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Reader::~Reader() = default;
@@ -242,31 +129,65 @@ std::optional<std::size_t> Reader::state_slot(TableId table) {
 }
 
 RowCursor Reader::rows(EntityId entity, HostTime from, HostTime to) const {
-  auto state = std::make_unique<RowCursor::State>();
-  state->reader = shared_from_this();
-  state->entity = entity;
-  state->from_ns = from.ns;
-  state->to_ns = to.ns;
-  state->start();
-  return RowCursor(std::move(state));
+  return RowCursor(std::make_unique<RowCursor::State>(shared_from_this(), state_->store, entity,
+                                                      from, to));
 }
 
 Result<std::optional<OwnedRow>> Reader::at(EntityId entity, HostTime time) const {
-  if (entity >= entity_count()) return std::optional<OwnedRow>();
-  return state_->row_at(entity, time.ns);
+  std::optional<OwnedRow> found;
+  if (entity >= entity_count()) return found;
+  if (!layout_of(this->entity(entity).table).overlaps) {
+    return row_at(state_->store, entity, time.ns);
+  }
+  RowMerge rows(state_->store, entity, time.ns, time.ns + 1);
+  Row row;
+  while (rows.next(row)) {
+    if (row.begin == row.end) continue;
+    found = OwnedRow{row.begin, row.end, {}, row.values.size()};
+    std::ranges::copy(row.values, found->slots.begin());
+  }
+  if (!rows.status().ok()) return rows.status().error();
+  return found;
 }
 
 Result<FullState> Reader::full_state(TableId table, HostTime time) const {
-  return state_at(state_->store, table, time.ns);
+  FullState state;
+  VS_TRY(full_state(table, time, state));
+  return state;
+}
+
+Status Reader::full_state(TableId table, HostTime time, FullState& state) const {
+  if (!layout_of(table).overlaps) return state_at(state_->store, table, time.ns, state);
+  state.rows.clear();
+  state.slots.clear();
+  const std::size_t width = layout_of(table).values;
+  for (const Entity& entity : entities(table)) {
+    VS_ASSIGN(const auto row, at(entity.id, time));
+    if (!row) continue;
+    state.rows.push_back(FullState::Row{entity.id, row->begin, row->end, {}});
+    state.slots.insert(state.slots.end(), row->values().begin(), row->values().end());
+  }
+  for (std::size_t i = 0; i < state.rows.size(); ++i) {
+    state.rows[i].values = std::span(state.slots).subspan(i * width, width);
+  }
+  return {};
 }
 
 Result<std::vector<Pixel>> Reader::timeline(EntityId entity, HostTime from, HostTime to,
                                             std::size_t pixels, std::size_t value_slot) const {
-  PixelRow picture(from.ns, to.ns, pixels);
-  if (entity < entity_count()) {
-    VS_TRY(draw(state_->store, entity, from.ns, to.ns, value_slot, picture));
+  std::vector<std::vector<Stretch>> pictures;
+  VS_TRY(timelines(std::span(&entity, 1), Window{from, to, pixels, value_slot}, pictures));
+  std::vector<Pixel> out;
+  out.reserve(pixels);
+  for (const Stretch& stretch : pictures.front()) {
+    out.insert(out.end(), stretch.pixels, Pixel{stretch.value, stretch.share});
   }
-  return picture.finish();
+  return out;
+}
+
+Status Reader::timelines(std::span<const EntityId> entities, const Window& window,
+                         std::vector<std::vector<Stretch>>& pictures, DrawCost* cost) const {
+  return draw(state_->store, entities, window, pictures, cost);
 }
 
 Status Reader::verify() const { return check_all(state_->store); }

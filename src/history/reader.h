@@ -24,6 +24,7 @@
 #include "base/time.h"
 #include "history/footer.h"
 #include "history/layout.h"
+#include "history/picture.h"
 #include "model/interval_sink.h"
 #include "model/tables.h"
 #include "os/file.h"
@@ -78,12 +79,6 @@ struct FullState {
   ~FullState() = default;
 };
 
-/// One pixel of a timeline.
-struct Pixel {
-  std::int64_t value = model::kNull;  ///< the value that held longest; kNull too when none did
-  float share = 0;                    ///< of the pixel's time; 0: no row touches the pixel
-};
-
 class Reader;
 
 /// Walks the rows of one entity in time order.
@@ -135,21 +130,33 @@ class Reader : public std::enable_shared_from_this<Reader> {
   /// The value slot that totals() and summaries are about, if the table has a state column.
   [[nodiscard]] static std::optional<std::size_t> state_slot(TableId table);
 
-  /// Rows that overlap [from, to), in time order; empty rows at ts in [from, to) included. An
-  /// unknown entity has no rows.
+  /// Rows that overlap [from, to), by begin; empty rows at ts in [from, to) included. An unknown
+  /// entity has no rows.
   [[nodiscard]] RowCursor rows(EntityId entity, HostTime from, HostTime to) const;
-  /// The row that holds at `time` (begin <= time < end).
+  /// The row that holds at `time` (begin <= time < end); of rows that overlap, the one that began
+  /// last.
   [[nodiscard]] Result<std::optional<OwnedRow>> at(EntityId entity, HostTime time) const;
-  /// at() for every entity of the table that has a row there, by id.
+  /// at() for every entity of the table that has a row there, by id. All of them are looked up
+  /// together, so this costs a fraction of as many at().
   [[nodiscard]] Result<FullState> full_state(TableId table, HostTime time) const;
+  /// The same into `state`, whose memory is used again.
+  [[nodiscard]] Status full_state(TableId table, HostTime time, FullState& state) const;
+
   /// [from, to) in `pixels` equal parts: what held longest in each and for which share. Exact from
   /// the rows as long as a pixel covers few of them; zoomed out, the state column comes from
-  /// summaries, whose buckets are at most half as wide as a pixel. A bucket that lies across a
-  /// pixel's edge is divided evenly, so nothing is lost or counted twice, but it may move by half a
-  /// bucket.
+  /// summaries, whose buckets are at most as wide as a pixel. A bucket that lies across a pixel's
+  /// edge is divided evenly, so nothing is lost or counted twice, but it may move by half a bucket.
+  /// The cost depends on the pixels, not on the length of the window. Of rows that overlap, the one
+  /// that began first covers the others.
   [[nodiscard]] Result<std::vector<Pixel>> timeline(EntityId entity, HostTime from, HostTime to,
                                                     std::size_t pixels,
                                                     std::size_t value_slot) const;
+  /// The same for many entities at once, of any tables, as stretches of like pixels: each piece is
+  /// looked up once for all of them. `pictures` gets one row per entity, in their order, and its
+  /// memory is used again; `cost`, where given, is added to.
+  [[nodiscard]] Status timelines(std::span<const EntityId> entities, const Window& window,
+                                 std::vector<std::vector<Stretch>>& pictures,
+                                 DrawCost* cost = nullptr) const;
 
   /// Reads every piece and compares every checksum: what `virtscope check` asks for.
   [[nodiscard]] Status verify() const;

@@ -33,17 +33,17 @@ std::uint32_t TupleDictionary::id_of(std::span<const std::int64_t> values) {
     factor += 0x6a09e667f3bcc908ULL;
   }
   hash ^= hash >> 32;
+  const std::uint64_t tag = hash >> 32;
   std::size_t place = hash & (places_.size() - 1);
-
   while (places_[place] != 0) {
-    const std::uint32_t id = places_[place] - 1;
-    if (hashes_[id] == hash && equal(id, values)) return id;
+    const auto id = static_cast<std::uint32_t>(places_[place]) - 1;
+    if (places_[place] >> 32 == tag && equal(id, values)) return id;
     place = (place + 1) & (places_.size() - 1);
   }
   const auto id = static_cast<std::uint32_t>(hashes_.size());
   for (const std::uint8_t slot : layout_->tuple_slots) tuples_.push_back(values[slot]);
   hashes_.push_back(hash);
-  places_[place] = id + 1;
+  places_[place] = tag << 32 | (id + 1);
   if (hashes_.size() * 2 > places_.size()) grow();
   return id;
 }
@@ -53,7 +53,7 @@ void TupleDictionary::grow() {
   for (std::size_t id = 0; id < hashes_.size(); ++id) {
     std::size_t place = hashes_[id] & (places_.size() - 1);
     while (places_[place] != 0) place = (place + 1) & (places_.size() - 1);
-    places_[place] = static_cast<std::uint32_t>(id + 1);
+    places_[place] = hashes_[id] >> 32 << 32 | (id + 1);
   }
 }
 
@@ -93,21 +93,24 @@ std::span<const TableSlab::Run> TableSlab::group(std::size_t entities) {
   }
   for (std::size_t i = 0; i < log_.size(); ++i) grouped_[place_[entity_of_[i]]++] = log_[i];
   for (const EntityId entity : present_) place_[entity] = 0;
+  if (layout_.overlaps) {
+    for (const Run& run : runs_) std::ranges::stable_sort(run.rows, {}, &SlabRow::begin_ns);
+  }
   return runs_;
 }
 
-void TableSlab::number_states() {
-  states_.clear();
+void TableSlab::number_states(std::vector<std::int64_t>& states) {
   state_numbers_.clear();
   const std::size_t width = layout_.tuple_slots.size();
   const std::span<const std::int64_t> tuples = dictionary_.tuples();
   for (std::size_t at = state_column_; at < tuples.size(); at += width) {
-    const auto found = std::find(states_.begin(), states_.end(), tuples[at]);
-    auto number = static_cast<std::size_t>(found - states_.begin());
-    if (found == states_.end() && number < kOtherState) states_.push_back(tuples[at]);
-    number = std::min<std::size_t>(number, kOtherState);
+    const auto found = std::find(states.begin(), states.end(), tuples[at]);
+    auto number = static_cast<std::size_t>(found - states.begin());
+    if (found == states.end() && number < kMaxStates) states.push_back(tuples[at]);
+    number = std::min<std::size_t>(number, kNoNumber);
     state_numbers_.push_back(static_cast<std::uint8_t>(number));
   }
+  states_ = states;
 }
 
 void TableSlab::clear() {

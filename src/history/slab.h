@@ -31,16 +31,15 @@ class TupleDictionary {
   const TableLayout* layout_ = nullptr;
   std::vector<std::int64_t> tuples_;
   std::vector<std::uint64_t> hashes_;  ///< by id
-  std::vector<std::uint32_t> places_;  ///< open addressing: id + 1, 0 = free
+  /// Open addressing: the hash's upper half and id + 1; 0 = free.
+  std::vector<std::uint64_t> places_;
 };
-
-inline constexpr std::uint8_t kOtherState = 255;
 
 class TableSlab {
  public:
   struct Run {
     EntityId entity = 0;
-    std::span<const SlabRow> rows;
+    std::span<SlabRow> rows;
   };
 
   explicit TableSlab(TableId table);
@@ -49,24 +48,26 @@ class TableSlab {
   [[nodiscard]] std::size_t rows() const { return log_.size(); }
   [[nodiscard]] std::span<const std::int64_t> tuples() const { return dictionary_.tuples(); }
   [[nodiscard]] std::span<const std::int64_t> numbers() const { return numbers_; }
-  /// Numbers the values of the state column, for the calls below. Requires a table that has one.
-  void number_states();
+  /// Numbers the values of the state column, for the calls below. `states` has the numbers that
+  /// were given before, and gets new ones; it must outlive those calls. Requires a table that has
+  /// a state column.
+  void number_states(std::vector<std::int64_t>& states);
   [[nodiscard]] std::span<const std::int64_t> states() const { return states_; }
-  /// Index into states(), or kOtherState for values beyond the first 255.
+  /// Index into states(), or kNoNumber for values beyond the first 255.
   [[nodiscard]] std::uint8_t state_number(const SlabRow& row) const {
     return state_numbers_[row.tuple];
   }
   [[nodiscard]] std::int64_t state_of(const SlabRow& row) const {
     return dictionary_.tuples()[row.tuple * layout_.tuple_slots.size() + state_column_];
   }
-  /// The rows by entity, ascending; valid until clear(). `entities` = number of entities there are.
+  /// The rows by entity, ascending, each entity's by begin; valid until clear(). `entities` = number of entities there are.
   [[nodiscard]] std::span<const Run> group(std::size_t entities);
   void clear();
 
  private:
   const TableLayout& layout_;
   std::size_t state_column_ = 0;  ///< of the tuple
-  std::vector<std::int64_t> states_;
+  std::span<const std::int64_t> states_;
   std::vector<std::uint8_t> state_numbers_;  ///< by tuple
   TupleDictionary dictionary_;
   std::vector<EntityId> entity_of_;

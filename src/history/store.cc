@@ -5,27 +5,6 @@
 #include "history/pack.h"
 
 namespace vs::history {
-namespace {
-
-constexpr std::uint64_t kEntityKeys = std::uint64_t{1} << 32;  ///< pieces have 32-bit numbers
-
-}  // namespace
-
-std::size_t EntityIndex::last_at(std::int64_t time_ns) const {
-  const auto after = std::upper_bound(
-      entries.begin(), entries.end(), time_ns,
-      [](std::int64_t time, const IndexEntry& entry) { return time < entry.begin_ns; });
-  if (after == entries.begin()) return entries.size();
-  return static_cast<std::size_t>(after - entries.begin()) - 1;
-}
-
-std::size_t EntityIndex::before(std::int64_t time_ns) const {
-  const auto first = std::lower_bound(
-      entries.begin(), entries.end(), time_ns,
-      [](const IndexEntry& entry, std::int64_t time) { return entry.begin_ns < time; });
-  const auto at = static_cast<std::size_t>(first - entries.begin());
-  return at == 0 ? 0 : at - 1;
-}
 
 Error Store::locate(Error error, const PieceInfo& info) const {
   const std::string place = path_ + ": byte " + std::to_string(info.offset);
@@ -34,7 +13,9 @@ Error Store::locate(Error error, const PieceInfo& info) const {
 }
 
 Result<std::vector<std::byte>> Store::read(std::uint64_t offset, std::size_t size) const {
-  std::vector<std::byte> bytes(size);
+  std::vector<std::byte> bytes;
+  bytes.reserve(size + kPackSlack);  // unpack() appends it
+  bytes.resize(size);
   VS_ASSIGN(const std::size_t got, file_->read_at(offset, bytes));
   bytes.resize(got);  // a file cut after it was opened; the caller compares
   return bytes;
@@ -53,19 +34,42 @@ Status Store::open() {
     if (error.where.empty()) error.where = path_;
     return error;
   }
-  EntityId last = 0;
+  find_roots();
+  list_states();
+  cache_.start(footer_.pieces.size());
+  return {};
+}
+
+void Store::find_roots() {
+  std::array<std::uint8_t, static_cast<std::size_t>(TableId::kCount)> top{};
+  for (const PieceInfo& piece : footer_.pieces) {
+    std::uint8_t& tier = top[static_cast<std::size_t>(piece.table)];
+    if (piece.kind == PieceKind::kIndex) tier = std::max(tier, piece.tier);
+  }
   for (std::size_t i = 0; i < footer_.pieces.size(); ++i) {
     const PieceInfo& piece = footer_.pieces[i];
-    if (piece.kind == PieceKind::kRows && piece.table != TableId::kCount) {
-      by_table_[static_cast<std::size_t>(piece.table)].push_back(static_cast<std::uint32_t>(i));
-    }
-    if (piece.kind != PieceKind::kIndex) continue;
-    const bool after_index = i != 0 && footer_.pieces[i - 1].kind == PieceKind::kIndex;
-    if (segments_.empty() || !after_index || piece.first_entity < last) segments_.emplace_back();
-    segments_.back().push_back(static_cast<std::uint32_t>(i));
-    last = piece.last_entity;
+    const auto table = static_cast<std::size_t>(piece.table);
+    if (piece.kind != PieceKind::kIndex || piece.tier != top[table]) continue;
+    roots_[table].push_back(static_cast<std::uint32_t>(i));
   }
-  return {};
+}
+
+std::uint32_t Store::root_of(EntityId entity, TableId table) const {
+  const auto& roots = roots_[static_cast<std::size_t>(table)];
+  const auto root = std::ranges::lower_bound(
+      roots, entity, {}, [&](std::uint32_t number) { return footer_.pieces[number].last_entity; });
+  return root == roots.end() ? static_cast<std::uint32_t>(footer_.pieces.size()) : *root;
+}
+
+void Store::list_states() {
+  for (const EntityInfo& entity : footer_.entities) {
+    auto& states = states_[static_cast<std::size_t>(entity.table)];
+    for (const StateTotal& total : footer_.totals_of(entity)) {
+      const auto place = std::ranges::lower_bound(states, total.value);
+      const bool known = place != states.end() && *place == total.value;
+      if (!known && states.size() < kMaxStates) states.insert(place, total.value);
+    }
+  }
 }
 
 Status Store::read_footer() {
@@ -78,7 +82,7 @@ Status Store::read_footer() {
   VS_ASSIGN(const auto tail, read(file_->size() - kTrailerBytes, kTrailerBytes));
   VS_ASSIGN(const Trailer trailer, parse_trailer(tail, file_->size()));
   VS_ASSIGN(const auto raw, raw_piece(trailer.footer, kMaxFooterBytes));
-  VS_ASSIGN(footer_, parse_footer(raw));
+  VS_ASSIGN(footer_, parse_footer(Bytes(raw).first(trailer.footer.raw)));
   return check_pieces(trailer);
 }
 
@@ -91,16 +95,24 @@ Status Store::check_pieces(const Trailer& trailer) const {
                "the history will be rebuilt"};
 }
 
+Error Store::misplaced(std::uint32_t piece) const {
+  return locate(Error{ErrorCode::kMalformed, "the index points to a piece that does not fit", "",
+                      "the history will be rebuilt"},
+                footer_.pieces[std::min<std::size_t>(piece, footer_.pieces.size() - 1)]);
+}
+
+Error Store::broken_rows(std::uint32_t piece) const {
+  return locate(Error{ErrorCode::kMalformed, "rows of the history break their format", "",
+                      "the history will be rebuilt"},
+                footer_.pieces[piece]);
+}
+
 Result<std::shared_ptr<const Piece>> Store::rows_piece(std::uint32_t number, TableId table) const {
-  if (auto found = cache_.find<Piece>(number)) return found;
   const PieceInfo& info = footer_.pieces[number];
-  if (info.kind != PieceKind::kRows || info.table != table) {
-    return locate(Error{ErrorCode::kMalformed, "the index points to a piece of another table", "",
-                        "the history will be rebuilt"},
-                  info);
-  }
+  if (info.kind != PieceKind::kRows || info.table != table) return misplaced(number);
+  if (auto found = cache_.find<Piece>(number)) return found;
   VS_ASSIGN(auto raw, raw_piece(info, kMaxPieceBytes));
-  auto piece = Piece::parse(std::move(raw), table);
+  auto piece = Piece::parse(std::move(raw), table, states(table));
   if (!piece.ok()) return locate(std::move(piece).error(), info);
   cache_.put(number, *piece);
   return piece;
@@ -114,47 +126,22 @@ Result<std::shared_ptr<const SummaryPiece>> Store::summary_of(std::uint32_t numb
   if (auto found = cache_.find<SummaryPiece>(partner)) return found;
   const PieceInfo& info = footer_.pieces[partner];
   VS_ASSIGN(auto raw, raw_piece(info, kMaxPieceBytes));
-  auto piece = SummaryPiece::parse(std::move(raw));
+  auto piece = SummaryPiece::parse(std::move(raw), states(info.table));
   if (!piece.ok()) return locate(std::move(piece).error(), info);
   cache_.put(partner, *piece);
   return piece;
 }
 
-Result<std::shared_ptr<const IndexPiece>> Store::index_piece(std::uint32_t number) const {
-  if (auto found = cache_.find<IndexPiece>(number)) return found;
+Result<std::shared_ptr<const IndexPiece>> Store::index_piece(std::uint32_t number,
+                                                             TableId table) const {
   const PieceInfo& info = footer_.pieces[number];
+  if (info.kind != PieceKind::kIndex || info.table != table) return misplaced(number);
+  if (auto found = cache_.find<IndexPiece>(number)) return found;
   VS_ASSIGN(const auto raw, raw_piece(info, kMaxPieceBytes));
-  auto piece = IndexPiece::parse(raw, footer_.pieces.size());
+  auto piece = IndexPiece::parse(raw, number, layout_of(table).overlaps);
   if (!piece.ok()) return locate(std::move(piece).error(), info);
   cache_.put(number, *piece);
   return piece;
-}
-
-Result<std::shared_ptr<const EntityIndex>> Store::index_of(EntityId entity) const {
-  if (auto found = cache_.find<EntityIndex>(kEntityKeys + entity)) return found;
-  auto index = std::make_shared<EntityIndex>();
-  for (const std::vector<std::uint32_t>& segment : segments_) {
-    auto piece = std::partition_point(segment.begin(), segment.end(), [&](std::uint32_t number) {
-      return footer_.pieces[number].last_entity < entity;
-    });
-    // A busy entity's entries may fill several pieces.
-    for (; piece != segment.end() && footer_.pieces[*piece].first_entity <= entity; ++piece) {
-      VS_ASSIGN(const auto part, index_piece(*piece));
-      const auto entries = part->entries_of(entity);
-      const bool ordered = index->entries.empty() || entries.empty() ||
-                           (index->entries.back().piece < entries.front().piece &&
-                            index->entries.back().begin_ns <= entries.front().begin_ns);
-      if (!ordered) {
-        return locate(Error{ErrorCode::kMalformed, "the index goes back in time", "",
-                            "the history will be rebuilt"},
-                      footer_.pieces[*piece]);
-      }
-      index->entries.insert(index->entries.end(), entries.begin(), entries.end());
-    }
-  }
-  index->entries.shrink_to_fit();
-  cache_.put(kEntityKeys + entity, index);
-  return std::shared_ptr<const EntityIndex>(std::move(index));
 }
 
 }  // namespace vs::history

@@ -1,14 +1,13 @@
 #pragma once
-// What the queries of the Reader share: the open file, its footer, and the caches of unpacked
-// pieces.
+// What the queries of the Reader share: the open file, its footer, the roots of the index trees and
+// the cache of unpacked pieces.
 //
 // Errors: every load checks size, checksum and format; messages name the file and the byte offset
-// of the piece. Threads: any; immutable apart from the caches, which lock themselves.
+// of the piece. Threads: any; immutable apart from the cache, which locks itself.
 
+#include <array>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "history/cache.h"
@@ -19,18 +18,6 @@
 #include "os/file.h"
 
 namespace vs::history {
-
-/// All index entries of one entity, in time order.
-struct EntityIndex final : public Cached {
-  std::vector<IndexEntry> entries;
-  [[nodiscard]] std::size_t memory_bytes() const override {
-    return sizeof(EntityIndex) + entries.capacity() * sizeof(IndexEntry);
-  }
-  /// The last entry that begins at or before `time_ns`, or entries.size() when there is none.
-  [[nodiscard]] std::size_t last_at(std::int64_t time_ns) const;
-  /// The entry before the first one that begins at or after `time_ns` (or the first one).
-  [[nodiscard]] std::size_t before(std::int64_t time_ns) const;
-};
 
 class Store {
  public:
@@ -43,33 +30,44 @@ class Store {
 
   [[nodiscard]] Result<std::shared_ptr<const Piece>> rows_piece(std::uint32_t number,
                                                                 TableId table) const;
-  /// Numbers of the table's rows pieces, in the order of the file.
-  [[nodiscard]] std::span<const std::uint32_t> rows_pieces(TableId table) const {
-    return by_table_[static_cast<std::size_t>(table)];
-  }
-  /// The summary of a rows piece; nullptr when it has none.
+  /// The summary of a rows piece or an index piece; nullptr when it has none.
   [[nodiscard]] Result<std::shared_ptr<const SummaryPiece>> summary_of(std::uint32_t number) const;
-  [[nodiscard]] Result<std::shared_ptr<const EntityIndex>> index_of(EntityId entity) const;
-  /// The unpacked bytes of any piece.
+  [[nodiscard]] Result<std::shared_ptr<const IndexPiece>> index_piece(std::uint32_t number,
+                                                                      TableId table) const;
+  /// Numbers of the pieces of the table's root, entities ascending.
+  [[nodiscard]] std::span<const std::uint32_t> roots(TableId table) const {
+    return roots_[static_cast<std::size_t>(table)];
+  }
+  /// The root piece that may have the entity; the number of pieces when there is none.
+  [[nodiscard]] std::uint32_t root_of(EntityId entity, TableId table) const;
+  /// Values that the table's state column has anywhere, ascending.
+  [[nodiscard]] std::span<const std::int64_t> states(TableId table) const {
+    return states_[static_cast<std::size_t>(table)];
+  }
+  /// The unpacked bytes of any piece, followed by kPackSlack bytes.
   [[nodiscard]] Result<std::vector<std::byte>> raw_piece(const PieceInfo& info,
                                                          std::uint64_t limit) const;
   /// Fills in where a piece of this file is broken.
   [[nodiscard]] Error locate(Error error, const PieceInfo& info) const;
+  /// The error for a piece that does not fit to what refers to it.
+  [[nodiscard]] Error misplaced(std::uint32_t piece) const;
+  /// The error for rows of a piece that do not decode.
+  [[nodiscard]] Error broken_rows(std::uint32_t piece) const;
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
   [[nodiscard]] Result<std::vector<std::byte>> read(std::uint64_t offset, std::size_t size) const;
   [[nodiscard]] Status read_footer();
   [[nodiscard]] Status check_pieces(const Trailer& trailer) const;
-  [[nodiscard]] Result<std::shared_ptr<const IndexPiece>> index_piece(std::uint32_t number) const;
+  void find_roots();
+  void list_states();
 
   const std::string path_;
   const std::unique_ptr<os::File> file_;
   Footer footer_;
-  std::array<std::vector<std::uint32_t>, static_cast<std::size_t>(TableId::kCount)> by_table_;
-  /// Index pieces by segment: within one, entities ascend.
-  std::vector<std::vector<std::uint32_t>> segments_;
-  mutable Cache cache_;  ///< pieces by number, entity indices by kEntityKeys + entity
+  std::array<std::vector<std::uint32_t>, static_cast<std::size_t>(TableId::kCount)> roots_;
+  std::array<std::vector<std::int64_t>, static_cast<std::size_t>(TableId::kCount)> states_;
+  mutable Cache cache_;  ///< by number of the piece
 };
 
 }  // namespace vs::history

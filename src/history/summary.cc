@@ -2,123 +2,157 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 
 namespace vs::history {
 namespace {
 
-constexpr std::size_t kMaxNumbers = kOtherState;
+/// Number of buckets of a width that [first_ns, last_ns] touches.
+std::size_t count_buckets(std::int64_t first_ns, std::int64_t last_ns, unsigned exponent) {
+  return static_cast<std::size_t>((last_ns >> exponent) - (first_ns >> exponent) + 1);
+}
 
-/// Shares are rounded up from 1/510 on, so that what held at all is hardly ever lost.
-std::uint8_t share_of(std::uint64_t held_ns, unsigned exponent) {
-  const double share =
-      static_cast<double>(held_ns) / static_cast<double>(std::uint64_t{1} << exponent);
-  return static_cast<std::uint8_t>(std::min(255.0, share * 255.0 + 0.5));
+/// Shares of one bucket in 1/255: rounded down, and what the sum is short of goes to those that
+/// were rounded most.
+void put_shares(std::span<const std::uint64_t> held, double unit, ByteSink& out) {
+  std::array<double, kSummaryValues> rest;
+  std::array<std::uint8_t, kSummaryValues> shares;
+  double sum = 0;
+  int short_of = 0;
+  for (std::size_t v = 0; v < held.size(); ++v) {
+    const double exact = static_cast<double>(held[v]) * unit;
+    const auto whole = static_cast<int>(exact);
+    shares[v] = static_cast<std::uint8_t>(whole);
+    rest[v] = exact - whole;
+    sum += exact;
+    short_of -= whole;
+  }
+  short_of += static_cast<int>(sum + 0.5);
+  for (; short_of > 0; --short_of) {
+    std::size_t most = 0;
+    for (std::size_t v = 1; v < held.size(); ++v) {
+      if (rest[v] > rest[most]) most = v;
+    }
+    ++shares[most];
+    rest[most] = -1;
+  }
+  for (std::size_t v = 0; v < held.size(); ++v) out.put_u8(shares[v]);
 }
 
 }  // namespace
 
-void SummaryEncoder::start(std::span<const std::int64_t> states) {
-  values_ = states;
-  runs_ = 0;
-  last_entity_ = 0;
-  body_.clear();
+void Pyramid::build_rows(std::span<const Span> rows) {
+  number(rows);
+  const std::size_t per_bucket = std::max(kSummaryRows, 2 * width_);
+  sum(rows, 0, std::max(kCarryBuckets, rows.size() / per_bucket));
 }
 
-void SummaryEncoder::add_run(EntityId entity, std::span<const SlabRow> rows,
-                             const TableSlab& slab) {
-  if (rows.size() < kSummaryMinRows) return;
-  spans_.clear();
-  for (const SlabRow& row : rows) {
-    spans_.push_back(Span{row.begin_ns, row.end_ns, slab.state_number(row)});
+void Pyramid::build(std::span<const Span> spans, unsigned exponent, std::size_t most) {
+  number(spans);
+  sum(spans, exponent, most);
+}
+
+void Pyramid::number(std::span<const Span> spans) {
+  local_.fill(kSummaryValues);
+  width_ = 0;
+  for (const Span& span : spans) {
+    if (local_[span.value] != kSummaryValues || span.value == kNoNumber) continue;
+    if (width_ == kSummaryValues) break;
+    values_[width_] = span.value;
+    local_[span.value] = static_cast<std::uint8_t>(width_++);
   }
-  put_run(entity);
 }
 
-// Sums of one level: sums_[bucket * values + value].
-void SummaryEncoder::sum_spans(unsigned exponent, std::int64_t first) {
-  const std::size_t width = values_.size();
-  sums_.assign(buckets_ * width, 0);
-  for (const Span& span : spans_) {
-    if (span.value == kMaxNumbers) continue;
+void Pyramid::sum(std::span<const Span> spans, unsigned exponent, std::size_t most) {
+  const std::int64_t first_ns = spans.front().begin_ns;
+  const std::int64_t last_ns = std::max(first_ns, spans.back().end_ns - 1);
+  while (count_buckets(first_ns, last_ns, exponent) > most) ++exponent;
+  exponent_ = exponent;
+  first_ = first_ns >> exponent;
+  buckets_ = count_buckets(first_ns, last_ns, exponent);
+  sums_.assign(buckets_ * width_, 0);
+  for (const Span& span : spans) {
+    const std::size_t value = local_[span.value];
+    if (value == kSummaryValues) continue;
     for (std::int64_t begin = span.begin_ns; begin < span.end_ns;) {
       const std::int64_t bucket = begin >> exponent;
       const std::int64_t end = std::min(span.end_ns, (bucket + 1) << exponent);
-      sums_[static_cast<std::size_t>(bucket - first) * width + span.value] +=
+      sums_[static_cast<std::size_t>(bucket - first_) * width_ + value] +=
           static_cast<std::uint64_t>(end - begin);
       begin = end;
     }
   }
 }
 
-void SummaryEncoder::widen(std::int64_t& first) {
-  const std::size_t width = values_.size();
-  const std::int64_t last = first + static_cast<std::int64_t>(buckets_) - 1;
-  const std::int64_t wide_first = first >> kSummaryStep;
-  const auto wide_buckets = static_cast<std::size_t>((last >> kSummaryStep) - wide_first + 1);
-  wider_.assign(wide_buckets * width, 0);
+// In place: a bucket goes to one that is not behind it.
+void Pyramid::widen() {
+  const std::int64_t wide_first = first_ >> 1;
+  std::size_t last = 0;
   for (std::size_t i = 0; i < buckets_; ++i) {
-    const auto to = static_cast<std::size_t>(
-        ((first + static_cast<std::int64_t>(i)) >> kSummaryStep) - wide_first);
-    for (std::size_t v = 0; v < width; ++v) wider_[to * width + v] += sums_[i * width + v];
+    const auto to =
+        static_cast<std::size_t>(((first_ + static_cast<std::int64_t>(i)) >> 1) - wide_first);
+    for (std::size_t v = 0; v < width_; ++v) {
+      const std::uint64_t held = sums_[i * width_ + v];
+      if (to == last && i != 0) {
+        sums_[to * width_ + v] += held;
+      } else {
+        sums_[to * width_ + v] = held;
+      }
+    }
+    last = to;
   }
-  sums_.swap(wider_);
-  buckets_ = wide_buckets;
-  first = wide_first;
+  buckets_ = last + 1;
+  first_ = wide_first;
+  ++exponent_;
 }
 
-void SummaryEncoder::put_level(unsigned exponent, std::int64_t first) {
-  const std::size_t width = values_.size();
+void Pyramid::put_level() {
+  const double unit =
+      static_cast<double>(kShareUnit) / static_cast<double>(std::uint64_t{1} << exponent_);
+  for (std::size_t i = 0; i < buckets_; ++i) {
+    put_shares(std::span(sums_).subspan(i * width_, width_), unit, level_);
+  }
+}
+
+void Pyramid::put_levels(ByteSink& out) {
+  out.put_u8(static_cast<std::uint8_t>(width_));
+  for (std::size_t v = 0; v < width_; ++v) out.put_u8(values_[v]);
+  out.put_u8(static_cast<std::uint8_t>(exponent_));
+  out.put_signed(first_);
+  out.put_varint(buckets_);
+  unsigned levels = 0;
   level_.clear();
-  for (std::size_t i = 0; i < buckets_; ++i) {
-    std::array<std::pair<std::uint64_t, std::uint8_t>, kMaxNumbers> parts;
-    std::size_t count = 0;
-    for (std::size_t v = 0; v < width; ++v) {
-      const std::uint64_t held = sums_[i * width + v];
-      if (held != 0) parts[count++] = {held, static_cast<std::uint8_t>(v)};
-    }
-    const std::size_t kept = std::min(count, kSummaryParts);
-    std::partial_sort(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(kept),
-                      parts.begin() + static_cast<std::ptrdiff_t>(count),
-                      [](const auto& a, const auto& b) {
-                        return a.first != b.first ? a.first > b.first : a.second < b.second;
-                      });
-    level_.put_u8(static_cast<std::uint8_t>(kept));
-    for (std::size_t k = 0; k < kept; ++k) {
-      level_.put_u8(parts[k].second);
-      level_.put_u8(share_of(parts[k].first, exponent));
-    }
+  for (; buckets_ > kCarryBuckets; ++levels) {
+    put_level();
+    widen();
   }
-  body_.put_signed(first);
-  body_.put_varint(buckets_);
-  body_.put_varint(level_.size());
-  body_.put_bytes(level_.bytes());
+  out.put_u8(static_cast<std::uint8_t>(levels));
+  out.put_bytes(level_.bytes());
 }
 
-void SummaryEncoder::put_run(EntityId entity) {
-  const std::int64_t begin = spans_.front().begin_ns;
-  const std::int64_t end = spans_.back().end_ns;
-  if (begin == end) return;
-  const auto span = static_cast<std::uint64_t>(end - begin);
-  const std::uint64_t target = span / (spans_.size() / kSummaryRows);
-  unsigned exponent = static_cast<unsigned>(std::bit_width(target));
-  if (exponent > 60) return;
-  std::int64_t first = begin >> exponent;
-  buckets_ = static_cast<std::size_t>(((end - 1) >> exponent) - first + 1);
-  sum_spans(exponent, first);
-
-  if (runs_++ == 0) first_entity_ = entity;
-  body_.put_varint(entity - last_entity_);
-  last_entity_ = entity;
-  unsigned levels = 1;
-  for (std::size_t n = buckets_; n > kSummaryTop && exponent + 2 * levels <= 60; ++levels)
-    n = n / 4 + 1;
-  body_.put_u8(static_cast<std::uint8_t>(exponent));
-  body_.put_u8(static_cast<std::uint8_t>(levels));
-  for (unsigned i = 0; i < levels; ++i) {
-    if (i != 0) widen(first);
-    put_level(exponent + i * kSummaryStep, first);
+void Pyramid::carry(std::vector<Span>& out) const {
+  for (std::size_t i = 0; i < buckets_; ++i) {
+    const std::int64_t begin_ns = (first_ + static_cast<std::int64_t>(i)) << exponent_;
+    for (std::size_t v = 0; v < width_; ++v) {
+      const auto held = static_cast<std::int64_t>(sums_[i * width_ + v]);
+      if (held != 0) out.push_back(Span{begin_ns, begin_ns + held, values_[v]});
+    }
   }
+}
+
+void SummaryEncoder::start(std::span<const std::int64_t> values) {
+  values_ = values;
+  runs_ = 0;
+  last_entity_ = 0;
+  body_.clear();
+}
+
+void SummaryEncoder::add_run(EntityId entity, Pyramid& pyramid) {
+  if (!pyramid.worth_writing()) return;
+  if (runs_ == 0) first_entity_ = entity;
+  body_.put_varint(entity - last_entity_);
+  pyramid.put_levels(body_);
+  last_entity_ = entity;
+  ++runs_;
 }
 
 Bytes SummaryEncoder::finish() {
@@ -130,37 +164,27 @@ Bytes SummaryEncoder::finish() {
   return out_.bytes();
 }
 
-Result<std::shared_ptr<const SummaryPiece>> SummaryPiece::parse(std::vector<std::byte> raw) {
+Result<std::shared_ptr<const SummaryPiece>> SummaryPiece::parse(
+    std::vector<std::byte> raw, std::span<const std::int64_t> states) {
   auto piece = std::make_shared<SummaryPiece>();
   piece->raw_ = std::move(raw);
-  VarReader in(piece->raw_);
-  const std::uint64_t values = in.varint_up_to(kMaxNumbers);
-  for (std::size_t i = 0; i < values && in.ok(); ++i) piece->values_.push_back(in.value());
+  VarReader in(Bytes(piece->raw_).first(piece->raw_.size() - kPackSlack));
+  std::vector<std::uint8_t> numbers;
+  const std::uint64_t values = in.varint_up_to(kMaxStates);
+  for (std::size_t i = 0; i < values && in.ok(); ++i) {
+    const std::int64_t value = in.value();
+    const auto found = std::ranges::lower_bound(states, value);
+    const bool known = found != states.end() && *found == value;
+    numbers.push_back(known ? static_cast<std::uint8_t>(found - states.begin()) : kNoNumber);
+  }
   const std::size_t runs = in.count();
-  SummaryLevel level;
+  Run run;
   for (std::size_t i = 0; i < runs && in.ok(); ++i) {
-    const std::uint64_t step = in.varint_up_to(kMaxEntities - level.entity);
+    const std::uint64_t step = in.varint_up_to(kMaxEntities - run.entity);
     if (i != 0 && step == 0) in.fail();
-    level.entity += static_cast<EntityId>(step);
-    level.exponent = in.u8();
-    const std::uint8_t levels = in.u8();
-    if (levels == 0 || level.exponent + levels * kSummaryStep > 63) in.fail();
-    for (unsigned k = 0; k < levels && in.ok(); ++k, level.exponent += kSummaryStep) {
-      level.first = in.signed_varint();
-      const std::uint64_t buckets = in.varint_up_to(piece->raw_.size());
-      level.buckets = static_cast<std::uint32_t>(buckets);
-      const std::size_t size = in.count();
-      level.offset = static_cast<std::uint32_t>(in.offset());
-      level.size = static_cast<std::uint32_t>(size);
-      (void)in.bytes(size);
-      // The whole level lies within the range of times.
-      const std::int64_t most = kTimeLimit >> level.exponent;
-      if (level.first < -most - 1 || level.first > most ||
-          level.first + static_cast<std::int64_t>(buckets) > most + 1 || size < buckets) {
-        in.fail();
-      }
-      piece->levels_.push_back(level);
-    }
+    run.entity += static_cast<EntityId>(step);
+    if (!piece->parse_run(in, numbers, run)) in.fail();
+    piece->runs_.push_back(run);
   }
   if (!in.ok() || in.remaining() != 0) {
     return Error{ErrorCode::kMalformed, "a summary of the history breaks its format",
@@ -170,15 +194,56 @@ Result<std::shared_ptr<const SummaryPiece>> SummaryPiece::parse(std::vector<std:
   return std::shared_ptr<const SummaryPiece>(std::move(piece));
 }
 
-const SummaryLevel* SummaryPiece::level_for(EntityId entity, std::uint64_t width_ns) const {
-  auto level = std::lower_bound(
-      levels_.begin(), levels_.end(), entity,
-      [](const SummaryLevel& candidate, EntityId wanted) { return candidate.entity < wanted; });
-  const SummaryLevel* best = nullptr;
-  for (; level != levels_.end() && level->entity == entity; ++level) {
-    if ((std::uint64_t{1} << level->exponent) <= width_ns) best = &*level;
+bool SummaryPiece::parse_run(VarReader& in, std::span<const std::uint8_t> numbers, Run& run) {
+  run.width = in.u8();
+  run.states = static_cast<std::uint32_t>(states_.size());
+  if (run.width == 0 || run.width > kSummaryValues) return false;
+  for (std::size_t v = 0; v < run.width; ++v) {
+    const std::uint8_t number = in.u8();
+    if (number >= numbers.size()) return false;
+    states_.push_back(numbers[number]);
   }
-  return best;
+  run.exponent = in.u8();
+  run.first = in.signed_varint();
+  const std::uint64_t buckets = in.varint_up_to(kMaxPieceBytes);
+  run.levels = in.u8();
+  run.offset = static_cast<std::uint32_t>(in.offset());
+  run.buckets = static_cast<std::uint32_t>(buckets);
+  if (!in.ok() || buckets == 0 || run.levels == 0 || run.exponent + run.levels > 62) return false;
+  // The whole level lies within the range of times.
+  const std::int64_t most = kTimeLimit >> run.exponent;
+  if (run.first < -most - 1 || run.first > most ||
+      run.first + static_cast<std::int64_t>(buckets) > most + 1) {
+    return false;
+  }
+  std::int64_t first = run.first;
+  std::int64_t last = first + static_cast<std::int64_t>(buckets) - 1;
+  for (unsigned k = 0; k < run.levels && in.ok(); ++k, first >>= 1, last >>= 1) {
+    (void)in.bytes(static_cast<std::size_t>(last - first + 1) * run.width);
+  }
+  return in.ok();
+}
+
+bool SummaryPiece::level_for(EntityId entity, std::uint64_t width_ns, SummaryLevel& level) const {
+  const auto run = std::ranges::lower_bound(runs_, entity, {}, &Run::entity);
+  if (run == runs_.end() || run->entity != entity) return false;
+  if ((std::uint64_t{1} << run->exponent) > width_ns) return false;
+  std::size_t offset = run->offset;
+  level.exponent = run->exponent;
+  level.first = run->first;
+  std::int64_t last = run->first + static_cast<std::int64_t>(run->buckets) - 1;
+  for (unsigned k = 1;; ++k) {
+    level.buckets = static_cast<std::uint32_t>(last - level.first + 1);
+    const bool widest = k == run->levels || (std::uint64_t{2} << level.exponent) > width_ns;
+    if (widest) break;
+    offset += std::size_t{level.buckets} * run->width;
+    ++level.exponent;
+    level.first >>= 1;
+    last >>= 1;
+  }
+  level.shares = Bytes(raw_).subspan(offset, std::size_t{level.buckets} * run->width);
+  level.states = std::span(states_).subspan(run->states, run->width);
+  return true;
 }
 
 }  // namespace vs::history

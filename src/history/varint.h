@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "history/bitpack.h"
 #include "model/tables.h"
 
 namespace vs::history {
@@ -65,6 +66,14 @@ class ByteSink {
     put_varint(text.size());
     put_bytes(as_bytes(text));
   }
+
+  /// Room for `most` bytes and the slack of an array; the first `used` of them count after
+  /// advance(used).
+  [[nodiscard]] std::span<std::byte> room(std::size_t most) {
+    reserve(most + kPackSlack);
+    return std::span(data_).subspan(size_);
+  }
+  void advance(std::size_t used) { size_ += used; }
 
   [[nodiscard]] Bytes bytes() const { return Bytes(data_).first(size_); }
   [[nodiscard]] std::size_t size() const { return size_; }

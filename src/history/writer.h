@@ -3,8 +3,9 @@
 //
 // Rows are collected into slabs as they close; a sealed slab is coded by table, entity and column,
 // packed and appended by the calling thread (spec: docs/formats/history.md; layout after
-// spec/performance.md 5). Memory is bounded by the open slab (<= 262,144 rows), the open index and
-// about 150 bytes per entity, whatever the number of intervals. The same calls give the same bytes.
+// spec/performance.md 5). Memory is bounded by the open slab (<= 524,288 rows), the open index nodes
+// (<= 16 MiB per tier, of which there are log16 of the slabs) and about 200 bytes per entity,
+// whatever the number of intervals. The same calls give the same bytes.
 //
 // The file appears with commit() and not before; a Writer that is destroyed without one leaves
 // nothing. Write errors are kept and returned by commit() and finish(); adding goes on without
@@ -47,8 +48,9 @@ class Writer final : public model::IntervalSink {
   [[nodiscard]] model::StringId intern(std::string_view text) override;
   [[nodiscard]] model::EntityId entity(model::TableId table,
                                        std::span<const std::int64_t> key) override;
-  /// Times are cut to +-2^62 ns. A begin before the entity's last end (which the contract forbids)
-  /// is moved to it, so that a file is always well-formed; repaired_rows() counts them. Calls with
+  /// Times are cut to +-2^62 ns. A begin before the entity's last end (which the contract forbids
+  /// where rows may not overlap) is moved to it, so that a file is always well-formed;
+  /// repaired_rows() counts them. Calls with
   /// an unknown entity or a wrong number of values fail the commit with kInternal.
   void add(model::EntityId entity, HostTime begin, HostTime end,
            std::span<const std::int64_t> values) override;

@@ -28,9 +28,9 @@ class IntervalSink {
   /// key columns in order, text columns as StringIds.
   [[nodiscard]] virtual EntityId entity(TableId table, std::span<const std::int64_t> key) = 0;
 
-  /// Adds [begin, end) to the entity. Requires begin >= the entity's last end (vm_exit and
-  /// preemption rows included) and end >= begin; `values` has the table's value columns in order.
-  /// An empty interval (begin == end) is dropped, except in vm_exit.
+  /// Adds [begin, end) to the entity. Requires end >= begin and, but for tables that may overlap,
+  /// begin >= the entity's last end; `values` has the table's value columns in order. An empty
+  /// interval (begin == end) is dropped, except in tables of points (TableDef).
   virtual void add(EntityId entity, HostTime begin, HostTime end,
                    std::span<const std::int64_t> values) = 0;
 };

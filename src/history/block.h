@@ -1,0 +1,152 @@
+#pragma once
+// One block of a rows piece: up to kBlockRows rows of one entity, decoded where a query needs them.
+//
+// A Block is the parsed head of a block: any row's tuple costs a load, all times about a nanosecond
+// each. BlockCursor walks the rows.
+//
+// Errors: open() and the decoders tell by ok() that the bytes break the format. Ownership: views of
+// a Piece, which must outlive them. Threads: values.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "history/bitpack.h"
+#include "history/piece.h"
+#include "history/varint.h"
+
+namespace vs::history {
+
+/// The times of a block's rows.
+struct BlockTimes {
+  std::array<std::int64_t, kBlockRows> begin_ns;
+  std::array<std::int64_t, kBlockRows> end_ns;
+};
+
+class Block {
+ public:
+  Block() = default;
+  Block(const Piece& piece, const BlockRef& block) { open(piece, block); }
+  void open(const Piece& piece, const BlockRef& block);
+
+  [[nodiscard]] bool ok() const { return ok_; }
+  [[nodiscard]] std::size_t rows() const { return rows_; }
+  /// Decodes all times; false when they leave the range or go back in time.
+  [[nodiscard]] bool decode(BlockTimes& out) const;
+  /// Finds the row that holds at a time (begin <= time < end) in a table whose rows do not overlap:
+  /// its number, or rows() when there is none; ok() tells whether the bytes were good.
+  [[nodiscard]] std::size_t find(std::int64_t time_ns, std::int64_t& begin_ns,
+                                 std::int64_t& end_ns);
+  /// The tuple of a row, smaller than the piece's tuple_count(); that number when the bytes are
+  /// broken.
+  [[nodiscard]] std::uint32_t tuple(std::size_t row) const;
+  /// The states of all rows as numbers of the table's list; false when the bytes are broken.
+  [[nodiscard]] bool states(std::span<std::uint8_t, kBlockRows> out) const;
+  /// What the number columns have.
+  [[nodiscard]] Bytes numbers() const { return bytes_.subspan(numbers_); }
+
+ private:
+  [[nodiscard]] std::uint32_t entry(std::size_t index) const {
+    if (!wide_) return static_cast<std::uint32_t>(bytes_[dictionary_ + index]);
+    return load_unchecked<std::uint16_t>(bytes_, dictionary_ + 2 * index, ByteOrder::kLittle);
+  }
+  [[nodiscard]] std::uint32_t index(std::size_t row) const {
+    if (index_log_ == 4) {
+      return load_unchecked<std::uint16_t>(bytes_, indices_ + row * 2, ByteOrder::kLittle);
+    }
+    const std::size_t bit = row << index_log_;
+    const auto byte = static_cast<std::uint32_t>(bytes_[indices_ + (bit >> 3)]);
+    return (byte >> (bit & 7)) & ((1U << (1U << index_log_)) - 1);
+  }
+  [[nodiscard]] std::size_t open_tuples(unsigned mode);
+  [[nodiscard]] std::size_t open_times(std::size_t at);
+  [[nodiscard]] bool decode_packed(BlockTimes& out) const;
+  [[nodiscard]] bool decode_varints(BlockTimes& out) const;
+
+  const Piece* piece_ = nullptr;
+  Bytes bytes_;
+  std::int64_t begin_ns_ = 0;
+  std::uint32_t rows_ = 0;
+  std::uint32_t tuples_ = 0;  ///< of the piece
+  bool ok_ = false;
+  bool tiled_ = false;
+  bool varints_ = false;
+  bool wide_ = false;
+  Coding coding_ = Coding::kConstant;
+  unsigned index_log_ = 0;  ///< log2 of the bits per index
+  unsigned length_bytes_ = 0;
+  unsigned gap_bytes_ = 0;
+  std::uint32_t entries_ = 0;
+  // Where the parts begin in bytes_.
+  std::size_t dictionary_ = 0;
+  std::size_t indices_ = 0;
+  std::size_t lengths_ = 0;
+  std::size_t gaps_ = 0;
+  std::size_t numbers_ = 0;
+};
+
+/// The values of a block's rows.
+class RowValues {
+ public:
+  /// The values of a row, valid until the next call; rows must not go back. Empty when the bytes
+  /// are broken.
+  [[nodiscard]] std::span<const std::int64_t> of(const Piece& piece, const Block& block,
+                                                 std::size_t row);
+  /// Another block follows.
+  void restart() { open_ = false; }
+
+ private:
+  struct Number {
+    VarReader in;
+    std::int64_t value = 0;
+    bool constant = true;
+  };
+  [[nodiscard]] bool open(const Piece& piece, const Block& block);
+
+  bool open_ = false;
+  /// Only for tables with number columns: most have none, and a cursor must cost little.
+  struct Numbers {
+    std::size_t rows_read = 0;
+    std::array<Number, kMaxValues> columns;
+    std::array<std::int64_t, kMaxValues> values;
+  };
+  std::unique_ptr<Numbers> numbers_;
+};
+
+/// Walks the rows of one block.
+class BlockCursor {
+ public:
+  void open(const Piece& piece, const BlockRef& block) {
+    piece_ = &piece;
+    block_.open(piece, block);
+    values_.restart();
+    ok_ = block_.ok() && block_.decode(times_);
+    next_ = 0;
+  }
+  /// Moves to the next row; false at the end or when the bytes are broken (then !ok()).
+  [[nodiscard]] bool next() {
+    if (!ok_ || next_ >= block_.rows()) return false;
+    ++next_;
+    return true;
+  }
+  [[nodiscard]] bool ok() const { return ok_; }
+  [[nodiscard]] std::int64_t begin_ns() const { return times_.begin_ns[next_ - 1]; }
+  [[nodiscard]] std::int64_t end_ns() const { return times_.end_ns[next_ - 1]; }
+  /// The current row's values, valid until the next call. Empty when the bytes are broken (!ok()).
+  [[nodiscard]] std::span<const std::int64_t> values() {
+    const auto values = values_.of(*piece_, block_, next_ - 1);
+    ok_ = ok_ && !values.empty();
+    return values;
+  }
+
+ private:
+  const Piece* piece_ = nullptr;
+  Block block_;
+  RowValues values_;
+  std::size_t next_ = 0;
+  bool ok_ = true;
+  BlockTimes times_;
+};
+
+}  // namespace vs::history

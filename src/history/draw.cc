@@ -1,0 +1,323 @@
+#include "history/draw.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "history/block.h"
+#include "history/painter.h"
+
+namespace vs::history {
+namespace {
+
+/// A picture of few pixels is made of narrower buckets, where that costs nothing.
+constexpr std::uint64_t kLeastBuckets = 2000;
+
+/// The first block that may hold rows from `from_ns` on: the one before the first that begins then.
+std::size_t block_before(std::span<const BlockRef> blocks, std::int64_t from_ns) {
+  const auto first = std::ranges::lower_bound(blocks, from_ns, {}, &BlockRef::begin_ns);
+  const auto at = static_cast<std::size_t>(first - blocks.begin());
+  return at == 0 ? 0 : at - 1;
+}
+
+/// A picture that goes on in a piece: the entity's rows there lie in [begin, end).
+struct Visit {
+  std::uint32_t piece = 0;
+  std::uint32_t picture = 0;
+  std::int64_t begin_ns = 0;
+  std::int64_t end_ns = 0;
+};
+
+/// Orders visits by piece; those of one piece keep their order. Children of one node lie near each
+/// other in the file, so they are counted, not compared.
+void sort_by_piece(std::vector<Visit>& visits) {
+  if (visits.empty()) return;
+  const auto [least, most] = std::ranges::minmax(visits, {}, &Visit::piece);
+  if (most.piece - least.piece > visits.size() * 8 + 64) {
+    std::ranges::stable_sort(visits, {}, &Visit::piece);
+    return;
+  }
+  std::vector<std::uint32_t> place(std::size_t{most.piece} - least.piece + 2);
+  for (const Visit& visit : visits) ++place[visit.piece - least.piece + 1];
+  for (std::size_t i = 1; i < place.size(); ++i) place[i] += place[i - 1];
+  std::vector<Visit> sorted(visits.size());
+  for (const Visit& visit : visits) sorted[place[visit.piece - least.piece]++] = visit;
+  visits = std::move(sorted);
+}
+
+template <typename Parts>
+class Drawing {
+ public:
+  Drawing(const Store& store, TableId table, const Window& window)
+      : store_(store),
+        table_(table),
+        layout_(layout_of(table)),
+        window_(window),
+        frame_(window),
+        states_known_(store.states(table).size()) {
+    const std::uint64_t width = static_cast<std::uint64_t>(frame_.to_ns()) -
+                                static_cast<std::uint64_t>(frame_.from_ns());
+    const std::uint64_t pixel_ns = width / std::max<std::uint64_t>(1, window.pixels);
+    bucket_ns_ = std::min(pixel_ns, width / kLeastBuckets);
+    number_ = std::ranges::count(layout_.number_slots, window.value_slot) != 0;
+    constexpr bool kStates = std::is_same_v<Parts, StateParts>;
+    summaries_ = kStates && !layout_.overlaps && window.value_slot == layout_.state_slot;
+  }
+
+  /// Entities must be added in ascending order.
+  void add(EntityId entity, std::vector<Stretch>& out) {
+    entities_.push_back(entity);
+    painters_.emplace_back(frame_, store_.states(table_), out);
+    drawn_ns_.push_back(-kTimeLimit);
+  }
+  [[nodiscard]] Status run();
+  [[nodiscard]] const DrawCost& cost() const { return cost_; }
+
+ private:
+  using Visits = std::span<const Visit>;
+  [[nodiscard]] Status visit_all(std::vector<Visit>& visits);
+  [[nodiscard]] Status visit_index(std::uint32_t number, Visits visits);
+  [[nodiscard]] Status visit_rows(std::uint32_t number, Visits visits);
+  void draw_level(const SummaryLevel& level, const Visit& visit);
+  [[nodiscard]] bool draw_rows(const Piece& piece, std::span<const BlockRef> blocks,
+                               std::uint32_t picture);
+  [[nodiscard]] bool draw_block(const Piece& piece, std::uint32_t picture);
+  [[nodiscard]] bool find_keys(const Piece& piece);
+  /// Draws what a summary is fine enough for; the rest comes back.
+  [[nodiscard]] Result<Visits> draw_summary(std::uint32_t number, Visits visits);
+
+  const Store& store_;
+  const TableId table_;
+  const TableLayout& layout_;
+  const Window window_;
+  const Frame frame_;
+  const std::size_t states_known_;
+  std::uint64_t bucket_ns_ = 0;
+  bool number_ = false;     ///< a column of numbers
+  bool summaries_ = false;  ///< of this column
+  std::vector<EntityId> entities_;
+  std::vector<Painter<Parts>> painters_;
+  std::vector<std::int64_t> drawn_ns_;  ///< where rows may overlap: how far the picture is
+  DrawCost cost_;
+  // scratch
+  std::vector<Visit> left_;
+  Block block_;
+  RowValues values_;
+  BlockTimes times_;
+  typename Painter<Parts>::Room room_;
+  std::array<typename Parts::Key, kBlockRows> keys_{};
+};
+
+template <typename Parts>
+Status Drawing<Parts>::run() {
+  std::vector<Visit> visits;
+  for (std::uint32_t i = 0; i < entities_.size(); ++i) {
+    const EntityInfo& info = store_.footer().entities[entities_[i]];
+    if (info.rows == 0 || info.first_ns >= window_.to.ns || info.last_ns <= window_.from.ns) {
+      continue;
+    }
+    const std::uint32_t root = store_.root_of(entities_[i], table_);
+    if (root == store_.footer().pieces.size()) return store_.misplaced(root);
+    visits.push_back(Visit{root, i, info.first_ns, info.last_ns});
+  }
+  VS_TRY(visit_all(visits));
+  for (Painter<Parts>& painter : painters_) painter.finish();
+  return {};
+}
+
+template <typename Parts>
+Status Drawing<Parts>::visit_all(std::vector<Visit>& visits) {
+  sort_by_piece(visits);
+  for (Visits rest = visits; !rest.empty();) {
+    const std::uint32_t number = rest.front().piece;
+    const auto other =
+        std::ranges::find_if(rest, [&](const Visit& visit) { return visit.piece != number; });
+    const Visits here = rest.first(static_cast<std::size_t>(other - rest.begin()));
+    rest = rest.subspan(here.size());
+    const bool index = store_.footer().pieces[number].kind == PieceKind::kIndex;
+    VS_TRY(index ? visit_index(number, here) : visit_rows(number, here));
+  }
+  return {};
+}
+
+template <typename Parts>
+auto Drawing<Parts>::draw_summary(std::uint32_t number, Visits visits) -> Result<Visits> {
+  cost_.nodes += visits.size();
+  if (!summaries_) return visits;
+  VS_ASSIGN(const auto summary, store_.summary_of(number));
+  if (summary == nullptr) return visits;
+  left_.clear();
+  for (const Visit& visit : visits) {
+    SummaryLevel level;
+    if (summary->level_for(entities_[visit.picture], bucket_ns_, level)) {
+      draw_level(level, visit);
+    } else {
+      left_.push_back(visit);
+    }
+  }
+  return Visits(left_);
+}
+
+template <typename Parts>
+Status Drawing<Parts>::visit_index(std::uint32_t number, Visits visits) {
+  VS_ASSIGN(visits, draw_summary(number, visits));
+  if (visits.empty()) return {};
+  VS_ASSIGN(const auto piece, store_.index_piece(number, table_));
+  std::vector<Visit> children;
+  for (const Visit& visit : visits) {
+    const auto entries = piece->entries_of(entities_[visit.picture]);
+    if (entries.empty()) return store_.misplaced(number);
+    const std::size_t first =
+        layout_.overlaps ? 0 : last_entry(entries, window_.from.ns, true);
+    for (std::size_t i = first; i < entries.size(); ++i) {
+      const IndexEntry& entry = entries[i];
+      if (entry.begin_ns >= window_.to.ns && !layout_.overlaps) break;
+      if (layout_.overlaps && (entry.begin_ns >= window_.to.ns || entry.end_ns <= window_.from.ns)) {
+        continue;
+      }
+      const std::int64_t end_ns = i + 1 < entries.size() ? entries[i + 1].begin_ns : visit.end_ns;
+      children.push_back(Visit{entry.piece, visit.picture, entry.begin_ns, end_ns});
+    }
+  }
+  return visit_all(children);
+}
+
+template <typename Parts>
+Status Drawing<Parts>::visit_rows(std::uint32_t number, Visits visits) {
+  VS_ASSIGN(visits, draw_summary(number, visits));
+  if (visits.empty()) return {};
+  VS_ASSIGN(const auto piece, store_.rows_piece(number, table_));
+  for (const Visit& visit : visits) {
+    const auto blocks = piece->blocks_of(entities_[visit.picture]);
+    if (blocks.empty()) return store_.misplaced(number);
+    if (!draw_rows(*piece, blocks, visit.picture)) return store_.broken_rows(number);
+  }
+  return {};
+}
+
+// The outer buckets of a run reach beyond its rows; what they hold lies within.
+template <typename Parts>
+void Drawing<Parts>::draw_level(const SummaryLevel& level, const Visit& visit) {
+  Painter<Parts>& painter = painters_[visit.picture];
+  const double share_ns = static_cast<double>(std::uint64_t{1} << level.exponent) /
+                          static_cast<double>(kShareUnit);
+  const std::int64_t from_ns = std::max(window_.from.ns, visit.begin_ns);
+  std::int64_t bucket = std::max(level.first, from_ns >> level.exponent);
+  const std::int64_t last = level.first + level.buckets - 1;
+  for (; bucket <= last && !painter.done(); ++bucket) {
+    const auto at = static_cast<std::size_t>(bucket - level.first) * level.states.size();
+    const std::int64_t begin_ns = std::max(bucket << level.exponent, visit.begin_ns);
+    const std::int64_t end_ns = std::min((bucket + 1) << level.exponent, visit.end_ns);
+    if (begin_ns >= window_.to.ns) break;
+    ++cost_.buckets;
+    if constexpr (std::is_same_v<Parts, StateParts>) {
+      painter.add_bucket(begin_ns, end_ns, share_ns, level.shares.subspan(at, level.states.size()),
+                         level.states);
+    }
+  }
+}
+
+template <typename Parts>
+bool Drawing<Parts>::draw_rows(const Piece& piece, std::span<const BlockRef> blocks,
+                               std::uint32_t picture) {
+  const std::size_t first = layout_.overlaps ? 0 : block_before(blocks, window_.from.ns);
+  for (std::size_t i = first; i < blocks.size() && !painters_[picture].done(); ++i) {
+    if (blocks[i].begin_ns >= window_.to.ns) break;
+    block_.open(piece, blocks[i]);
+    if (!block_.ok() || !block_.decode(times_) || !draw_block(piece, picture)) return false;
+  }
+  return true;
+}
+
+template <typename Parts>
+bool Drawing<Parts>::draw_block(const Piece& piece, std::uint32_t picture) {
+  Painter<Parts>& painter = painters_[picture];
+  const std::size_t rows = block_.rows();
+  cost_.rows += rows;
+  if (layout_.overlaps) {  // what another row has covered stays covered
+    for (std::size_t i = 0; i < rows; ++i) {
+      times_.begin_ns[i] = std::max(times_.begin_ns[i], drawn_ns_[picture]);
+      times_.end_ns[i] = std::max(times_.end_ns[i], times_.begin_ns[i]);
+      drawn_ns_[picture] = times_.end_ns[i];
+    }
+  }
+  if (!find_keys(piece)) return false;
+  painter.add_rows(times_, std::span<const typename Parts::Key>(keys_).first(rows), room_);
+  return true;
+}
+
+template <typename Parts>
+bool Drawing<Parts>::find_keys(const Piece& piece) {
+  const std::size_t rows = block_.rows();
+  if constexpr (std::is_same_v<Parts, StateParts>) {
+    if (!block_.states(keys_)) return false;
+    std::uint8_t most = 0;
+    for (std::size_t i = 0; i < rows; ++i) most = std::max(most, keys_[i]);
+    return most < states_known_;
+  } else {
+    values_.restart();
+    for (std::size_t i = 0; i < rows; ++i) {
+      if (number_) {
+        const auto values = values_.of(piece, block_, i);
+        if (values.empty()) return false;
+        keys_[i] = values[window_.value_slot];
+        continue;
+      }
+      const std::uint32_t tuple = block_.tuple(i);
+      if (tuple >= piece.tuple_count()) return false;
+      keys_[i] = piece.tuple(tuple)[window_.value_slot];
+    }
+    return true;
+  }
+}
+
+/// An entity of the picture and its place in the answer.
+struct Wanted {
+  EntityId entity = 0;
+  std::size_t place = 0;
+};
+
+template <typename Parts>
+Status draw_table(const Store& store, TableId table, std::span<const Wanted> wanted,
+                  const Window& window, std::vector<std::vector<Stretch>>& pictures,
+                  DrawCost* cost) {
+  Drawing<Parts> drawing(store, table, window);
+  for (const Wanted& want : wanted) drawing.add(want.entity, pictures[want.place]);
+  VS_TRY(drawing.run());
+  if (cost != nullptr) {
+    cost->nodes += drawing.cost().nodes;
+    cost->buckets += drawing.cost().buckets;
+    cost->rows += drawing.cost().rows;
+  }
+  return {};
+}
+
+}  // namespace
+
+Status draw(const Store& store, std::span<const EntityId> entities, const Window& window,
+            std::vector<std::vector<Stretch>>& pictures, DrawCost* cost) {
+  const auto& known = store.footer().entities;
+  pictures.resize(entities.size());
+  std::array<std::vector<Wanted>, static_cast<std::size_t>(TableId::kCount)> by_table;
+  for (std::size_t i = 0; i < entities.size(); ++i) {
+    const bool real = entities[i] < known.size() &&
+                      window.value_slot < layout_of(known[entities[i]].table).values;
+    if (real) {
+      by_table[static_cast<std::size_t>(known[entities[i]].table)].push_back({entities[i], i});
+    } else {
+      const Frame frame(window);
+      Painter<ValueParts>(frame, {}, pictures[i]).finish();
+    }
+  }
+  for (std::size_t t = 0; t < by_table.size(); ++t) {
+    const auto table = static_cast<TableId>(t);
+    if (by_table[t].empty()) continue;
+    std::ranges::stable_sort(by_table[t], {}, &Wanted::entity);
+    const bool states = window.value_slot == layout_of(table).state_slot &&
+                        store.states(table).size() <= StateParts::kMost;
+    const auto draw_all = states ? draw_table<StateParts> : draw_table<ValueParts>;
+    VS_TRY(draw_all(store, table, by_table[t], window, pictures, cost));
+  }
+  return {};
+}
+
+}  // namespace vs::history

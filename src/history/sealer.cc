@@ -1,0 +1,203 @@
+#include "history/sealer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace vs::history {
+namespace {
+
+/// Adds to the totals, which are kept by value.
+void add_total(std::vector<StateTotal>& totals, const StateTotal& more) {
+  const auto found = std::ranges::lower_bound(totals, more.value, {}, &StateTotal::value);
+  if (found == totals.end() || found->value != more.value) {
+    totals.insert(found, more);
+    return;
+  }
+  found->duration_ns += more.duration_ns;
+  found->rows += more.rows;
+}
+
+}  // namespace
+
+Slabs make_slabs() {
+  Slabs slabs;
+  for (std::size_t i = 0; i < kTables; ++i) {
+    if (model::table_defs()[i].interval) {
+      slabs[i] = std::make_unique<TableSlab>(static_cast<TableId>(i));
+    }
+  }
+  return slabs;
+}
+
+Sealer::Sealer(os::OutputFile& output, Codec codec, std::string path)
+    : output_(output), codec_(codec), path_(std::move(path)) {
+  for (std::size_t i = 0; i < kTables; ++i) {
+    if (!model::table_defs()[i].interval) continue;
+    trees_[i] = std::make_unique<IndexTree>(static_cast<TableId>(i), *this);
+  }
+  put_header(bytes_);
+  append(bytes_.bytes());
+  offset_ = bytes_.size();
+}
+
+void Sealer::put_piece(const PieceInfo& info, Bytes raw) {
+  if (raw.size() > kMaxPieceBytes) {
+    return fail(ErrorCode::kLimit, "a piece of the history has " + std::to_string(raw.size()) +
+                                       " bytes, the limit is " + std::to_string(kMaxPieceBytes));
+  }
+  PieceInfo& piece = pieces_.emplace_back(info);
+  piece.offset = offset_;
+  Thrift& thrift = thrifts_[static_cast<std::size_t>(info.kind) * (kTables + 1) +
+                            static_cast<std::size_t>(info.table)];
+  const Bytes packed = packer_.pack(raw, thrift.try_now() ? codec_ : Codec::kStored, piece);
+  thrift.seen(piece.codec != Codec::kStored);
+  append(packed);
+  offset_ += packed.size();
+}
+
+void Sealer::write_rows(TableId table) {
+  if (encoder_.rows() == 0) return;
+  PieceInfo info;
+  info.kind = PieceKind::kRows;
+  info.table = table;
+  info.first_entity = piece_first_;
+  info.last_entity = piece_last_;
+  put_piece(info, encoder_.finish());
+  if (summary_.empty()) return;
+  info.kind = PieceKind::kSummary;  // its number is the next one: readers look there
+  info.first_entity = summary_.first_entity();
+  info.last_entity = summary_.last_entity();
+  put_piece(info, summary_.finish());
+}
+
+void Sealer::start_piece(TableId table, const TableSlab& slab) {
+  encoder_.start(table, slab.tuples(), slab.numbers());
+  summary_.start(slab.states());
+}
+
+void Sealer::count_run(const TableSlab& slab, const TableSlab::Run& run, bool states) {
+  EntityCount& count = counts_[run.entity];
+  const std::int64_t first_ns = run.rows.front().begin_ns;
+  count.first_ns = count.rows == 0 ? first_ns : std::min(count.first_ns, first_ns);
+  count.rows += run.rows.size();
+  for (const Span& span : spans_) count.last_ns = std::max(count.last_ns, span.end_ns);
+  if (!states) return;
+  const std::size_t numbers = slab.states().size();
+  for (std::size_t i = 0; i < numbers; ++i) sums_[i] = StateTotal{slab.states()[i], 0, 0};
+  for (std::size_t i = 0; i < spans_.size(); ++i) {
+    const Span& span = spans_[i];
+    const std::int64_t held_ns = span.end_ns - span.begin_ns;
+    if (span.value == kNoNumber) {
+      add_total(count.totals, StateTotal{slab.state_of(run.rows[i]), held_ns, 1});
+      continue;
+    }
+    sums_[span.value].duration_ns += held_ns;
+    ++sums_[span.value].rows;
+  }
+  for (const StateTotal& sum : std::span(sums_).first(numbers)) {
+    if (sum.rows != 0) add_total(count.totals, sum);
+  }
+}
+
+void Sealer::seal_run(TableSlab& slab, TableId table, const TableSlab::Run& run) {
+  const bool states = layout_of(table).has_state();
+  spans_.clear();
+  for (const SlabRow& row : run.rows) {
+    spans_.push_back(
+        Span{row.begin_ns, row.end_ns, states ? slab.state_number(row) : std::uint8_t{0}});
+  }
+  count_run(slab, run, states);
+  const std::span<const SlabRow> rows = run.rows;
+  for (std::size_t at = 0; at < rows.size(); at += kPieceRows) {
+    const std::size_t size = std::min(kPieceRows, rows.size() - at);
+    if (encoder_.rows() + size > kPieceRows) {
+      write_rows(table);
+      start_piece(table, slab);
+    }
+    if (encoder_.rows() == 0) piece_first_ = run.entity;
+    piece_last_ = run.entity;
+    seal_part(table, run.entity, rows.subspan(at, size), std::span(spans_).subspan(at, size));
+  }
+}
+
+void Sealer::seal_part(TableId table, EntityId entity, std::span<const SlabRow> rows,
+                       std::span<const Span> spans) {
+  const TableLayout& layout = layout_of(table);
+  encoder_.add_run(entity, rows);
+  IndexEntry entry{entity, next_piece(), rows.front().begin_ns, -kTimeLimit};
+  for (const Span& span : spans) entry.end_ns = std::max(entry.end_ns, span.end_ns);
+  IndexTree& tree = *trees_[static_cast<std::size_t>(table)];
+  if (!layout.has_state() || layout.overlaps) return tree.add(entry, {}, 0);
+  if (spans.size() <= kCarryBuckets) return tree.add(entry, spans, 0);
+  pyramid_.build_rows(spans);
+  summary_.add_run(entity, pyramid_);
+  carry_.clear();
+  pyramid_.carry(carry_);
+  tree.add(entry, carry_, pyramid_.exponent());
+}
+
+void Sealer::seal_table(TableId table, TableSlab& slab, std::size_t entities) {
+  auto& states = states_[static_cast<std::size_t>(table)];
+  if (layout_of(table).has_state()) slab.number_states(states);
+  start_piece(table, slab);
+  for (const TableSlab::Run& run : slab.group(entities)) seal_run(slab, table, run);
+  write_rows(table);
+  trees_[static_cast<std::size_t>(table)]->end_slab(states);
+  slab.clear();
+}
+
+void Sealer::seal(Slabs& slabs, std::size_t entities) {
+  if (!status_.ok()) return;
+  counts_.resize(std::max(counts_.size(), entities), EntityCount{0, 0, -kTimeLimit, {}});
+  for (std::size_t i = 0; i < slabs.size(); ++i) {
+    if (slabs[i] == nullptr || slabs[i]->rows() == 0) continue;
+    seal_table(static_cast<TableId>(i), *slabs[i], entities);
+  }
+}
+
+void Sealer::fill_in(Footer& footer) {
+  counts_.resize(footer.entities.size());
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    const EntityCount& count = counts_[i];
+    EntityInfo& entity = footer.entities[i];
+    entity.rows = count.rows;
+    entity.first_ns = count.first_ns;
+    entity.last_ns = count.last_ns;
+    entity.totals_at = static_cast<std::uint32_t>(footer.totals.size());
+    entity.total_count = static_cast<std::uint32_t>(count.totals.size());
+    footer.totals.insert(footer.totals.end(), count.totals.begin(), count.totals.end());
+  }
+  footer.pieces = std::move(pieces_);
+}
+
+void Sealer::finish(Footer footer) {
+  for (std::size_t i = 0; i < kTables; ++i) {
+    if (trees_[i] != nullptr && status_.ok()) trees_[i]->finish(states_[i]);
+  }
+  if (!status_.ok()) return;
+  fill_in(footer);
+  bytes_.clear();
+  put_footer(footer, bytes_);
+  std::size_t cells = 0;
+  for (const model::SmallTable& table : footer.small_tables) {
+    for (const model::Row& row : table.rows) cells += row.size();
+  }
+  if (bytes_.size() > kMaxFooterBytes || footer.strings.size() > kMaxStrings ||
+      footer.entities.size() > kMaxEntities || cells > kMaxCells) {
+    return fail(ErrorCode::kLimit,
+                "the history's footer is beyond its limits: " + std::to_string(bytes_.size()) +
+                    " bytes, " + std::to_string(footer.entities.size()) + " entities, " +
+                    std::to_string(footer.strings.size()) + " strings, " + std::to_string(cells) +
+                    " cells");
+  }
+  Trailer trailer;
+  trailer.footer.kind = PieceKind::kFooter;
+  trailer.footer.offset = offset_;
+  append(packer_.pack(bytes_.bytes(), Codec::kZstd, trailer.footer));
+  trailer.file_size = offset_ + trailer.footer.stored + kTrailerBytes;
+  bytes_.clear();
+  put_trailer(trailer, bytes_);
+  append(bytes_.bytes());
+}
+
+}  // namespace vs::history

@@ -1,0 +1,121 @@
+#pragma once
+// The sealing side of the writer: full slabs become pieces of the file.
+//
+// A slab's rows are coded table by table and entity by entity; summaries and the index trees go
+// along. Totals per entity are counted on the way. Memory: one piece, the open index nodes, and the
+// totals.
+//
+// Errors: the first one is kept in status(); from then on calls have no effect. Ownership: the
+// output file belongs to the caller. Threads: one at a time.
+
+#include <array>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "history/footer.h"
+#include "history/index.h"
+#include "history/pack.h"
+#include "history/piece.h"
+#include "history/slab.h"
+#include "history/summary.h"
+#include "os/write_file.h"
+
+namespace vs::history {
+
+inline constexpr std::size_t kTables = static_cast<std::size_t>(TableId::kCount);
+/// The open rows by table; nullptr for small tables.
+using Slabs = std::array<std::unique_ptr<TableSlab>, kTables>;
+[[nodiscard]] Slabs make_slabs();
+
+/// What was counted of one entity.
+struct EntityCount {
+  std::uint64_t rows = 0;
+  std::int64_t first_ns = 0;
+  std::int64_t last_ns = 0;
+  std::vector<StateTotal> totals;  ///< by value
+};
+
+/// Whether a sort of piece is worth compressing. Pieces that gain nothing are tried more and more
+/// rarely, up to every 16th: on packed columns the codec often costs time and saves nothing.
+class Thrift {
+ public:
+  [[nodiscard]] bool try_now() const { return skip_ == 0; }
+  void seen(bool packed) {
+    if (skip_ != 0) {
+      --skip_;
+    } else if (packed) {
+      wait_ = 0;
+    } else {
+      wait_ = wait_ < 7 ? 2 * wait_ + 1 : 15;
+      skip_ = wait_;
+    }
+  }
+
+ private:
+  unsigned skip_ = 0;  ///< pieces that are still stored as they are
+  unsigned wait_ = 0;
+};
+
+class Sealer final : public PieceSink {
+ public:
+  /// `path` is for messages. Writes the header.
+  Sealer(os::OutputFile& output, Codec codec, std::string path);
+
+  /// Writes the slabs' rows and empties them. `entities` = number of entities there are.
+  void seal(Slabs& slabs, std::size_t entities);
+  /// Writes what is left of the index, then the footer (its pieces, and the entities' counts, are
+  /// filled in here) and the trailer.
+  void finish(Footer footer);
+
+  [[nodiscard]] const Status& status() const { return status_; }
+  void fail(ErrorCode code, std::string what) { keep(Error{code, std::move(what), path_, ""}); }
+  void keep(Status failed) {
+    if (status_.ok() && !failed.ok()) status_ = std::move(failed);
+  }
+
+  [[nodiscard]] std::uint32_t next_piece() const override {
+    return static_cast<std::uint32_t>(pieces_.size());
+  }
+  void put_piece(const PieceInfo& info, Bytes raw) override;
+
+ private:
+  void append(Bytes bytes) {
+    if (status_.ok()) keep(output_.append(bytes));
+  }
+  void seal_table(TableId table, TableSlab& slab, std::size_t entities);
+  void seal_run(TableSlab& slab, TableId table, const TableSlab::Run& run);
+  void seal_part(TableId table, EntityId entity, std::span<const SlabRow> rows,
+                 std::span<const Span> spans);
+  void count_run(const TableSlab& slab, const TableSlab::Run& run, bool states);
+  void start_piece(TableId table, const TableSlab& slab);
+  void write_rows(TableId table);
+  void fill_in(Footer& footer);
+
+  os::OutputFile& output_;
+  const Codec codec_;
+  const std::string path_;
+  Status status_;
+  std::uint64_t offset_ = 0;
+  std::vector<PieceInfo> pieces_;
+  std::vector<EntityCount> counts_;
+  std::array<std::unique_ptr<IndexTree>, kTables> trees_;
+  std::array<std::vector<std::int64_t>, kTables> states_;  ///< numbers of the slabs, kept
+
+  Packer packer_;
+  std::array<Thrift, static_cast<std::size_t>(PieceKind::kFooter) * (kTables + 1)> thrifts_;
+  PieceEncoder encoder_;
+  SummaryEncoder summary_;
+  Pyramid pyramid_;
+  EntityId piece_first_ = 0;
+  EntityId piece_last_ = 0;
+  // scratch
+  std::vector<Span> spans_;
+  std::vector<Span> carry_;
+  std::array<StateTotal, kMaxStates> sums_;
+  ByteSink bytes_;
+};
+
+}  // namespace vs::history
