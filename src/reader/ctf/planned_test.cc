@@ -50,7 +50,7 @@ class Describer {
     header();
     text_ << "stream { id = 0; event.header := struct header; packet.context := struct { "
           << clock_integer(64, 8) << "timestamp_begin; u64 content_size; u64 packet_size; "
-          << "u32 cpu_id; };";
+          << "u32 cpu_id; " << clock_integer(64, 8) << "timestamp_end; };";
     if (chance(random_, 60)) text_ << " event.context := struct { " << context() << " };";
     text_ << " };\n";
     for (std::size_t i = 0; i < kTypes; ++i) event(i);
@@ -202,11 +202,12 @@ class StreamWriter {
     put(4, 0, 4);
     put(8, cycles_, 8);
     put(32, 3, 4);
-    std::uint64_t end = 36 * 8;
+    std::uint64_t end = 44 * 8;
     while (event(end)) {
     }
     put(16, end, 8);
     put(24, size * 8, 8);
+    put(36, cycles_, 8);
     out_.bytes.insert(out_.bytes.end(), packet_.begin(), packet_.end());
   }
 
@@ -422,6 +423,54 @@ TEST(Plans, CarryEventsOfFixedLayoutWhole) {
   EXPECT_EQ(plan.texts, 1);
   EXPECT_EQ(plan.present, 1U << model::arg::kPrevTid | 1U << model::arg::kNextTid);
   EXPECT_FALSE(records.aligned);
+}
+
+// Whatever the time, reading on from there gives every event from it on, and of the earlier ones at
+// most those of the packet it lies in or of the gap before it.
+TEST(Seeks, ReachEveryEventFromTheTimeOn) {
+  Random random(7);
+  const Shape shape;
+  const auto model = model_of(Describer(shape, random).metadata());
+  StreamWriter writer(shape, *model, random);
+  const std::size_t sizes[] = {20 * 700, 15 * 700};
+  os::MemoryFiles files;
+  std::vector<StreamFile> chain;
+  std::vector<std::int64_t> times;
+  const Written written = writer.write(35, 700);
+  for (const std::uint64_t cycles : written.cycles) {
+    times.push_back(model->streams.front().scale.to_own(cycles).value);
+  }
+  std::size_t at = 0;
+  for (const std::size_t size : sizes) {
+    const auto part = Bytes(written.bytes).subspan(at, size);
+    const std::string path = "/s" + std::to_string(at);
+    files.put(path, std::vector<std::byte>(part.begin(), part.end()));
+    chain.push_back(StreamFile{path, path, ""});
+    at += size;
+  }
+  model::IssueLog issues;
+  CtfCursor cursor(CursorSource{*model, files, chain, "/"}, {}, issues);
+  for (int i = 0; i < 200; ++i) {
+    const std::int64_t time =
+        times.front() - 5 +
+        static_cast<std::int64_t>(
+            below(random, static_cast<std::uint64_t>(times.back() - times.front()) + 10));
+    ASSERT_TRUE(cursor.seek(OwnTime{time}).ok());
+    std::vector<std::int64_t> got;
+    while (true) {
+      const auto batch = cursor.next();
+      ASSERT_TRUE(batch.ok());
+      if (batch->empty()) break;
+      for (const Event& event : *batch) got.push_back(event.own.value);
+    }
+    ASSERT_LE(got.size(), times.size());
+    ASSERT_TRUE(
+        std::equal(got.begin(), got.end(), times.end() - static_cast<std::ptrdiff_t>(got.size())));
+    const auto from =
+        std::count_if(times.begin(), times.end(), [time](auto t) { return t >= time; });
+    ASSERT_GE(got.size(), static_cast<std::size_t>(from)) << time;
+    ASSERT_LE(got.size(), static_cast<std::size_t>(from) + 2 * 40) << time;
+  }
 }
 
 TEST(Time, ConverterGivesWhatTheScaleGives) {
