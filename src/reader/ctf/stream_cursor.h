@@ -2,7 +2,7 @@
 // StreamCursor of CTF: packet after packet, file after file of one stream.
 //
 //   open_packet()  head, losses told by counters, clock ─┐
-//   decode_batch() up to 256 events from the window      │ until something is there to deliver
+//   decode_batch() up to 128 events from the window      │ until something is there to deliver
 //   finish_packet() what was cut, where the next begins ─┘
 //
 // Loss windows (kLoss) that it makes:
