@@ -139,7 +139,10 @@ class Describer {
       fields.push_back(field("_f" + std::to_string(i), 0));
     std::shuffle(fields.begin(), fields.end(), random_);
     text_ << "event { name = \"" << kNames[name] << "\"; id = " << id << "; stream_id = 0; ";
-    if (chance(random_, 10)) text_ << "context := struct { " << integer() << "_c; }; ";
+    if (chance(random_, 20)) {
+      text_ << "context := struct { " << (chance(random_, 30) ? "string _s; " : "") << integer()
+            << (chance(random_, 50) ? "_tid" : "_c") << "; }; ";
+    }
     text_ << "fields := struct { ";
     for (const std::string& one : fields) text_ << one;
     text_ << "}; };\n";
