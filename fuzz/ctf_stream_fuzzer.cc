@@ -56,6 +56,11 @@ void compare(std::string_view metadata, vs::Bytes stream) {
   std::optional<vs::Error> left_out;
   const auto model = build_model(std::move(parsed.schema), left_out);
   if (!model.ok()) return;
+  vs::reader::StreamRequest few;
+  few.kinds = vs::model::KindSet::of({vs::model::EventKind::kSchedSwitch});
+  for (const auto& request : {vs::reader::StreamRequest{}, few}) {
+    if (auto difference = compare_ways(**model, stream, request, kMaxEvents)) fail(*difference);
+  }
   const vs::Bytes some = stream.first(std::min<std::size_t>(stream.size(), 4096));
   for (const StreamModel& one : (*model)->streams) {
     for (std::size_t i = 0; i < std::min<std::size_t>(one.events.size(), 16); ++i) {

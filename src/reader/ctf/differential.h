@@ -1,12 +1,17 @@
 #pragma once
-// For tests and fuzzers: holds the fast decoder against the plain one on the same bytes.
+// For tests and fuzzers: holds the ways of decoding against each other on the same bytes: planned
+// (record_plan.h), by programs (program.h), and the plain decoder.
 
+#include <algorithm>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "os/file.h"
 #include "reader/ctf/plain_decoder.h"
 #include "reader/ctf/program.h"
+#include "reader/ctf/stream_cursor.h"
 #include "reader/ctf/trace_model.h"
 
 namespace vs::reader::ctf {
@@ -87,6 +92,70 @@ inline std::optional<std::string> compare_decoders(const TraceModel& model,
   for (std::uint32_t i = 0; i < model.layout.slot_count; ++i) {
     if (registers[i] != machine.value(i)) return "register " + std::to_string(i) + " differs";
   }
+  return std::nullopt;
+}
+
+/// What a cursor delivered: events in words, their times, and issues.
+struct Delivered {
+  std::vector<std::string> events;
+  std::vector<std::int64_t> times;
+  std::vector<std::string> issues;
+};
+
+inline std::string words_of(const model::Event& event) {
+  std::ostringstream out;
+  out << event.own.value << " kind " << static_cast<int>(event.kind) << " type " << event.type
+      << " cpu " << event.cpu << " tid " << event.tid << " at " << event.record << " present "
+      << event.present;
+  for (const std::uint64_t value : event.args) out << " " << value;
+  for (const std::string_view text : event.texts) out << " '" << text << "'";
+  return out.str();
+}
+
+/// Reads a stream file, at most `limit` events (then without issues). `planned` false: every event
+/// by its program.
+inline Delivered deliver_all(const TraceModel& model, Bytes stream, const StreamRequest& request,
+                             bool planned, std::size_t limit = 1U << 20) {
+  os::MemoryFiles files;
+  files.put("/s", std::vector<std::byte>(stream.begin(), stream.end()));
+  const std::vector<StreamFile> chain{{"/s", "s", ""}};
+  model::IssueLog issues;
+  CtfCursor cursor(CursorSource{model, files, chain, "/"}, request, issues);
+  if (!planned) cursor.leave_plans();
+  Delivered out;
+  while (out.events.size() < limit) {
+    const auto batch = cursor.next();
+    if (!batch.ok()) out.issues.push_back(batch.error().to_string());
+    if (!batch.ok() || batch->empty()) break;
+    for (const model::Event& event : *batch) {
+      if (out.events.size() == limit) return out;
+      out.events.push_back(words_of(event));
+      out.times.push_back(event.own.value);
+    }
+  }
+  for (const model::Issue& issue : issues.rows()) {
+    out.issues.push_back(issue.place + ": " + issue.message);
+  }
+  return out;
+}
+
+/// What differs between the planned and the general way of reading a stream file, or nothing.
+inline std::optional<std::string> compare_ways(const TraceModel& model, Bytes stream,
+                                               const StreamRequest& request,
+                                               std::size_t limit = 1U << 20) {
+  const Delivered planned = deliver_all(model, stream, request, true, limit);
+  const Delivered general = deliver_all(model, stream, request, false, limit);
+  const std::size_t both = std::min(planned.events.size(), general.events.size());
+  for (std::size_t i = 0; i < both; ++i) {
+    if (planned.events[i] == general.events[i]) continue;
+    return "event " + std::to_string(i) + ": planned " + planned.events[i] + "; general " +
+           general.events[i];
+  }
+  if (planned.events.size() != general.events.size()) {
+    return "planned gives " + std::to_string(planned.events.size()) + " events, general " +
+           std::to_string(general.events.size());
+  }
+  if (planned.issues != general.issues) return "issues differ";
   return std::nullopt;
 }
 

@@ -9,10 +9,8 @@
 #include <random>
 #include <sstream>
 
-#include "os/file.h"
 #include "reader/ctf/differential.h"
 #include "reader/ctf/metadata.h"
-#include "reader/ctf/stream_cursor.h"
 #include "reader/ctf/tsdl_parser.h"
 
 namespace vs::reader::ctf {
@@ -50,7 +48,7 @@ class Describer {
     header();
     text_ << "stream { id = 0; event.header := struct header; packet.context := struct { "
           << clock_integer(64, 8) << "timestamp_begin; u64 content_size; u64 packet_size; "
-          << "u32 cpu_id; };";
+          << "u32 cpu_id; " << clock_integer(64, 8) << "timestamp_end; };";
     if (chance(random_, 60)) text_ << " event.context := struct { " << context() << " };";
     text_ << " };\n";
     for (std::size_t i = 0; i < kTypes; ++i) event(i);
@@ -141,7 +139,10 @@ class Describer {
       fields.push_back(field("_f" + std::to_string(i), 0));
     std::shuffle(fields.begin(), fields.end(), random_);
     text_ << "event { name = \"" << kNames[name] << "\"; id = " << id << "; stream_id = 0; ";
-    if (chance(random_, 10)) text_ << "context := struct { " << integer() << "_c; }; ";
+    if (chance(random_, 20)) {
+      text_ << "context := struct { " << (chance(random_, 30) ? "string _s; " : "") << integer()
+            << (chance(random_, 50) ? "_tid" : "_c") << "; }; ";
+    }
     text_ << "fields := struct { ";
     for (const std::string& one : fields) text_ << one;
     text_ << "}; };\n";
@@ -202,11 +203,12 @@ class StreamWriter {
     put(4, 0, 4);
     put(8, cycles_, 8);
     put(32, 3, 4);
-    std::uint64_t end = 36 * 8;
+    std::uint64_t end = 44 * 8;
     while (event(end)) {
     }
     put(16, end, 8);
     put(24, size * 8, 8);
+    put(36, cycles_, 8);
     out_.bytes.insert(out_.bytes.end(), packet_.begin(), packet_.end());
   }
 
@@ -273,46 +275,6 @@ class StreamWriter {
 
 // ---- reading
 
-/// What a cursor delivered, in words, so that two of them compare and print easily.
-struct Delivered {
-  std::vector<std::string> events;
-  std::vector<std::int64_t> times;
-  std::vector<std::string> issues;
-};
-
-std::string words_of(const Event& event) {
-  std::ostringstream out;
-  out << event.own.value << " kind " << static_cast<int>(event.kind) << " type " << event.type
-      << " cpu " << event.cpu << " tid " << event.tid << " at " << event.record << " present "
-      << event.present;
-  for (const std::uint64_t value : event.args) out << " " << value;
-  for (const std::string_view text : event.texts) out << " '" << text << "'";
-  return out.str();
-}
-
-Delivered read(const TraceModel& model, Bytes stream, const StreamRequest& request, bool planned) {
-  os::MemoryFiles files;
-  files.put("/s", std::vector<std::byte>(stream.begin(), stream.end()));
-  const std::vector<StreamFile> chain{{"/s", "s", ""}};
-  model::IssueLog issues;
-  CtfCursor cursor(CursorSource{model, files, chain, "/"}, request, issues);
-  if (!planned) cursor.leave_plans();
-  Delivered out;
-  while (true) {
-    const auto batch = cursor.next();
-    EXPECT_TRUE(batch.ok());
-    if (!batch.ok() || batch->empty()) break;
-    for (const Event& event : *batch) {
-      out.events.push_back(words_of(event));
-      out.times.push_back(event.own.value);
-    }
-  }
-  for (const model::Issue& issue : issues.rows()) {
-    out.issues.push_back(issue.place + ": " + issue.message);
-  }
-  return out;
-}
-
 StreamRequest random_request(Random& random) {
   StreamRequest request;
   request.arguments = !chance(random, 10);
@@ -329,12 +291,9 @@ StreamRequest random_request(Random& random) {
   return request;
 }
 
-void expect_same(const Delivered& planned, const Delivered& general, const std::string& metadata) {
-  ASSERT_EQ(planned.issues, general.issues) << metadata;
-  ASSERT_EQ(planned.events.size(), general.events.size()) << metadata;
-  for (std::size_t i = 0; i < planned.events.size(); ++i) {
-    ASSERT_EQ(planned.events[i], general.events[i]) << "event " << i << "\n" << metadata;
-  }
+void expect_same(const TraceModel& model, Bytes stream, const StreamRequest& request,
+                 const std::string& metadata) {
+  ASSERT_EQ(compare_ways(model, stream, request), std::nullopt) << metadata;
 }
 
 class Planned : public testing::TestWithParam<int> {
@@ -355,18 +314,16 @@ TEST_P(Planned, ReadsEveryEventAsTheOtherDecodersDo) {
                                              written.bytes, written.first_begins[i]);
     ASSERT_EQ(difference, std::nullopt) << metadata_;
   }
-  const Delivered all = read(*model_, written.bytes, {}, true);
+  const Delivered all = deliver_all(*model_, written.bytes, {}, true);
   ASSERT_EQ(all.issues, std::vector<std::string>()) << metadata_;
   ASSERT_EQ(all.times.size(), written.cycles.size()) << metadata_;
   const TimeScale scale(model_->schema->clocks.front());
   for (std::size_t i = 0; i < all.times.size(); ++i) {
     ASSERT_EQ(all.times[i], scale.to_own(written.cycles[i]).value) << i << "\n" << metadata_;
   }
-  expect_same(all, read(*model_, written.bytes, {}, false), metadata_);
+  expect_same(*model_, written.bytes, {}, metadata_);
   for (int i = 0; i < 4; ++i) {
-    const StreamRequest request = random_request(random_);
-    expect_same(read(*model_, written.bytes, request, true),
-                read(*model_, written.bytes, request, false), metadata_);
+    expect_same(*model_, written.bytes, random_request(random_), metadata_);
   }
 }
 
@@ -378,7 +335,7 @@ TEST_P(Planned, MeetsDamageAsTheOthersDo) {
       damaged[below(random_, damaged.size())] ^= static_cast<std::byte>(1U << below(random_, 8));
     }
     if (chance(random_, 30)) damaged.resize(below(random_, damaged.size()));
-    expect_same(read(*model_, damaged, {}, true), read(*model_, damaged, {}, false), metadata_);
+    expect_same(*model_, damaged, {}, metadata_);
   }
 }
 
@@ -391,10 +348,10 @@ TEST(PlannedWindows, JoinWithoutASeam) {
   const std::string metadata = Describer(shape, random).metadata();
   const auto model = model_of(metadata);
   const Written written = StreamWriter(shape, *model, random).write(1, 3 * kWindowBytes);
-  const Delivered planned = read(*model, written.bytes, {}, true);
+  const Delivered planned = deliver_all(*model, written.bytes, {}, true);
   EXPECT_EQ(planned.times.size(), written.cycles.size());
   EXPECT_TRUE(planned.issues.empty());
-  expect_same(planned, read(*model, written.bytes, {}, false), metadata);
+  expect_same(*model, written.bytes, {}, metadata);
 }
 
 // LTTng's usual types have no part that a plan leaves out: the programs are not needed for them.
@@ -422,6 +379,54 @@ TEST(Plans, CarryEventsOfFixedLayoutWhole) {
   EXPECT_EQ(plan.texts, 1);
   EXPECT_EQ(plan.present, 1U << model::arg::kPrevTid | 1U << model::arg::kNextTid);
   EXPECT_FALSE(records.aligned);
+}
+
+// Whatever the time, reading on from there gives every event from it on, and of the earlier ones at
+// most those of the packet it lies in or of the gap before it.
+TEST(Seeks, ReachEveryEventFromTheTimeOn) {
+  Random random(7);
+  const Shape shape;
+  const auto model = model_of(Describer(shape, random).metadata());
+  StreamWriter writer(shape, *model, random);
+  const std::size_t sizes[] = {20 * 700, 15 * 700};
+  os::MemoryFiles files;
+  std::vector<StreamFile> chain;
+  std::vector<std::int64_t> times;
+  const Written written = writer.write(35, 700);
+  for (const std::uint64_t cycles : written.cycles) {
+    times.push_back(model->streams.front().scale.to_own(cycles).value);
+  }
+  std::size_t at = 0;
+  for (const std::size_t size : sizes) {
+    const auto part = Bytes(written.bytes).subspan(at, size);
+    const std::string path = "/s" + std::to_string(at);
+    files.put(path, std::vector<std::byte>(part.begin(), part.end()));
+    chain.push_back(StreamFile{path, path, ""});
+    at += size;
+  }
+  model::IssueLog issues;
+  CtfCursor cursor(CursorSource{*model, files, chain, "/"}, {}, issues);
+  for (int i = 0; i < 200; ++i) {
+    const std::int64_t time =
+        times.front() - 5 +
+        static_cast<std::int64_t>(
+            below(random, static_cast<std::uint64_t>(times.back() - times.front()) + 10));
+    ASSERT_TRUE(cursor.seek(OwnTime{time}).ok());
+    std::vector<std::int64_t> got;
+    while (true) {
+      const auto batch = cursor.next();
+      ASSERT_TRUE(batch.ok());
+      if (batch->empty()) break;
+      for (const Event& event : *batch) got.push_back(event.own.value);
+    }
+    ASSERT_LE(got.size(), times.size());
+    ASSERT_TRUE(
+        std::equal(got.begin(), got.end(), times.end() - static_cast<std::ptrdiff_t>(got.size())));
+    const auto from =
+        std::count_if(times.begin(), times.end(), [time](auto t) { return t >= time; });
+    ASSERT_GE(got.size(), static_cast<std::size_t>(from)) << time;
+    ASSERT_LE(got.size(), static_cast<std::size_t>(from) + 2 * 40) << time;
+  }
 }
 
 TEST(Time, ConverterGivesWhatTheScaleGives) {

@@ -73,7 +73,7 @@ class RunPlanner {
     const bool small = std::all_of(out_.lists.begin(), out_.lists.end(), [](const auto& list) {
       return list.size() <= std::numeric_limits<std::uint8_t>::max();
     });
-    if (!small || clash()) return std::nullopt;
+    if (!small || clash() || out_.lists[SortedLoads::kTid].size() > 1) return std::nullopt;
     return std::move(out_);
   }
 

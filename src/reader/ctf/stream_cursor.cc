@@ -250,15 +250,29 @@ Result<Directory> CtfCursor::directory_of_file(std::size_t index) {
 
 Status CtfCursor::build_directory() {
   if (have_directory_) return {};
+  directory_.clear();
+  file_sizes_.clear();
   for (std::size_t i = 0; i < chain_.size(); ++i) {
-    VS_ASSIGN(Directory directory, directory_of_file(i));
-    directory_.push_back(std::move(directory.packets));
+    VS_ASSIGN(const Directory directory, directory_of_file(i));
+    add_stops(i, directory);
   }
   have_directory_ = true;
   return {};
 }
 
-// To the first packet that may hold an event with own >= time.
+void CtfCursor::add_stops(std::size_t file, const Directory& directory) {
+  OwnTime reach = directory_.empty() ? kOwnTimeMin : directory_.back().reach;
+  // What lies behind an unreadable packet is reached only by reading on from before it.
+  if (file > 0 && directory.packets.empty()) reach = kOwnTimeMax;
+  if (!directory_.empty()) directory_.back().reach = reach;
+  for (const PacketPlace& place : directory.packets) {
+    reach = std::max(reach, place.end);
+    directory_.push_back(Stop{file, place, reach});
+  }
+  if (!directory.complete && !directory.packets.empty()) directory_.back().reach = kOwnTimeMax;
+}
+
+// To the first packet that may hold an event with own >= time; without one, to the last.
 Status CtfCursor::seek(OwnTime time) {
   VS_TRY(build_directory());
   file_.reset();
@@ -269,25 +283,18 @@ Status CtfCursor::seek(OwnTime time) {
   count_ = 0;
   any_time_ = false;
   current_tid_ = model::kNoTid;
-  std::optional<PacketPlace> previous;
-  for (std::size_t file = 0; file < chain_.size(); ++file) {
-    for (const PacketPlace& place : directory_[file]) {
-      // Unreadable packets behind the last known one are reached by reading on from it.
-      const bool last = file + 1 == chain_.size() && &place == &directory_[file].back();
-      if (place.end < time && !last) {
-        previous = place;
-        continue;
-      }
-      VS_ASSIGN(const bool opened, open_file(file));
-      if (!opened) return {};
-      for (std::size_t i = 0; i < file; ++i) bytes_before_ += file_sizes_[i];
-      packet_offset_ = place.offset;
-      packet_number_ = place.number;
-      if (previous) {
-        before_ = Before{previous->end, previous->sequence, previous->discarded, std::nullopt};
-      }
-      return {};
-    }
+  auto stop = std::partition_point(directory_.begin(), directory_.end(),
+                                   [time](const Stop& one) { return one.reach < time; });
+  if (stop == directory_.end() && stop != directory_.begin()) --stop;
+  if (stop == directory_.end()) return {};
+  VS_ASSIGN(const bool opened, open_file(stop->file));
+  if (!opened) return {};
+  for (std::size_t i = 0; i < stop->file; ++i) bytes_before_ += file_sizes_[i];
+  packet_offset_ = stop->place.offset;
+  packet_number_ = stop->place.number;
+  if (stop != directory_.begin()) {
+    const PacketPlace& previous = std::prev(stop)->place;
+    before_ = Before{previous.end, previous.sequence, previous.discarded, std::nullopt};
   }
   return {};
 }

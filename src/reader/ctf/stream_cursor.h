@@ -2,7 +2,7 @@
 // StreamCursor of CTF: packet after packet, file after file of one stream.
 //
 //   open_packet()  head, losses told by counters, clock ─┐
-//   decode_batch() up to 256 events from the window      │ until something is there to deliver
+//   decode_batch() up to 128 events from the window      │ until something is there to deliver
 //   finish_packet() what was cut, where the next begins ─┘
 //
 // Loss windows (kLoss) that it makes:
@@ -85,6 +85,13 @@ class CtfCursor final : public StreamCursor {
     std::optional<std::uint64_t> begin;
   };
 
+  /// Where seek() may begin to read.
+  struct Stop {
+    std::size_t file = 0;
+    PacketPlace place;
+    OwnTime reach;  ///< no event up to and with this packet is later
+  };
+
   // stream_cursor.cc: files and packets
   [[nodiscard]] Result<bool> open_file(std::size_t index);
   [[nodiscard]] Result<bool> open_packet();
@@ -103,6 +110,7 @@ class CtfCursor final : public StreamCursor {
                  std::uint64_t count = 1);
   [[nodiscard]] OwnTime packet_end() const;
   [[nodiscard]] Status build_directory();
+  void add_stops(std::size_t file, const Directory& directory);
   [[nodiscard]] Result<Directory> directory_of_file(std::size_t index);
 
   // stream_decode.cc, stream_planned.cc: events
@@ -145,7 +153,7 @@ class CtfCursor final : public StreamCursor {
   std::size_t file_index_ = 0;
   std::uint64_t bytes_before_ = 0;  ///< sizes of the files done
   Window window_;
-  std::vector<std::vector<PacketPlace>> directory_;
+  std::vector<Stop> directory_;  ///< in the order of the stream
   std::vector<std::uint64_t> file_sizes_;
   bool have_directory_ = false;
 

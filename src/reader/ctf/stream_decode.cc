@@ -8,7 +8,7 @@
 namespace vs::reader::ctf {
 namespace {
 
-constexpr std::size_t kAheadBytes = 32U << 10;
+constexpr std::size_t kAheadBytes = 8U << 10;
 
 class NullSink final : public FieldSink {
  public:

@@ -61,6 +61,20 @@ Status TsdlLexer::skip_blanks() {
   return {};
 }
 
+std::string_view TsdlLexer::braces_ahead() const {
+  for (std::size_t at = offset_; at < text_.size(); ++at) {
+    const char c = text_[at];
+    if (c == '}') return text_.substr(offset_, at + 1 - offset_);
+    if (c == '\n' || c == '"' || c == '\'' || c == '/') break;
+  }
+  return {};
+}
+
+void TsdlLexer::skip(std::string_view braces) {
+  offset_ += braces.size();
+  place_.column += static_cast<std::uint32_t>(braces.size());
+}
+
 Result<Token> TsdlLexer::next() {
   VS_TRY(skip_blanks());
   Token token;

@@ -41,6 +41,12 @@ class TsdlLexer {
   /// The next token; kEnd for ever at the end of the text.
   [[nodiscard]] Result<Token> next();
 
+  /// The text behind the last token up to and with the next '}', when it can be taken as it stands:
+  /// nothing in it may hide the brace or begin a line. Else empty.
+  [[nodiscard]] std::string_view braces_ahead() const;
+  /// Takes what braces_ahead() gave.
+  void skip(std::string_view braces);
+
  private:
   [[nodiscard]] char peek(std::size_t ahead = 0) const {
     return offset_ + ahead < text_.size() ? text_[offset_ + ahead] : '\0';

@@ -77,6 +77,7 @@ class TsdlParser {
   [[nodiscard]] Result<Type> parse_type();
   [[nodiscard]] Result<Type> parse_named_type();
   [[nodiscard]] Result<Type> parse_integer(TextPlace place);
+  [[nodiscard]] Status parse_integer_braces(FieldClass& type, TextPlace place);
   [[nodiscard]] Status integer_attribute(FieldClass& type, const Attribute& attribute);
   [[nodiscard]] Status integer_shape_attribute(FieldClass& type, const Attribute& attribute);
   [[nodiscard]] Result<Type> parse_float(TextPlace place);
@@ -138,6 +139,8 @@ class TsdlParser {
   std::unique_ptr<Schema> schema_ = std::make_unique<Schema>();
   std::vector<Scope> scopes_{1};
   std::vector<EventClass> events_;
+  /// Integers by the text in their braces: tracers write the same few thousands of times.
+  std::unordered_map<std::string_view, Type> integers_;
   std::optional<Error> lexer_fault_;
   std::optional<Error> late_fault_;  ///< found when the blocks are put together
   bool have_trace_ = false;

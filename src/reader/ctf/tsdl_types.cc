@@ -205,20 +205,34 @@ Status TsdlParser::integer_attribute(FieldClass& type, const Attribute& attribut
   return {};
 }
 
-Result<TsdlParser::Type> TsdlParser::parse_integer(TextPlace place) {
-  VS_ASSIGN(FieldClass* const type, make(FieldType::kInteger, place));
-  type->align_bits = 0;
+Status TsdlParser::parse_integer_braces(FieldClass& type, TextPlace place) {
+  type.align_bits = 0;
   VS_TRY(expect("{"));
   VS_TRY(parse_attributes({"size", "align", "signed", "byte_order", "base", "encoding", "map"},
                           [&](const Attribute& attribute) -> Status {
                             const bool shape = attribute.name == "size" ||
                                                attribute.name == "align" ||
                                                attribute.name == "byte_order";
-                            return shape ? integer_shape_attribute(*type, attribute)
-                                         : integer_attribute(*type, attribute);
+                            return shape ? integer_shape_attribute(type, attribute)
+                                         : integer_attribute(type, attribute);
                           }));
-  if (type->size_bits == 0) return metadata_error(place, "integer has no size");
-  if (type->align_bits == 0) type->align_bits = type->size_bits % 8 == 0 ? 8 : 1;
+  if (type.size_bits == 0) return metadata_error(place, "integer has no size");
+  if (type.align_bits == 0) type.align_bits = type.size_bits % 8 == 0 ? 8 : 1;
+  return {};
+}
+
+Result<TsdlParser::Type> TsdlParser::parse_integer(TextPlace place) {
+  VS_ASSIGN(FieldClass* const type, make(FieldType::kInteger, place));
+  const std::string_view braces = token_.is("{") ? lexer_.braces_ahead() : std::string_view();
+  if (const auto known = integers_.find(braces); known != integers_.end()) {
+    *type = *known->second;
+    type->place = place;
+    lexer_.skip(braces);
+    VS_TRY(advance());
+    return type;
+  }
+  VS_TRY(parse_integer_braces(*type, place));
+  if (!braces.empty()) integers_.emplace(braces, type);
   return type;
 }
 
