@@ -6,8 +6,10 @@
 //   chunk         = u32 packed bytes | u32 unpacked bytes | packed bytes
 //
 // A chunk that breaks its rules is reported and stepped over; where its own size cannot be trusted
-// the next chunk is found by its header and the compression's magic. Memory: one block, at most
-// limits::kChunkBytes unpacked plus the packed chunk. Threads: one thread at a time.
+// the next chunk is found by its header and the compression's magic. So is one in the middle of a
+// region, which makes a seek read and unpack a logarithm of the chunks only; what follows it has no
+// known number. Memory: one block, at most limits::kChunkBytes unpacked plus the packed chunk.
+// Threads: one thread at a time.
 
 #include <cstdint>
 #include <optional>
@@ -27,8 +29,9 @@ inline constexpr std::size_t kBlockSlack = 8;
 
 struct Block {
   Bytes bytes;
-  std::uint64_t offset = 0;      ///< in the file: of the first page, or of the chunk
-  std::uint64_t first_page = 0;  ///< number of the first page in the stream
+  std::uint64_t offset = 0;  ///< in the file: of the first page, or of the chunk
+  /// Number of the first page in the stream, where it is known.
+  std::optional<std::uint64_t> first_page = 0;
   bool packed = false;
   bool gap_before = false;  ///< data between the last block and this one could not be read
   bool gap_after = false;   ///< the block's own end could not be read
@@ -55,12 +58,12 @@ class BlockSource {
  private:
   struct Chunk {
     std::uint64_t at = 0;  ///< of its header
-    std::uint64_t first_page = 0;
     std::uint32_t packed = 0;
     std::uint32_t unpacked = 0;
     bool cut = false;  ///< the file ends inside it
     bool gap_before = false;
     [[nodiscard]] std::uint64_t data() const { return at + 8; }
+    [[nodiscard]] std::uint64_t end() const { return data() + packed; }
   };
 
   [[nodiscard]] Result<bool> next_plain(Block& block);
@@ -68,15 +71,28 @@ class BlockSource {
   /// The chunk at at_, or nothing at the end; steps over what is no chunk.
   [[nodiscard]] Result<std::optional<Chunk>> next_chunk(bool quiet);
   [[nodiscard]] std::string chunk_fault(const Chunk& chunk) const;
-  [[nodiscard]] Result<std::uint64_t> find_chunk(std::uint64_t from) const;
+  /// The first chunk from `from` on, by its magic and sizes, that `accept` takes; nothing when
+  /// there is none.
+  template <typename Accept>
+  [[nodiscard]] Result<std::optional<Chunk>> find_chunk(std::uint64_t from, Accept accept) const;
+  [[nodiscard]] std::optional<Chunk> chunk_at(std::uint64_t offset) const;
+  [[nodiscard]] Result<std::optional<Chunk>> last_chunk();
   [[nodiscard]] Result<Unpacker::Outcome> unpack(const Chunk& chunk);
   void step_past(const Chunk& chunk);
   void rewind();
-  void build_index();
-  [[nodiscard]] std::size_t index_size() const;
-  [[nodiscard]] std::optional<std::uint64_t> time_of(std::size_t entry);
+  [[nodiscard]] std::uint64_t page_count() const;
   [[nodiscard]] std::optional<std::uint64_t> page_time(Bytes page) const;
-  [[nodiscard]] std::size_t last_before(std::uint64_t time);
+  [[nodiscard]] std::optional<std::uint64_t> time_of_page(std::uint64_t page);
+  [[nodiscard]] std::optional<std::uint64_t> time_of_chunk(const Chunk& chunk);
+  [[nodiscard]] std::uint64_t last_page_before(std::uint64_t time);
+  [[nodiscard]] Status seek_packed(std::uint64_t time);
+  [[nodiscard]] Result<std::uint64_t> near_chunk_before(std::uint64_t first, std::uint64_t time);
+  [[nodiscard]] std::optional<std::uint64_t> last_time_packed();
+  [[nodiscard]] std::optional<std::uint64_t> page_number() const {
+    return numbered_ ? std::optional(page_) : std::nullopt;
+  }
+  /// "chunk 3", or "chunk" when its number is not known.
+  [[nodiscard]] std::string chunk_label() const;
 
   const os::File& file_;
   const bool compressed_;
@@ -91,6 +107,7 @@ class BlockSource {
   std::uint64_t page_ = 0;
   std::uint32_t chunk_count_ = 0;
   std::uint32_t chunk_ = 0;  ///< chunks stepped past
+  bool numbered_ = true;     ///< chunk_ and page_ count from the stream's begin
   bool gap_ = false;
   bool ended_ = false;
   std::optional<Error> start_error_;  ///< the count of chunks could not be read
@@ -100,8 +117,6 @@ class BlockSource {
 
   std::vector<std::byte> bytes_;  ///< at least its block and the slack
   std::optional<Unpacker> unpacker_;
-  std::vector<Chunk> index_;
-  bool indexed_ = false;
 };
 
 }  // namespace vs::reader::ftrace

@@ -314,7 +314,9 @@ std::uint64_t Cursor::file_offset(std::uint32_t at) const {
 }
 
 std::string Cursor::page_label(std::uint32_t at) const {
-  return fmt::format("page {}", block_.first_page + at / context_.layout.page_size);
+  const std::uint32_t page = at / context_.layout.page_size;
+  if (!block_.first_page) return fmt::format("page {} of the chunk", page);
+  return fmt::format("page {}", *block_.first_page + page);
 }
 
 Status Cursor::seek(OwnTime time) {
