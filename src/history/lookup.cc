@@ -24,20 +24,19 @@ Status add_leaves(const Store& store, std::uint32_t number, EntityId entity, std
   const TableId table = store.footer().entities[entity].table;
   const bool overlaps = layout_of(table).overlaps;
   VS_ASSIGN(const auto index, store.index_piece(number, table));
-  const auto entries = index->entries_of(entity);
-  if (entries.empty()) return store.misplaced(number);
-  for (std::size_t i = overlaps ? 0 : last_entry(entries, from_ns, false); i < entries.size();
-       ++i) {
-    const IndexEntry& entry = entries[i];
-    if (entry.begin_ns >= to_ns) {
+  const Children children = index->children_of(entity);
+  if (children.size() == 0) return store.misplaced(number);
+  for (std::size_t i = overlaps ? 0 : children.last(from_ns, false); i < children.size(); ++i) {
+    if (children.begin_ns[i] >= to_ns) {
       if (overlaps) continue;
       break;
     }
-    if (overlaps && entry.end_ns < from_ns) continue;
-    if (store.footer().pieces[entry.piece].kind == PieceKind::kIndex) {
-      VS_TRY(add_leaves(store, entry.piece, entity, from_ns, to_ns, out));
+    if (overlaps && children.end_ns[i] < from_ns) continue;
+    const std::uint32_t piece = children.piece[i];
+    if (store.footer().pieces[piece].kind == PieceKind::kIndex) {
+      VS_TRY(add_leaves(store, piece, entity, from_ns, to_ns, out));
     } else {
-      out.push_back(Leaf{entry.piece, entry.begin_ns});
+      out.push_back(Leaf{piece, children.begin_ns[i]});
     }
   }
   return {};
@@ -97,10 +96,10 @@ Status StateWalk::run() {
 Status StateWalk::start(std::uint32_t root) {
   VS_ASSIGN(const auto index, store_.index_piece(root, table_));
   for (const IndexPiece::Run& run : index->runs()) {
-    const auto entries = index->entries_of(run);
-    const IndexEntry& entry = entries[last_entry(entries, time_ns_, true)];
-    if (entry.begin_ns > time_ns_) continue;
-    steps_.push_back(Step{entry.piece, static_cast<std::uint32_t>(out_.rows.size())});
+    const Children children = index->children_of(run);
+    const std::size_t child = children.last(time_ns_, true);
+    if (children.begin_ns[child] > time_ns_) continue;
+    steps_.push_back(Step{children.piece[child], static_cast<std::uint32_t>(out_.rows.size())});
     out_.rows.push_back(FullState::Row{run.entity, {}, {}, {}});
   }
   return {};
@@ -139,10 +138,10 @@ Status StateWalk::step_index(std::uint32_t number, std::span<const Step> steps) 
     const EntityId entity = out_.rows[step.row].entity;
     while (at < runs.size() && runs[at].entity < entity) ++at;
     if (at == runs.size() || runs[at].entity != entity) return store_.misplaced(number);
-    const auto entries = index->entries_of(runs[at]);
-    const IndexEntry& entry = entries[last_entry(entries, time_ns_, true)];
-    if (entry.begin_ns > time_ns_) return store_.misplaced(number);
-    next_.push_back(Step{entry.piece, step.row});
+    const Children children = index->children_of(runs[at]);
+    const std::size_t child = children.last(time_ns_, true);
+    if (children.begin_ns[child] > time_ns_) return store_.misplaced(number);
+    next_.push_back(Step{children.piece[child], step.row});
   }
   return {};
 }
@@ -235,11 +234,11 @@ Result<std::optional<OwnedRow>> row_at(const Store& store, EntityId entity, std:
   if (number == store.footer().pieces.size()) return store.misplaced(number);
   while (store.footer().pieces[number].kind == PieceKind::kIndex) {
     VS_ASSIGN(const auto index, store.index_piece(number, info.table));
-    const auto entries = index->entries_of(entity);
-    if (entries.empty()) return store.misplaced(number);
-    const IndexEntry& entry = entries[last_entry(entries, time_ns, true)];
-    if (entry.begin_ns > time_ns) return store.misplaced(number);
-    number = entry.piece;
+    const Children children = index->children_of(entity);
+    if (children.size() == 0) return store.misplaced(number);
+    const std::size_t child = children.last(time_ns, true);
+    if (children.begin_ns[child] > time_ns) return store.misplaced(number);
+    number = children.piece[child];
   }
   VS_ASSIGN(const auto piece, store.rows_piece(number, info.table));
   const BlockRef* const block = block_at(piece->blocks_of(entity), time_ns);

@@ -42,7 +42,7 @@ void put_shares(std::span<const std::uint64_t> held, double unit, ByteSink& out)
 
 void Pyramid::build_rows(std::span<const Span> rows) {
   number(rows);
-  const std::size_t per_bucket = std::max(kSummaryRows, 2 * width_);
+  const std::size_t per_bucket = std::max(kSummaryRows, 3 * width_);
   sum(rows, 0, std::max(kCarryBuckets, rows.size() / per_bucket));
 }
 
@@ -185,6 +185,7 @@ Result<std::shared_ptr<const SummaryPiece>> SummaryPiece::parse(
     run.entity += static_cast<EntityId>(step);
     if (!piece->parse_run(in, numbers, run)) in.fail();
     piece->runs_.push_back(run);
+    piece->least_exponent_ = std::min<unsigned>(piece->least_exponent_, run.exponent);
   }
   if (!in.ok() || in.remaining() != 0) {
     return Error{ErrorCode::kMalformed, "a summary of the history breaks its format",
