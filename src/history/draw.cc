@@ -11,6 +11,7 @@ namespace {
 
 /// A picture of few pixels is made of narrower buckets, where that costs nothing.
 constexpr std::uint64_t kLeastBuckets = 2000;
+constexpr std::size_t kCacheLine = 64;
 
 /// The first block that may hold rows from `from_ns` on: the one before the first that begins then.
 std::size_t block_before(std::span<const BlockRef> blocks, std::int64_t from_ns) {
@@ -100,6 +101,7 @@ class Drawing {
   DrawCost cost_;
   // scratch
   std::vector<Visit> left_;
+  std::vector<std::span<const BlockRef>> blocks_;  ///< by visit
   Block block_;
   RowValues values_;
   BlockTimes times_;
@@ -144,7 +146,7 @@ auto Drawing<Parts>::draw_summary(std::uint32_t number, Visits visits) -> Result
   cost_.nodes += visits.size();
   if (!summaries_) return visits;
   VS_ASSIGN(const auto summary, store_.summary_of(number));
-  if (summary == nullptr) return visits;
+  if (summary == nullptr || summary->narrowest_ns() > bucket_ns_) return visits;
   left_.clear();
   for (const Visit& visit : visits) {
     SummaryLevel level;
@@ -164,18 +166,15 @@ Status Drawing<Parts>::visit_index(std::uint32_t number, Visits visits) {
   VS_ASSIGN(const auto piece, store_.index_piece(number, table_));
   std::vector<Visit> children;
   for (const Visit& visit : visits) {
-    const auto entries = piece->entries_of(entities_[visit.picture]);
-    if (entries.empty()) return store_.misplaced(number);
-    const std::size_t first =
-        layout_.overlaps ? 0 : last_entry(entries, window_.from.ns, true);
-    for (std::size_t i = first; i < entries.size(); ++i) {
-      const IndexEntry& entry = entries[i];
-      if (entry.begin_ns >= window_.to.ns && !layout_.overlaps) break;
-      if (layout_.overlaps && (entry.begin_ns >= window_.to.ns || entry.end_ns <= window_.from.ns)) {
-        continue;
-      }
-      const std::int64_t end_ns = i + 1 < entries.size() ? entries[i + 1].begin_ns : visit.end_ns;
-      children.push_back(Visit{entry.piece, visit.picture, entry.begin_ns, end_ns});
+    const Children below = piece->children_of(entities_[visit.picture]);
+    if (below.size() == 0) return store_.misplaced(number);
+    for (std::size_t i = layout_.overlaps ? 0 : below.last(window_.from.ns, true);
+         i < below.size(); ++i) {
+      const bool behind = below.begin_ns[i] >= window_.to.ns;
+      if (behind && !layout_.overlaps) break;
+      if (behind || (layout_.overlaps && below.end_ns[i] <= window_.from.ns)) continue;
+      const std::int64_t end_ns = i + 1 < below.size() ? below.begin_ns[i + 1] : visit.end_ns;
+      children.push_back(Visit{below.piece[i], visit.picture, below.begin_ns[i], end_ns});
     }
   }
   return visit_all(children);
@@ -186,10 +185,19 @@ Status Drawing<Parts>::visit_rows(std::uint32_t number, Visits visits) {
   VS_ASSIGN(visits, draw_summary(number, visits));
   if (visits.empty()) return {};
   VS_ASSIGN(const auto piece, store_.rows_piece(number, table_));
+  // First all places, then all rows: they lie apart, and fetched together they cost little more
+  // than one.
+  blocks_.clear();
   for (const Visit& visit : visits) {
     const auto blocks = piece->blocks_of(entities_[visit.picture]);
     if (blocks.empty()) return store_.misplaced(number);
-    if (!draw_rows(*piece, blocks, visit.picture)) return store_.broken_rows(number);
+    blocks_.push_back(
+        blocks.subspan(layout_.overlaps ? 0 : block_before(blocks, window_.from.ns)));
+    const Bytes bytes = piece->bytes_of(blocks_.back().front());
+    for (std::size_t at = 0; at < bytes.size(); at += kCacheLine) __builtin_prefetch(&bytes[at]);
+  }
+  for (std::size_t i = 0; i < visits.size(); ++i) {
+    if (!draw_rows(*piece, blocks_[i], visits[i].picture)) return store_.broken_rows(number);
   }
   return {};
 }
@@ -219,10 +227,9 @@ void Drawing<Parts>::draw_level(const SummaryLevel& level, const Visit& visit) {
 template <typename Parts>
 bool Drawing<Parts>::draw_rows(const Piece& piece, std::span<const BlockRef> blocks,
                                std::uint32_t picture) {
-  const std::size_t first = layout_.overlaps ? 0 : block_before(blocks, window_.from.ns);
-  for (std::size_t i = first; i < blocks.size() && !painters_[picture].done(); ++i) {
-    if (blocks[i].begin_ns >= window_.to.ns) break;
-    block_.open(piece, blocks[i]);
+  for (const BlockRef& block : blocks) {
+    if (block.begin_ns >= window_.to.ns || painters_[picture].done()) break;
+    block_.open(piece, block);
     if (!block_.ok() || !block_.decode(times_) || !draw_block(piece, picture)) return false;
   }
   return true;

@@ -24,7 +24,8 @@ Result<std::shared_ptr<const IndexPiece>> IndexPiece::parse(Bytes raw, std::uint
   auto index = std::make_shared<IndexPiece>();
   VarReader in(raw.first(raw.size() - kPackSlack));
   const std::uint64_t count = in.varint_up_to(kIndexPieceMost);
-  index->entries_.reserve(count);
+  index->begins_.reserve(count);
+  index->pieces_.reserve(count);
   IndexEntry entry;
   bool good = in.ok();
   for (std::size_t i = 0; i < count && good; ++i) {
@@ -46,7 +47,9 @@ Result<std::shared_ptr<const IndexPiece>> IndexPiece::parse(Bytes raw, std::uint
       index->runs_.push_back(Run{entry.entity, static_cast<std::uint32_t>(i), 0});
     }
     ++index->runs_.back().count;
-    index->entries_.push_back(entry);
+    index->begins_.push_back(entry.begin_ns);
+    index->pieces_.push_back(entry.piece);
+    if (ends) index->ends_.push_back(entry.end_ns);
   }
   if (!good || in.remaining() != 0) {
     return Error{ErrorCode::kMalformed, "an index piece of the history breaks its format",
@@ -54,12 +57,6 @@ Result<std::shared_ptr<const IndexPiece>> IndexPiece::parse(Bytes raw, std::uint
                  "the history will be rebuilt"};
   }
   return std::shared_ptr<const IndexPiece>(std::move(index));
-}
-
-std::span<const IndexEntry> IndexPiece::entries_of(EntityId entity) const {
-  const auto run = std::ranges::lower_bound(runs_, entity, {}, &Run::entity);
-  if (run == runs_.end() || run->entity != entity) return {};
-  return entries_of(*run);
 }
 
 void IndexTree::add_to(std::size_t tier, const IndexEntry& entry, std::span<const Span> carry,

@@ -13,6 +13,7 @@
 //
 // Threads: values; an IndexTree belongs to one thread.
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -29,10 +30,44 @@ namespace vs::history {
 /// Codes entries (sorted by entity) as one index piece. `ends`: the table's rows overlap.
 void put_index(std::span<const IndexEntry> entries, bool ends, ByteSink& out);
 
+/// The children of one entity under a node, in the order of the file: by begin, but for tables
+/// whose rows overlap.
+struct Children {
+  std::span<const std::int64_t> begin_ns;  ///< of the first row
+  std::span<const std::uint32_t> piece;
+  std::span<const std::int64_t> end_ns;  ///< the latest one; only in tables whose rows overlap
+
+  [[nodiscard]] std::size_t size() const { return piece.size(); }
+  /// The last child that begins at or before `time_ns` (`at_too`) or before it; 0 when there is
+  /// none. Requires begins that ascend.
+  [[nodiscard]] std::size_t last(std::int64_t time_ns, bool at_too) const noexcept {
+    std::size_t at = 0;
+    for (std::size_t count = size(); count > 1;) {
+      const std::size_t half = count / 2;
+      const std::int64_t middle_ns = begin_ns[at + half];
+      at += middle_ns < time_ns || (at_too && middle_ns == time_ns) ? half : 0;
+      count -= half;
+    }
+    return at;
+  }
+};
+
+/// Finds an entity among runs that ascend by entity. Entities often are neighbours, so the place
+/// that it would have then is looked at first. runs.size() when it is not there.
+template <typename Run>
+[[nodiscard]] std::size_t find_run(std::span<const Run> runs, EntityId entity) {
+  if (runs.empty() || entity < runs.front().entity) return runs.size();
+  const std::size_t guess = entity - runs.front().entity;
+  if (guess < runs.size() && runs[guess].entity == entity) return guess;
+  const auto run = std::ranges::lower_bound(runs, entity, {}, &Run::entity);
+  const bool found = run != runs.end() && run->entity == entity;
+  return found ? static_cast<std::size_t>(run - runs.begin()) : runs.size();
+}
+
 /// An unpacked index piece.
 class IndexPiece final : public Cached {
  public:
-  /// The entries of one entity.
+  /// The children of one entity.
   struct Run {
     EntityId entity = 0;
     std::uint32_t first = 0;
@@ -44,36 +79,30 @@ class IndexPiece final : public Cached {
   [[nodiscard]] static Result<std::shared_ptr<const IndexPiece>> parse(Bytes raw,
                                                                        std::uint32_t number,
                                                                        bool ends);
-  /// In time order.
-  [[nodiscard]] std::span<const IndexEntry> entries_of(EntityId entity) const;
-  [[nodiscard]] std::span<const IndexEntry> entries_of(const Run& run) const {
-    return std::span(entries_).subspan(run.first, run.count);
+  /// Nothing when the entity is not here.
+  [[nodiscard]] Children children_of(EntityId entity) const {
+    const std::size_t run = find_run(std::span<const Run>(runs_), entity);
+    return run == runs_.size() ? Children{} : children_of(runs_[run]);
+  }
+  [[nodiscard]] Children children_of(const Run& run) const {
+    return Children{std::span(begins_).subspan(run.first, run.count),
+                    std::span(pieces_).subspan(run.first, run.count),
+                    ends_.empty() ? std::span<const std::int64_t>()
+                                  : std::span(ends_).subspan(run.first, run.count)};
   }
   [[nodiscard]] std::span<const Run> runs() const { return runs_; }
-  [[nodiscard]] std::span<const IndexEntry> entries() const { return entries_; }
   [[nodiscard]] std::size_t memory_bytes() const override {
-    return sizeof(IndexPiece) + entries_.capacity() * sizeof(IndexEntry) +
+    return sizeof(IndexPiece) + pieces_.capacity() * sizeof(std::uint32_t) +
+           (begins_.capacity() + ends_.capacity()) * sizeof(std::int64_t) +
            runs_.capacity() * sizeof(Run);
   }
 
  private:
-  std::vector<IndexEntry> entries_;
   std::vector<Run> runs_;
+  std::vector<std::int64_t> begins_;
+  std::vector<std::uint32_t> pieces_;
+  std::vector<std::int64_t> ends_;
 };
-
-/// The last of an entity's entries that begins at or before `time_ns` (`at_too`) or before it; 0
-/// when there is none. Requires entries whose begins ascend.
-[[nodiscard]] inline std::size_t last_entry(std::span<const IndexEntry> entries,
-                                            std::int64_t time_ns, bool at_too) noexcept {
-  std::size_t at = 0;
-  for (std::size_t count = entries.size(); count > 1;) {
-    const std::size_t half = count / 2;
-    const std::int64_t begin_ns = entries[at + half].begin_ns;
-    at += begin_ns < time_ns || (at_too && begin_ns == time_ns) ? half : 0;
-    count -= half;
-  }
-  return at;
-}
 
 /// Where pieces go; they are numbered in the order of the calls.
 class PieceSink {

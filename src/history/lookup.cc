@@ -7,6 +7,8 @@
 namespace vs::history {
 namespace {
 
+constexpr std::size_t kCacheLine = 64;
+
 /// The last block that begins at or before a time; nullptr when there is none.
 const BlockRef* block_at(std::span<const BlockRef> blocks, std::int64_t time_ns) {
   const auto after = std::ranges::upper_bound(blocks, time_ns, {}, &BlockRef::begin_ns);
@@ -24,20 +26,19 @@ Status add_leaves(const Store& store, std::uint32_t number, EntityId entity, std
   const TableId table = store.footer().entities[entity].table;
   const bool overlaps = layout_of(table).overlaps;
   VS_ASSIGN(const auto index, store.index_piece(number, table));
-  const auto entries = index->entries_of(entity);
-  if (entries.empty()) return store.misplaced(number);
-  for (std::size_t i = overlaps ? 0 : last_entry(entries, from_ns, false); i < entries.size();
-       ++i) {
-    const IndexEntry& entry = entries[i];
-    if (entry.begin_ns >= to_ns) {
+  const Children children = index->children_of(entity);
+  if (children.size() == 0) return store.misplaced(number);
+  for (std::size_t i = overlaps ? 0 : children.last(from_ns, false); i < children.size(); ++i) {
+    if (children.begin_ns[i] >= to_ns) {
       if (overlaps) continue;
       break;
     }
-    if (overlaps && entry.end_ns < from_ns) continue;
-    if (store.footer().pieces[entry.piece].kind == PieceKind::kIndex) {
-      VS_TRY(add_leaves(store, entry.piece, entity, from_ns, to_ns, out));
+    if (overlaps && children.end_ns[i] < from_ns) continue;
+    const std::uint32_t piece = children.piece[i];
+    if (store.footer().pieces[piece].kind == PieceKind::kIndex) {
+      VS_TRY(add_leaves(store, piece, entity, from_ns, to_ns, out));
     } else {
-      out.push_back(Leaf{entry.piece, entry.begin_ns});
+      out.push_back(Leaf{piece, children.begin_ns[i]});
     }
   }
   return {};
@@ -61,7 +62,17 @@ class StateWalk {
   [[nodiscard]] Status start(std::uint32_t root);
   [[nodiscard]] Status go_down();
   [[nodiscard]] Status step_index(std::uint32_t number, std::span<const Step> steps);
-  [[nodiscard]] Status step_rows(std::uint32_t number, std::span<const Step> steps);
+  struct Place {
+    const BlockRef* block = nullptr;
+    std::uint32_t row = 0;
+  };
+  struct Group {
+    std::shared_ptr<const Piece> piece;
+    std::uint32_t number = 0;
+    std::span<const Step> steps;
+  };
+  [[nodiscard]] Status find_places(const Group& leaf);
+  [[nodiscard]] Status take_rows(const Group& leaf, std::span<const Place> places);
   void sort_steps();
   void compact();
 
@@ -74,10 +85,7 @@ class StateWalk {
   std::vector<Step> next_;
   std::vector<std::uint32_t> place_;
   std::size_t missing_ = 0;  ///< entities that have no row at this time
-  struct Place {
-    const BlockRef* block = nullptr;
-    std::uint32_t row = 0;
-  };
+  std::vector<Group> leaves_;
   std::vector<Place> places_;
   Block block_;
   RowValues values_;
@@ -97,10 +105,10 @@ Status StateWalk::run() {
 Status StateWalk::start(std::uint32_t root) {
   VS_ASSIGN(const auto index, store_.index_piece(root, table_));
   for (const IndexPiece::Run& run : index->runs()) {
-    const auto entries = index->entries_of(run);
-    const IndexEntry& entry = entries[last_entry(entries, time_ns_, true)];
-    if (entry.begin_ns > time_ns_) continue;
-    steps_.push_back(Step{entry.piece, static_cast<std::uint32_t>(out_.rows.size())});
+    const Children children = index->children_of(run);
+    const std::size_t child = children.last(time_ns_, true);
+    if (children.begin_ns[child] > time_ns_) continue;
+    steps_.push_back(Step{children.piece[child], static_cast<std::uint32_t>(out_.rows.size())});
     out_.rows.push_back(FullState::Row{run.entity, {}, {}, {}});
   }
   return {};
@@ -120,13 +128,27 @@ void StateWalk::sort_steps() {
 
 Status StateWalk::go_down() {
   sort_steps();
+  leaves_.clear();
+  places_.clear();
   for (std::span<const Step> rest = steps_; !rest.empty();) {
     const std::uint32_t number = rest.front().piece;
     std::size_t count = 1;
     while (count < rest.size() && rest[count].piece == number) ++count;
-    const bool index = store_.footer().pieces[number].kind == PieceKind::kIndex;
-    VS_TRY(index ? step_index(number, rest.first(count)) : step_rows(number, rest.first(count)));
+    if (store_.footer().pieces[number].kind == PieceKind::kIndex) {
+      VS_TRY(step_index(number, rest.first(count)));
+    } else {
+      VS_ASSIGN(auto piece, store_.rows_piece(number, table_));
+      leaves_.push_back(Group{std::move(piece), number, rest.first(count)});
+    }
     rest = rest.subspan(count);
+  }
+  // First all places, then all rows: the places lie apart, and fetched together they cost little
+  // more than one.
+  for (const Group& leaf : leaves_) VS_TRY(find_places(leaf));
+  std::span<const Place> places = places_;
+  for (const Group& leaf : leaves_) {
+    VS_TRY(take_rows(leaf, places.first(leaf.steps.size())));
+    places = places.subspan(leaf.steps.size());
   }
   return {};
 }
@@ -139,43 +161,43 @@ Status StateWalk::step_index(std::uint32_t number, std::span<const Step> steps) 
     const EntityId entity = out_.rows[step.row].entity;
     while (at < runs.size() && runs[at].entity < entity) ++at;
     if (at == runs.size() || runs[at].entity != entity) return store_.misplaced(number);
-    const auto entries = index->entries_of(runs[at]);
-    const IndexEntry& entry = entries[last_entry(entries, time_ns_, true)];
-    if (entry.begin_ns > time_ns_) return store_.misplaced(number);
-    next_.push_back(Step{entry.piece, step.row});
+    const Children children = index->children_of(runs[at]);
+    const std::size_t child = children.last(time_ns_, true);
+    if (children.begin_ns[child] > time_ns_) return store_.misplaced(number);
+    next_.push_back(Step{children.piece[child], step.row});
   }
   return {};
 }
 
-Status StateWalk::step_rows(std::uint32_t number, std::span<const Step> steps) {
-  VS_ASSIGN(const auto piece, store_.rows_piece(number, table_));
-  const auto runs = piece->runs();
-  // First all places, then all rows: the places lie apart, and fetched together they cost little
-  // more than one.
-  places_.clear();
+Status StateWalk::find_places(const Group& leaf) {
+  const auto runs = leaf.piece->runs();
   std::size_t at = 0;
-  for (const Step& step : steps) {
+  for (const Step& step : leaf.steps) {
     const EntityId entity = out_.rows[step.row].entity;
     while (at < runs.size() && runs[at].entity < entity) ++at;
-    if (at == runs.size() || runs[at].entity != entity) return store_.misplaced(number);
-    const BlockRef* const block = block_at(piece->blocks_of(runs[at]), time_ns_);
-    if (block == nullptr) return store_.misplaced(number);
-    const Bytes bytes = piece->bytes_of(*block);
-    for (std::size_t line = 0; line < bytes.size(); line += 64) __builtin_prefetch(&bytes[line]);
+    if (at == runs.size() || runs[at].entity != entity) return store_.misplaced(leaf.number);
+    const BlockRef* const block = block_at(leaf.piece->blocks_of(runs[at]), time_ns_);
+    if (block == nullptr) return store_.misplaced(leaf.number);
+    const Bytes bytes = leaf.piece->bytes_of(*block);
+    for (std::size_t k = 0; k < bytes.size(); k += kCacheLine) __builtin_prefetch(&bytes[k], 0, 2);
     places_.push_back(Place{block, step.row});
   }
-  for (const Place& place : places_) {
+  return {};
+}
+
+Status StateWalk::take_rows(const Group& leaf, std::span<const Place> places) {
+  for (const Place& place : places) {
     FullState::Row& row = out_.rows[place.row];
-    block_.open(*piece, *place.block);
+    block_.open(*leaf.piece, *place.block);
     const std::size_t found = block_.find(time_ns_, row.begin.ns, row.end.ns);
-    if (!block_.ok()) return store_.broken_rows(number);
+    if (!block_.ok()) return store_.broken_rows(leaf.number);
     if (found == block_.rows()) {
       ++missing_;
       continue;
     }
     values_.restart();
-    const auto values = values_.of(*piece, block_, found);
-    if (values.empty()) return store_.broken_rows(number);
+    const auto values = values_.of(*leaf.piece, block_, found);
+    if (values.empty()) return store_.broken_rows(leaf.number);
     const auto slots = std::span(out_.slots).subspan(place.row * width_, width_);
     std::copy_n(values.begin(), width_, slots.begin());
     row.values = slots;
@@ -235,11 +257,11 @@ Result<std::optional<OwnedRow>> row_at(const Store& store, EntityId entity, std:
   if (number == store.footer().pieces.size()) return store.misplaced(number);
   while (store.footer().pieces[number].kind == PieceKind::kIndex) {
     VS_ASSIGN(const auto index, store.index_piece(number, info.table));
-    const auto entries = index->entries_of(entity);
-    if (entries.empty()) return store.misplaced(number);
-    const IndexEntry& entry = entries[last_entry(entries, time_ns, true)];
-    if (entry.begin_ns > time_ns) return store.misplaced(number);
-    number = entry.piece;
+    const Children children = index->children_of(entity);
+    if (children.size() == 0) return store.misplaced(number);
+    const std::size_t child = children.last(time_ns, true);
+    if (children.begin_ns[child] > time_ns) return store.misplaced(number);
+    number = children.piece[child];
   }
   VS_ASSIGN(const auto piece, store.rows_piece(number, info.table));
   const BlockRef* const block = block_at(piece->blocks_of(entity), time_ns);

@@ -42,37 +42,33 @@ void Painter<Parts>::move_to(std::uint32_t pixel) {
 
 template <typename Parts>
 void Painter<Parts>::add_rows(const BlockTimes& times, std::span<const Key> keys, Room& room) {
-  if (done() || keys.empty()) return;
-  const std::size_t rows = keys.size();
-  std::array<std::uint32_t, kBlockRows> ends;
-  for (std::size_t i = 0; i < rows; ++i) ends[i] = frame_.pixel_of(times.end_ns[i]);
+  std::array<std::uint32_t, kBlockRows> pixels;
+  for (std::size_t i = 0; i < keys.size(); ++i) pixels[i] = frame_.pixel_of(times.end_ns[i]);
   // At most two stretches per row; the place is advanced and not branched over.
   std::size_t count = 0;
-  std::int64_t previous_ns = times.begin_ns[0] - 1;
-  for (std::size_t i = 0; i < rows && !done(); ++i) {
-    const std::int64_t end_ns = std::min(times.end_ns[i], frame_.to_ns());
-    std::int64_t begin_ns = std::max(times.begin_ns[i], frame_.edge(at_));
-    if (times.begin_ns[i] != previous_ns && begin_ns >= frame_.edge(at_ + 1)) {
+  std::size_t i = 0;
+  while (i < keys.size() && times.end_ns[i] <= frame_.from_ns()) ++i;
+  for (; i < keys.size() && !done(); ++i) {
+    const std::int64_t begin_ns = std::max(times.begin_ns[i], frame_.edge(at_));
+    if (begin_ns >= frame_.edge(at_ + 1)) {  // a hole
       put(std::span(room).first(std::exchange(count, 0)));
       move_to(frame_.pixel_of(begin_ns));
       if (done()) return;
     }
-    previous_ns = times.end_ns[i];
-    if (end_ns <= begin_ns) continue;
-    const std::uint32_t last = ends[i];
+    const Key key = keys[i];
+    const std::uint32_t last = pixels[i];
     if (last == at_) {
-      parts_.add(keys[i], static_cast<double>(end_ns - begin_ns));
+      parts_.add(key, static_cast<double>(times.end_ns[i] - begin_ns));
       continue;
     }
-    parts_.add(keys[i], static_cast<double>(frame_.edge(at_ + 1) - begin_ns));
+    parts_.add(key, static_cast<double>(frame_.edge(at_ + 1) - begin_ns));
     room[count++] = close_pixel();
     const std::uint32_t filled = last - at_ - 1;
-    room[count] = Stretch{parts_.value(keys[i]), filled, 1};
-    count += filled != 0 ? 1 : 0;
+    room[count] = Stretch{parts_.value(key), filled, 1};
+    count += static_cast<std::size_t>(filled != 0);
     at_ = last;
-    if (end_ns > frame_.edge(at_)) {
-      parts_.add(keys[i], static_cast<double>(end_ns - frame_.edge(at_)));
-    }
+    const std::int64_t end_ns = std::min(times.end_ns[i], frame_.to_ns());
+    parts_.add(key, static_cast<double>(end_ns - frame_.edge(at_)));
   }
   put(std::span(room).first(count));
 }

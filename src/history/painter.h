@@ -42,15 +42,22 @@ class Frame {
   /// The pixel that holds a time; 0 before the window, pixels() behind it.
   [[nodiscard]] std::uint32_t pixel_of(std::int64_t time_ns) const {
     const std::int64_t inside = std::clamp(time_ns, from_ns_, to_ns_);
-    const double ahead = static_cast<double>(static_cast<std::uint64_t>(inside) -
-                                             static_cast<std::uint64_t>(from_ns_));
-    auto pixel = static_cast<std::size_t>(std::min(ahead * per_ns_, most_));
-    pixel -= static_cast<std::size_t>(inside < edges_[pixel]);  // near, but the table is right
+    // The product is near, the table is right.
+    auto pixel = static_cast<std::size_t>(std::min(ahead_of(inside) * per_ns_, most_));
+    pixel -= static_cast<std::size_t>(inside < edges_[pixel]);
     pixel += static_cast<std::size_t>(inside >= edges_[pixel + 1]);
     return static_cast<std::uint32_t>(std::min(pixel, pixels_));
   }
 
  private:
+  /// Distance from the begin. In two halves, each of which fits a signed number: those convert
+  /// without a branch.
+  [[nodiscard]] double ahead_of(std::int64_t time_ns) const {
+    const std::uint64_t ahead =
+        static_cast<std::uint64_t>(time_ns) - static_cast<std::uint64_t>(from_ns_);
+    return static_cast<double>(static_cast<std::int64_t>(ahead >> 1)) * 2;
+  }
+
   std::int64_t from_ns_;
   std::int64_t to_ns_;
   std::size_t wanted_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "history/index.h"
+
 namespace vs::history {
 namespace {
 
@@ -103,9 +105,9 @@ void Piece::number_states(std::span<const std::int64_t> states) {
 }
 
 std::span<const BlockRef> Piece::blocks_of(EntityId entity) const {
-  const auto run = std::ranges::lower_bound(runs_, entity, {}, &RunRef::entity);
-  if (run == runs_.end() || run->entity != entity) return {};
-  return blocks_of(*run);
+  const std::size_t run = find_run(std::span<const RunRef>(runs_), entity);
+  if (run == runs_.size()) return {};
+  return blocks_of(runs_[run]);
 }
 
 std::size_t Piece::memory_bytes() const {

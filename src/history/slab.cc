@@ -6,6 +6,7 @@ namespace vs::history {
 namespace {
 
 constexpr std::size_t kFirstPlaces = 1024;
+constexpr unsigned kRecentBits = 14;
 
 }  // namespace
 
@@ -14,17 +15,28 @@ void TupleDictionary::start(const TableLayout& layout) {
   tuples_.clear();
   hashes_.clear();
   places_.assign(kFirstPlaces, 0);
+  recent_.assign(std::size_t{1} << kRecentBits, 0);
 }
 
 bool TupleDictionary::equal(std::uint32_t id, std::span<const std::int64_t> values) const {
   const std::size_t width = layout_->tuple_slots.size();
+  std::int64_t difference = 0;
   for (std::size_t c = 0; c < width; ++c) {
-    if (tuples_[id * width + c] != values[layout_->tuple_slots[c]]) return false;
+    difference |= tuples_[id * width + c] ^ values[layout_->tuple_slots[c]];
   }
-  return true;
+  return difference == 0;
 }
 
-std::uint32_t TupleDictionary::id_of(std::span<const std::int64_t> values) {
+std::uint32_t TupleDictionary::id_of(EntityId entity, std::span<const std::int64_t> values) {
+  const auto first = static_cast<std::uint64_t>(values[layout_->tuple_slots.front()]);
+  const std::uint64_t key = (first + (std::uint64_t{entity} << 8)) * 0x9e3779b97f4a7c15ULL;
+  std::uint32_t& recent = recent_[key >> (64 - kRecentBits)];
+  if (recent < hashes_.size() && equal(recent, values)) return recent;
+  recent = find(values);
+  return recent;
+}
+
+std::uint32_t TupleDictionary::find(std::span<const std::int64_t> values) {
   // Products that do not wait for each other, folded once.
   std::uint64_t hash = 0;
   std::uint64_t factor = 0x9e3779b97f4a7c15ULL;
@@ -68,7 +80,7 @@ TableSlab::TableSlab(TableId table) : layout_(layout_of(table)) {
 
 void TableSlab::add(EntityId entity, std::int64_t begin_ns, std::int64_t end_ns,
                     std::span<const std::int64_t> values) {
-  SlabRow row{begin_ns, end_ns, dictionary_.id_of(values),
+  SlabRow row{begin_ns, end_ns, dictionary_.id_of(entity, values),
               static_cast<std::uint32_t>(numbers_.size())};
   for (const std::uint8_t slot : layout_.number_slots) numbers_.push_back(values[slot]);
   entity_of_.push_back(entity);

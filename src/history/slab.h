@@ -20,12 +20,14 @@ namespace vs::history {
 class TupleDictionary {
  public:
   void start(const TableLayout& layout);
-  [[nodiscard]] std::uint32_t id_of(std::span<const std::int64_t> values);
+  /// `entity` is a hint: an entity often comes back to a state with the same tuple as before.
+  [[nodiscard]] std::uint32_t id_of(EntityId entity, std::span<const std::int64_t> values);
   /// Slot values of all tuples, one after the other.
   [[nodiscard]] std::span<const std::int64_t> tuples() const { return tuples_; }
 
  private:
   [[nodiscard]] bool equal(std::uint32_t id, std::span<const std::int64_t> values) const;
+  [[nodiscard]] std::uint32_t find(std::span<const std::int64_t> values);
   void grow();
 
   const TableLayout* layout_ = nullptr;
@@ -33,6 +35,7 @@ class TupleDictionary {
   std::vector<std::uint64_t> hashes_;  ///< by id
   /// Open addressing: the hash's upper half and id + 1; 0 = free.
   std::vector<std::uint64_t> places_;
+  std::vector<std::uint32_t> recent_;  ///< by entity and first slot: the last id
 };
 
 class TableSlab {

@@ -11,38 +11,25 @@ std::size_t count_buckets(std::int64_t first_ns, std::int64_t last_ns, unsigned 
   return static_cast<std::size_t>((last_ns >> exponent) - (first_ns >> exponent) + 1);
 }
 
-/// Shares of one bucket in 1/255: rounded down, and what the sum is short of goes to those that
-/// were rounded most.
-void put_shares(std::span<const std::uint64_t> held, double unit, ByteSink& out) {
-  std::array<double, kSummaryValues> rest;
-  std::array<std::uint8_t, kSummaryValues> shares;
-  double sum = 0;
-  int short_of = 0;
+/// Shares of one bucket in 1/255. The running sum is rounded, not each share: so they add up to
+/// what was held, rounded once, and none is off by a whole 1/255.
+void put_shares(std::span<const std::uint64_t> held, double unit, std::byte* out) {
+  std::uint64_t sum = 0;
+  int before = 0;
   for (std::size_t v = 0; v < held.size(); ++v) {
-    const double exact = static_cast<double>(held[v]) * unit;
-    const auto whole = static_cast<int>(exact);
-    shares[v] = static_cast<std::uint8_t>(whole);
-    rest[v] = exact - whole;
-    sum += exact;
-    short_of -= whole;
+    sum += held[v];
+    const auto now = static_cast<int>(static_cast<double>(static_cast<std::int64_t>(sum)) * unit +
+                                      0.5);
+    out[v] = static_cast<std::byte>(now - before);
+    before = now;
   }
-  short_of += static_cast<int>(sum + 0.5);
-  for (; short_of > 0; --short_of) {
-    std::size_t most = 0;
-    for (std::size_t v = 1; v < held.size(); ++v) {
-      if (rest[v] > rest[most]) most = v;
-    }
-    ++shares[most];
-    rest[most] = -1;
-  }
-  for (std::size_t v = 0; v < held.size(); ++v) out.put_u8(shares[v]);
 }
 
 }  // namespace
 
 void Pyramid::build_rows(std::span<const Span> rows) {
   number(rows);
-  const std::size_t per_bucket = std::max(kSummaryRows, 2 * width_);
+  const std::size_t per_bucket = std::max(kSummaryRows, 3 * width_);
   sum(rows, 0, std::max(kCarryBuckets, rows.size() / per_bucket));
 }
 
@@ -108,9 +95,11 @@ void Pyramid::widen() {
 void Pyramid::put_level() {
   const double unit =
       static_cast<double>(kShareUnit) / static_cast<double>(std::uint64_t{1} << exponent_);
+  const std::span<std::byte> out = level_.room(buckets_ * width_);
   for (std::size_t i = 0; i < buckets_; ++i) {
-    put_shares(std::span(sums_).subspan(i * width_, width_), unit, level_);
+    put_shares(std::span(sums_).subspan(i * width_, width_), unit, &out[i * width_]);
   }
+  level_.advance(buckets_ * width_);
 }
 
 void Pyramid::put_levels(ByteSink& out) {
@@ -185,6 +174,7 @@ Result<std::shared_ptr<const SummaryPiece>> SummaryPiece::parse(
     run.entity += static_cast<EntityId>(step);
     if (!piece->parse_run(in, numbers, run)) in.fail();
     piece->runs_.push_back(run);
+    piece->least_exponent_ = std::min<unsigned>(piece->least_exponent_, run.exponent);
   }
   if (!in.ok() || in.remaining() != 0) {
     return Error{ErrorCode::kMalformed, "a summary of the history breaks its format",

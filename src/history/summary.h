@@ -111,6 +111,8 @@ class SummaryPiece final : public Cached {
       std::vector<std::byte> raw, std::span<const std::int64_t> states);
   /// The entity's widest level that is not wider than `width_ns`; false when there is none.
   [[nodiscard]] bool level_for(EntityId entity, std::uint64_t width_ns, SummaryLevel& level) const;
+  /// Width of the narrowest bucket of all runs.
+  [[nodiscard]] std::uint64_t narrowest_ns() const { return std::uint64_t{1} << least_exponent_; }
   [[nodiscard]] std::size_t memory_bytes() const override {
     return sizeof(SummaryPiece) + raw_.capacity() + runs_.capacity() * sizeof(Run) +
            states_.capacity();
@@ -130,6 +132,7 @@ class SummaryPiece final : public Cached {
   [[nodiscard]] bool parse_run(VarReader& in, std::span<const std::uint8_t> numbers, Run& run);
 
   std::vector<std::byte> raw_;
+  unsigned least_exponent_ = 63;
   std::vector<Run> runs_;  ///< entities ascend
   std::vector<std::uint8_t> states_;
 };
