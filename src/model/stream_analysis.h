@@ -53,6 +53,7 @@ struct StreamSetup {
   std::vector<MachineIndex> machines;       ///< those with a trace in this flow
   std::vector<const ThreadFacts*> threads;  ///< by machine; null: not in this flow
   std::vector<BlockDeviceName> block_devices;
+  std::vector<KindSet> recorded;  ///< by machine: the kinds that occur in its traces
 };
 
 /// An event with what the pipeline knows about it.

@@ -31,7 +31,13 @@ StreamDispatch::StreamDispatch(std::span<const StreamPart> parts, model::Machine
 
 StreamAnalyses::StreamAnalyses(const model::StreamSetup& setup,
                                std::span<const StreamFactory> factories) {
-  for (const StreamFactory make : factories) parts_.push_back(make(setup));
+  auto deliveries = std::make_unique<analysis::delivery::Deliveries>(setup);
+  deliveries_ = deliveries.get();
+  parts_.push_back({std::move(deliveries), deliveries_, nullptr});
+  for (const StreamFactory make : factories) {
+    parts_.push_back(make(setup));
+    if (parts_.back().deliveries != nullptr) deliveries_->add_observer(*parts_.back().deliveries);
+  }
 }
 
 std::vector<analysis::vcpu::VcpuObserver*> StreamAnalyses::vcpu_observers() const {
