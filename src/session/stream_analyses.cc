@@ -2,11 +2,15 @@
 
 #include <iterator>
 
+#include "analysis/block/block_requests.h"
+
 namespace vs::session {
 namespace {
 
 /// One row per analysis: make_stream<T>.
-constexpr std::array<StreamFactory, 0> kFactories = {};
+constexpr std::array kFactories = {
+    &make_stream<analysis::block::BlockRequests>,
+};
 
 }  // namespace
 

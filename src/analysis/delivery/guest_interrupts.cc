@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "analysis/kernel/wake_cause.h"
 #include "base/limits.h"
 
 namespace vs::analysis::delivery {
@@ -52,25 +51,18 @@ const GuestInterrupts::HandlerTable& GuestInterrupts::handlers() {
     const auto set = [&table](K kind, Handler handler) {
       table[static_cast<std::size_t>(kind)] = handler;
     };
-    set(K::kSchedSwitch, &GuestInterrupts::on_switch);
     set(K::kIrqHandlerEntry, &GuestInterrupts::on_irq_entry);
-    set(K::kIrqHandlerExit, &GuestInterrupts::on_irq_exit);
     set(K::kIrqVectorEntry, &GuestInterrupts::on_vector_entry);
-    set(K::kIrqVectorExit, &GuestInterrupts::on_vector_exit);
     set(K::kSoftirqRaise, &GuestInterrupts::on_softirq_raise);
-    set(K::kSoftirqEntry, &GuestInterrupts::on_softirq_entry);
-    set(K::kSoftirqExit, &GuestInterrupts::on_softirq_exit);
     set(K::kHrtimerExpireEntry, &GuestInterrupts::on_timer_entry);
-    set(K::kHrtimerExpireExit, &GuestInterrupts::on_timer_exit);
     set(K::kTimerExpireEntry, &GuestInterrupts::on_timer_entry);
-    set(K::kTimerExpireExit, &GuestInterrupts::on_timer_exit);
     return table;
   }();
   return kHandlers;
 }
 
 model::KindSet GuestInterrupts::kinds() {
-  model::KindSet kinds;
+  model::KindSet kinds = kernel::ContextTracker::kinds();
   for (std::size_t kind = 0; kind < model::kEventKindCount; ++kind) {
     if (handlers()[kind] != nullptr) kinds.add(static_cast<EventKind>(kind));
   }
@@ -81,9 +73,11 @@ void GuestInterrupts::on_event(const StreamEvent& event) {
   const Handler handler = handlers()[static_cast<std::size_t>(event.event.kind)];
   Cpu* const cpu = handler == nullptr ? nullptr : cpu_at(event.event.cpu);
   if (cpu != nullptr) (this->*handler)(event, *cpu);
+  contexts_.on_event(event.event);  // afterwards: handlers ask what was interrupted
 }
 
 void GuestInterrupts::on_loss(std::uint32_t cpu) {
+  contexts_.forget(cpu);
   if (Cpu* const at = cpu_at(cpu)) *at = {};
 }
 
@@ -163,50 +157,29 @@ Source GuestInterrupts::take_for_irq(Cpu& cpu, std::int64_t irq) {
 
 // ---- contexts ----
 
-void GuestInterrupts::on_switch(const StreamEvent&, Cpu& cpu) { cpu.contexts.clear(); }
-
+// Handlers that share a vector follow each other; those inside of a vector event belong to it.
 void GuestInterrupts::on_irq_entry(const StreamEvent& event, Cpu& cpu) {
-  const std::int64_t irq = event.event.i_or(arg::kIrqNumber, -1);
-  const bool nested = cpu.contexts.size() > 0 && cpu.contexts.top().kind != ContextKind::kSoftirq;
-  // Handlers that share a vector follow each other; those inside of a vector event belong to it.
-  if (!nested) cpu.irq = take_for_irq(cpu, irq);
+  const Context* const outer = contexts_.inside(event.event.cpu);
+  const bool nested = outer != nullptr && outer->kind != ContextKind::kSoftirq;
+  if (!nested) cpu.irq = take_for_irq(cpu, event.event.i_or(arg::kIrqNumber, -1));
   cpu.handled = true;
-  cpu.contexts.push({ContextKind::kHardirq, BlockCause::kIrq, irq});
 }
-void GuestInterrupts::on_irq_exit(const StreamEvent& event, Cpu& cpu) {
-  cpu.contexts.pop(ContextKind::kHardirq, event.event.i_or(arg::kIrqNumber, -1));
-}
+
 void GuestInterrupts::on_vector_entry(const StreamEvent& event, Cpu& cpu) {
-  const std::int64_t vector = event.event.i_or(arg::kVectorNumber, -1);
-  cpu.irq = take_vector(cpu, vector);
+  cpu.irq = take_vector(cpu, event.event.i_or(arg::kVectorNumber, -1));
   cpu.handled = true;
-  cpu.contexts.push({ContextKind::kVector, BlockCause::kIrq, vector});
 }
-void GuestInterrupts::on_vector_exit(const StreamEvent& event, Cpu& cpu) {
-  cpu.contexts.pop(ContextKind::kVector, event.event.i_or(arg::kVectorNumber, -1));
-}
-void GuestInterrupts::on_timer_entry(const StreamEvent& event, Cpu& cpu) {
+
+void GuestInterrupts::on_timer_entry(const StreamEvent&, Cpu& cpu) {
   if (cpu.injected.source.cause == DeliveryClass::kTimer) cpu.handled = true;
-  cpu.contexts.push(
-      {ContextKind::kTimer, BlockCause::kTimer, event.event.i_or(arg::kHrtimerAddress, -1)});
-}
-void GuestInterrupts::on_timer_exit(const StreamEvent& event, Cpu& cpu) {
-  cpu.contexts.pop(ContextKind::kTimer, event.event.i_or(arg::kHrtimerAddress, -1));
-}
-void GuestInterrupts::on_softirq_entry(const StreamEvent& event, Cpu& cpu) {
-  const std::int64_t vector = event.event.i_or(arg::kSoftirqVector, -1);
-  cpu.contexts.push({ContextKind::kSoftirq, kernel::cause_of_softirq(vector), vector});
-}
-void GuestInterrupts::on_softirq_exit(const StreamEvent& event, Cpu& cpu) {
-  cpu.contexts.pop(ContextKind::kSoftirq, event.event.i_or(arg::kSoftirqVector, -1));
 }
 
 void GuestInterrupts::on_softirq_raise(const StreamEvent& event, Cpu& cpu) {
   const std::int64_t vector = event.event.i_or(arg::kSoftirqVector, -1);
   if (vector < 0 || vector >= static_cast<std::int64_t>(kSoftirqs)) return;
   Source source;
-  if (cpu.contexts.size() > 0) {
-    source = behind(cpu, cpu.contexts.top());
+  if (const Context* const context = contexts_.inside(event.event.cpu)) {
+    source = behind(cpu, *context);
   } else if (event.tid > 0) {
     source = {true, DeliveryClass::kTask, machine_, event.tid};
   }
@@ -232,11 +205,11 @@ Source GuestInterrupts::behind(const Cpu& cpu, const Context& context) const {
 }
 
 bool GuestInterrupts::in_interrupt(std::uint32_t cpu) const {
-  return cpu < cpus_.size() && cpus_[cpu].contexts.size() > 0;
+  return contexts_.inside(cpu) != nullptr;
 }
 
 Source GuestInterrupts::source_on(std::uint32_t cpu) const {
-  return behind(cpus_[cpu], cpus_[cpu].contexts.top());
+  return cpu < cpus_.size() ? behind(cpus_[cpu], *contexts_.inside(cpu)) : Source{};
 }
 
 WakeSource GuestInterrupts::resolve(const WakeSite& site) {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "analysis/delivery/delivery.h"
-#include "analysis/kernel/cpu_contexts.h"
+#include "analysis/kernel/context_tracker.h"
 #include "analysis/kernel/wake_source.h"
 #include "model/stream_analysis.h"
 
@@ -64,7 +64,6 @@ class GuestInterrupts final : public kernel::WakeResolver {
     std::uint8_t vector = 0;
   };
   struct Cpu {
-    kernel::ContextStack contexts;
     Source irq;                             ///< behind the hard interrupt that began last
     std::array<Source, kSoftirqs> raised;   ///< behind each softirq
     std::array<Pending, kPending> pending;  ///< accepted, not injected or handled yet
@@ -77,16 +76,10 @@ class GuestInterrupts final : public kernel::WakeResolver {
   using HandlerTable = std::array<Handler, model::kEventKindCount>;
   [[nodiscard]] static const HandlerTable& handlers();
 
-  void on_switch(const model::StreamEvent&, Cpu&);
   void on_irq_entry(const model::StreamEvent&, Cpu&);
-  void on_irq_exit(const model::StreamEvent&, Cpu&);
   void on_vector_entry(const model::StreamEvent&, Cpu&);
-  void on_vector_exit(const model::StreamEvent&, Cpu&);
   void on_softirq_raise(const model::StreamEvent&, Cpu&);
-  void on_softirq_entry(const model::StreamEvent&, Cpu&);
-  void on_softirq_exit(const model::StreamEvent&, Cpu&);
   void on_timer_entry(const model::StreamEvent&, Cpu&);
-  void on_timer_exit(const model::StreamEvent&, Cpu&);
 
   [[nodiscard]] Cpu* cpu_at(std::uint32_t cpu);
   [[nodiscard]] static Pending* find(Cpu& cpu, std::int64_t vector);
@@ -97,6 +90,7 @@ class GuestInterrupts final : public kernel::WakeResolver {
   model::MachineIndex machine_;
   std::vector<model::StringId> names_;
   bool sees_raises_;
+  kernel::ContextTracker contexts_;
   std::vector<Cpu> cpus_;
 };
 

@@ -9,17 +9,15 @@
 
 #include <array>
 #include <cstdint>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "analysis/delivery/delivery.h"
-#include "analysis/kernel/cpu_contexts.h"
+#include "analysis/kernel/context_tracker.h"
+#include "analysis/vcpu/vm_threads.h"
 #include "model/stream_analysis.h"
 
 namespace vs::analysis::delivery {
-
-enum class Role : std::uint8_t { kOther, kVmm, kVhost, kPit };
 
 class Senders {
  public:
@@ -32,23 +30,18 @@ class Senders {
   void on_loss(std::uint32_t cpu);
 
   /// What is inside of an interrupt on `cpu` is for; nothing when its thread itself is at work.
-  [[nodiscard]] const kernel::Context* interrupt_on(std::uint32_t cpu) const;
+  [[nodiscard]] const kernel::Context* interrupt_on(std::uint32_t cpu) const {
+    return contexts_.inside(cpu);
+  }
   /// The VM that a thread belongs to or works for, kNoMachine when nothing tells.
-  [[nodiscard]] model::MachineIndex vm_of(std::int32_t tid);
-  [[nodiscard]] Role role_of(std::int32_t tid) const;
+  [[nodiscard]] model::MachineIndex vm_of(std::int32_t tid) const { return threads_.of(tid).vm; }
   /// The thread turned out to work for this VM.
-  void learn_vm(std::int32_t tid, model::MachineIndex vm);
+  void learn_vm(std::int32_t tid, model::MachineIndex vm) { threads_.learn(tid, vm); }
   /// What a thread of a VM interrupts a vCPU for.
   [[nodiscard]] DeliveryClass work_of(std::int32_t tid) const;
 
  private:
-  struct Thread {
-    model::MachineIndex vm = model::kNoMachine;
-    Role role = Role::kOther;
-    DeliveryClass work = DeliveryClass::kUnknown;  ///< kDisk, kNetwork: finished since it was woken
-  };
   struct Cpu {
-    kernel::ContextStack contexts;
     std::int32_t sending_tid = -1;  ///< is between net_dev_queue and net_dev_xmit
   };
   struct InFlight {
@@ -65,14 +58,6 @@ class Senders {
   void on_switch(const model::StreamEvent&, Cpu&);
   void on_waking(const model::StreamEvent&, Cpu&);
   void on_exit(const model::StreamEvent&, Cpu&);
-  void on_irq_entry(const model::StreamEvent&, Cpu&);
-  void on_irq_exit(const model::StreamEvent&, Cpu&);
-  void on_vector_entry(const model::StreamEvent&, Cpu&);
-  void on_vector_exit(const model::StreamEvent&, Cpu&);
-  void on_softirq_entry(const model::StreamEvent&, Cpu&);
-  void on_softirq_exit(const model::StreamEvent&, Cpu&);
-  void on_timer_entry(const model::StreamEvent&, Cpu&);
-  void on_timer_exit(const model::StreamEvent&, Cpu&);
   void on_block_submit(const model::StreamEvent&, Cpu&);
   void on_block_complete(const model::StreamEvent&, Cpu&);
   void on_net_queue(const model::StreamEvent&, Cpu&);
@@ -80,15 +65,16 @@ class Senders {
   void on_net_receive(const model::StreamEvent&, Cpu&);
 
   [[nodiscard]] Cpu* cpu_at(std::uint32_t cpu);
-  Thread& thread(std::int32_t tid, std::string_view comm = {});
-  void place(Thread& thread, std::int32_t tid) const;
-  void moved_packet(const model::StreamEvent& event, Cpu& cpu);
+  /// The work that is noted for a thread.
+  [[nodiscard]] DeliveryClass noted(std::int32_t tid) const;
+  void moved_packet(const model::StreamEvent& event);
   [[nodiscard]] InFlight& slot_of(const model::Event& event);
 
-  const model::ThreadFacts* facts_;
+  vcpu::VmThreads threads_;
+  kernel::ContextTracker contexts_;
   bool sees_packets_;
-  std::unordered_map<std::int32_t, model::MachineIndex> vm_of_pid_;
-  std::unordered_map<std::int32_t, Thread> threads_;
+  /// kDisk, kNetwork: what a thread finished since it was woken.
+  std::unordered_map<std::int32_t, DeliveryClass> work_;
   std::vector<Cpu> cpus_;
   std::vector<InFlight> in_flight_;
 };

@@ -471,6 +471,10 @@ std::int32_t MachineState::tgid_of(std::int32_t tid) const {
   const Thread* const thread = impl_->find(tid);
   return thread == nullptr ? -1 : thread->tgid;
 }
+std::string_view MachineState::name_of(std::int32_t tid) const {
+  const Thread* const thread = impl_->find(tid);
+  return thread == nullptr ? std::string_view{} : thread->comm;
+}
 model::StringId MachineState::comm_of(std::int32_t tid) const {
   const Thread* const thread = impl_->find(tid);
   return thread == nullptr ? kNull : thread->comm_id;

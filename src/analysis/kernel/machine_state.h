@@ -88,6 +88,7 @@ class MachineState final : public model::ThreadFacts {
   [[nodiscard]] std::int32_t tid_on(std::uint32_t cpu) const override;
   [[nodiscard]] std::int32_t tgid_of(std::int32_t tid) const override;
   [[nodiscard]] model::StringId comm_of(std::int32_t tid) const override;
+  [[nodiscard]] std::string_view name_of(std::int32_t tid) const override;
   [[nodiscard]] std::int64_t container_of(std::int32_t tid) const override;
   [[nodiscard]] const MachineCounters& counters() const;
 
