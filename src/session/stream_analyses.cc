@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "analysis/block/block_requests.h"
+#include "analysis/net/packets.h"
 
 namespace vs::session {
 namespace {
@@ -10,6 +11,7 @@ namespace {
 /// One row per analysis: make_stream<T>.
 constexpr std::array kFactories = {
     &make_stream<analysis::block::BlockRequests>,
+    &make_stream<analysis::net::Packets>,
 };
 
 }  // namespace

@@ -98,9 +98,10 @@ model::KindSet Deliveries::kinds(model::MachineIndex machine) const {
   model::KindSet kinds = GuestInterrupts::kinds();
   if (machines_[machine].senders == nullptr) return kinds;
   kinds.add(Senders::kinds());
-  return kinds.add(model::KindSet::of({EventKind::kKvmApicAcceptIrq, EventKind::kKvmApicvAcceptIrq,
-                                       EventKind::kKvmMsiSetIrq, EventKind::kKvmInjVirq,
-                                       EventKind::kKvmApicIpi, EventKind::kKvmUserspaceExit}));
+  return kinds.add(
+      model::KindSet::of({EventKind::kKvmApicAcceptIrq, EventKind::kKvmApicvAcceptIrq,
+                          EventKind::kKvmMsiSetIrq, EventKind::kKvmInjVirq, EventKind::kKvmApicIpi,
+                          EventKind::kKvmUserspaceExit, EventKind::kKvmEoi}));
 }
 
 void Deliveries::on_event(const StreamEvent& event) {
@@ -173,27 +174,38 @@ void Deliveries::on_vcpu_event(HostTime time, const vcpu::VcpuRef& ref, const Ev
       vcpu->ipi_vector = event.i_or(arg::kIpiIcrLow, -1) & 0xff;
       return;
     case EventKind::kKvmInjVirq:
-      return on_injected(time, *vcpu, event.i_or(arg::kInjVector, -1));
+      return on_injected(time, *vcpu, event);
+    case EventKind::kKvmEoi:
+      if (event.i_or(arg::kEoiVector, -1) == vcpu->in_service) vcpu->in_service = -1;
+      return;
     default:
       return;
   }
 }
 
 // A vector that no event showed on its way in: what woke the vCPU since its last entry sent it.
-void Deliveries::on_injected(HostTime time, Vcpu& victim, std::int64_t vector) {
-  if (vector < 0 || vector > 0xff) return;
-  GuestInterrupts* const guest = machines_[victim.ref.machine].guest.get();
-  const bool to_guest = guest != nullptr && victim.guest_cpu >= 0;
+void Deliveries::on_injected(HostTime time, Vcpu& victim, const Event& event) {
+  const std::int64_t number = event.i_or(arg::kInjVector, -1);
+  if (number < 0 || number > 0xff) return;
+  const auto vector = static_cast<std::uint8_t>(number);
+  const Machine& host = machines_[machines_[victim.ref.machine].parent];
+  GuestInterrupts* const guest =
+      victim.guest_cpu < 0 ? nullptr : machines_[victim.ref.machine].guest.get();
   const auto cpu = static_cast<std::uint32_t>(victim.guest_cpu);
-  const bool known = to_guest && guest->on_injection(cpu, static_cast<std::uint8_t>(vector));
-  if (known || machines_[machines_[victim.ref.machine].parent].accepts) return;
-  Delivery delivery;
-  if (victim.woken) delivery = victim.wake;
-  victim.woken = false;
-  delivery.time = time;
-  delivery.vector = static_cast<std::int16_t>(vector);
-  tell(delivery, victim);
-  if (to_guest) (void)guest->on_injection(cpu, static_cast<std::uint8_t>(vector));
+  // An exit that came before the guest took it: it is injected again, and nothing is new.
+  const bool again =
+      victim.in_service == number && host.ends && event.i_or(arg::kInjReinjected, 1) != 0;
+  victim.in_service = vector;
+  if (again) return;
+  if (!host.accepts) {
+    Delivery delivery;
+    if (victim.woken) delivery = victim.wake;
+    victim.woken = false;
+    delivery.time = time;
+    delivery.vector = static_cast<std::int16_t>(number);
+    tell(delivery, victim);
+  }
+  if (guest != nullptr) guest->on_injection(cpu, vector);
 }
 
 // ---- deliveries ----

@@ -67,6 +67,7 @@ class Deliveries final : public model::StreamAnalysis, public vcpu::VcpuObserver
     std::int32_t pcpu = -1;        ///< where its thread is current, -1 nowhere
     bool in_userspace = false;     ///< its thread is out in the VMM
     std::int32_t ipi_vector = -1;  ///< it has asked for this IPI in the exit it handles
+    std::int32_t in_service = -1;  ///< the vector injected last, until the guest is done with it
     Delivery wake;                 ///< what woke its thread last; victim and vector not set
     bool woken = false;            ///< `wake` is since the last entry
   };
@@ -85,6 +86,7 @@ class Deliveries final : public model::StreamAnalysis, public vcpu::VcpuObserver
   struct Machine {
     model::MachineIndex parent = model::kNoMachine;
     bool accepts = false;  ///< deliveries are recorded where they are made
+    bool ends = false;     ///< and so is that guests are done with them
     std::uint32_t first_vcpu = 0;
     std::unique_ptr<Senders> senders;  ///< of a machine that hosts VMs
     std::unique_ptr<GuestInterrupts> guest;
@@ -96,7 +98,7 @@ class Deliveries final : public model::StreamAnalysis, public vcpu::VcpuObserver
   void on_accept(const model::StreamEvent& event, Machine& host);
   void on_message(const model::StreamEvent& event, Machine& host);
   void on_waking(const model::StreamEvent& event, Machine& host);
-  void on_injected(HostTime time, Vcpu& victim, std::int64_t vector);
+  void on_injected(HostTime time, Vcpu& victim, const model::Event& event);
   /// The delivery as its sender shows it: class, evidence, sender.
   [[nodiscard]] Delivery sent_by(const model::StreamEvent& event, Machine& host, const Vcpu* sender,
                                  const Vcpu* victim) const;

@@ -20,6 +20,7 @@ class FakeThreads : public model::ThreadFacts {
  public:
   std::map<std::uint32_t, std::int32_t> current;
   std::map<std::int32_t, std::int32_t> tgid;
+  std::map<std::int32_t, std::string> name;
   [[nodiscard]] std::int32_t tid_on(std::uint32_t cpu) const override {
     const auto found = current.find(cpu);
     return found == current.end() ? -1 : found->second;
@@ -29,6 +30,10 @@ class FakeThreads : public model::ThreadFacts {
     return found == tgid.end() ? -1 : found->second;
   }
   [[nodiscard]] model::StringId comm_of(std::int32_t) const override { return model::kNull; }
+  [[nodiscard]] std::string_view name_of(std::int32_t tid) const override {
+    const auto found = name.find(tid);
+    return found == name.end() ? std::string_view{} : found->second;
+  }
   [[nodiscard]] std::int64_t container_of(std::int32_t) const override { return model::kNull; }
 };
 

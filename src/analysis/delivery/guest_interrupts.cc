@@ -105,17 +105,16 @@ void GuestInterrupts::on_delivery(std::uint32_t index, const Delivery& delivery)
             {true, delivery.cause, delivery.source_machine, delivery.source_tid}};
 }
 
-bool GuestInterrupts::on_injection(std::uint32_t index, std::uint8_t vector) {
+void GuestInterrupts::on_injection(std::uint32_t index, std::uint8_t vector) {
   Cpu* const cpu = cpu_at(index);
-  if (cpu == nullptr) return false;
+  if (cpu == nullptr) return;
   cpu->injections = true;
   Pending* const found = find(*cpu, vector);
-  // Injected again after an exit that came before the guest took it: nothing new.
-  if (found == nullptr) return cpu->injected.valid && cpu->injected.vector == vector;
-  cpu->injected = *found;
+  // None outstanding: injected again (it is the same one still), or nobody saw it being sent.
+  if (found == nullptr && cpu->injected.valid && cpu->injected.vector == vector) return;
+  cpu->injected = found != nullptr ? *found : Pending{true, vector, {}, {}};
   cpu->handled = false;
-  found->valid = false;
-  return true;
+  if (found != nullptr) found->valid = false;
 }
 
 GuestInterrupts::Pending* GuestInterrupts::find(Cpu& cpu, std::int64_t vector) {

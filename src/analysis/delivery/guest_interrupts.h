@@ -40,8 +40,8 @@ class GuestInterrupts final : public kernel::WakeResolver {
 
   /// The host has accepted an interrupt for this processor.
   void on_delivery(std::uint32_t cpu, const Delivery& delivery);
-  /// It enters the guest with this vector. False: no such delivery is outstanding.
-  bool on_injection(std::uint32_t cpu, std::uint8_t vector);
+  /// It enters the guest with this vector.
+  void on_injection(std::uint32_t cpu, std::uint8_t vector);
 
   [[nodiscard]] bool in_interrupt(std::uint32_t cpu) const;
   /// Who is behind what the processor is inside of. Requires in_interrupt().
