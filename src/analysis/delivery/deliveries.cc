@@ -85,6 +85,7 @@ Deliveries::Deliveries(const model::StreamSetup& setup)
     machines_[m].senders = std::make_unique<Senders>(experiment_, m, setup.threads[m], recorded);
     machines_[m].accepts =
         recorded.has(EventKind::kKvmApicAcceptIrq) || recorded.has(EventKind::kKvmApicvAcceptIrq);
+    machines_[m].ends = recorded.has(EventKind::kKvmEoi);
   }
 }
 
@@ -232,10 +233,7 @@ void Deliveries::on_sent(const StreamEvent& event, Machine& host, std::int64_t a
   const bool again = last.valid && last.kind != event.event.kind && shows_sender(last.kind) &&
                      last.apic_id == apic_id && last.delivery.vector == vector &&
                      last.delivery.sender_tid == event.tid;
-  if (again) {
-    last.kind = event.event.kind;
-    return;
-  }
+  if (again) return;
   const bool interrupt = host.senders->interrupt_on(event.event.cpu) != nullptr;
   const Vcpu* const sender = interrupt ? nullptr : current_vcpu(host, event.event.cpu, event.tid);
   model::MachineIndex vm = sender != nullptr ? sender->ref.machine : model::kNoMachine;

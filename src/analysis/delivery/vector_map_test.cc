@@ -15,8 +15,8 @@ TEST(VectorMap, FiveSamplesOfWhichNineInTenAgree) {
   EXPECT_EQ(map.class_of(0, 37), DeliveryClass::kDisk);
   map.learn(HostTime{5}, 0, 37, DeliveryClass::kNetwork);
   EXPECT_EQ(map.class_of(0, 37), std::nullopt);  // 5 of 6
-  for (std::int64_t i = 6; i < 10; ++i) map.learn(HostTime{i}, 0, 37, DeliveryClass::kDisk);
-  EXPECT_EQ(map.class_of(0, 37), DeliveryClass::kDisk);  // 9 of 10
+  for (std::int64_t i = 6; i < 11; ++i) map.learn(HostTime{i}, 0, 37, DeliveryClass::kDisk);
+  EXPECT_EQ(map.class_of(0, 37), DeliveryClass::kDisk);  // 10 of 11
   EXPECT_EQ(map.class_of(1, 37), std::nullopt);
   EXPECT_EQ(map.class_of(0, 38), std::nullopt);
 }
