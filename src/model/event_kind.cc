@@ -117,6 +117,7 @@ constexpr ArgumentSpec kNetArgs[] = {
     {"skbaddr", "skbaddr skb"},       {"len", "len"},        {"seq", "seq"},
     {"ack_seq", "ack_seq"},           {"flags", "flags"},    {"source_port", "source_port sport"},
     {"dest_port", "dest_port dport"}, {"addresses", "saddr"}};
+constexpr ArgumentSpec kXmitArgs[] = {{"skbaddr", "skbaddr skb"}, {"len", "len"}, {"rc", "rc"}};
 constexpr ArgumentSpec kNetTexts[] = {{"name", "name"}};
 constexpr ArgumentSpec kWorkArgs[] = {{"work", "work"}, {"function", "function func"}};
 constexpr ArgumentSpec kCgroupArgs[] = {{"tid", "pid tid"}, {"dst_id", "dst_id"}};
@@ -250,7 +251,7 @@ constexpr std::array<EventKindSpec, kEventKindCount> kCatalogue = {{
      kBlockTexts},
     {K::kBlockSplit, "block_split", "block_split", kBlockArgs, kBlockTexts},
     {K::kNetDevQueue, "net_dev_queue", "net_dev_queue", kNetArgs, kNetTexts},
-    {K::kNetDevXmit, "net_dev_xmit", "net_dev_xmit", kNetArgs, kNetTexts},
+    {K::kNetDevXmit, "net_dev_xmit", "net_dev_xmit", kXmitArgs, kNetTexts},
     {K::kNetifReceiveSkb, "netif_receive_skb", "netif_receive_skb net_if_receive_skb", kNetArgs,
      kNetTexts},
     {K::kInetSockLocalIn, "inet_sock_local_in", "inet_sock_local_in", kNetArgs, kNetTexts},

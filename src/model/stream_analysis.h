@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/time.h"
@@ -37,6 +38,8 @@ class ThreadFacts {
   [[nodiscard]] virtual std::int32_t tid_on(std::uint32_t cpu) const = 0;
   [[nodiscard]] virtual std::int32_t tgid_of(std::int32_t tid) const = 0;       ///< -1: not known
   [[nodiscard]] virtual StringId comm_of(std::int32_t tid) const = 0;           ///< or kNull
+  /// Its name; empty when not known. Valid until the thread's next event.
+  [[nodiscard]] virtual std::string_view name_of(std::int32_t) const { return {}; }
   [[nodiscard]] virtual std::int64_t container_of(std::int32_t tid) const = 0;  ///< or kNull
 };
 
@@ -53,6 +56,7 @@ struct StreamSetup {
   std::vector<MachineIndex> machines;       ///< those with a trace in this flow
   std::vector<const ThreadFacts*> threads;  ///< by machine; null: not in this flow
   std::vector<BlockDeviceName> block_devices;
+  std::vector<KindSet> recorded;  ///< by machine: the kinds that occur in its traces
 };
 
 /// An event with what the pipeline knows about it.

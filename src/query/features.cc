@@ -26,6 +26,15 @@ constexpr K kWaitExtras[] = {K::kIrqHandlerEntry, K::kSoftirqEntry, K::kHrtimerE
 constexpr K kSyscalls[] = {K::kSyscallEntry, K::kSyscallExit};
 constexpr K kClockExtras[] = {K::kKvmWriteTscOffset, K::kKvmHypercall, K::kKvmApicAcceptIrq};
 
+constexpr K kBlock[] = {K::kBlockRqIssue, K::kBlockRqComplete};
+constexpr K kBlockExtras[] = {K::kBlockRqInsert};
+constexpr K kPackets[] = {K::kNetDevXmit, K::kNetifReceiveSkb};
+constexpr K kQueuedPackets[] = {K::kNetDevQueue};
+constexpr K kDeliveries[] = {K::kKvmApicAcceptIrq};
+constexpr K kOtherDeliveries[] = {K::kKvmApicvAcceptIrq, K::kKvmMsiSetIrq, K::kKvmInjVirq};
+constexpr K kDeliveryExtras[] = {K::kKvmApicIpi, K::kBlockRqIssue, K::kBlockRqComplete,
+                                 K::kNetDevXmit, K::kNetifReceiveSkb};
+
 constexpr Feature kFeatures[] = {
     {"vcpu_state", "vCPU states", "vcpu vcpu_state", Side::kHost, kSwitchEntryExit, kEmulated,
      kVcpuExtras, "wake-up latency, time in the VMM, polling"},
@@ -63,6 +72,17 @@ constexpr Feature kFeatures[] = {
      {},
      kWaitExtras,
      "timers, disks, networks"},
+    {"block_request",
+     "disk requests",
+     "block_request",
+     Side::kAny,
+     kBlock,
+     {},
+     kBlockExtras,
+     "time in the queue, where there is an I/O scheduler"},
+    {"net_packet", "network packets", "net_packet", Side::kAny, kPackets, kQueuedPackets, {}, ""},
+    {"delivery", "who interrupted a guest, and for what", "", Side::kHost, kDeliveries,
+     kOtherDeliveries, kDeliveryExtras, "IPIs to itself, disks, networks"},
     {"interrupt", "interrupts", "", Side::kAny, kHardInterrupts, kSoftInterrupts, kSoftInterrupts,
      "softirqs"},
     {"syscall", "system calls", "", Side::kAny, kSyscalls, {}, {}, ""},
@@ -138,6 +158,12 @@ constexpr Spelling kSpellings[] = {
     {K::kKvmWriteTscOffset, "kvm", "kvm_x86_write_tsc_offset"},
     {K::kKvmHypercall, "kvm", "kvm_x86_hypercall"},
     {K::kKvmApicAcceptIrq, "kvm", "kvm_x86_apic_accept_irq"},
+    {K::kKvmApicIpi, "kvm", "kvm_x86_apic_ipi"},
+    {K::kBlockRqInsert, "block", "block_rq_insert"},
+    {K::kBlockRqIssue, "block", "block_rq_issue"},
+    {K::kBlockRqComplete, "block", "block_rq_complete"},
+    {K::kNetDevXmit, "net", "net_dev_xmit"},
+    {K::kNetifReceiveSkb, "net", "net_if_receive_skb"},
     {K::kIrqHandlerEntry, "irq", "irq_handler_entry"},
     {K::kSoftirqEntry, "irq", "irq_softirq_entry"},
     {K::kHrtimerExpireEntry, "timer", "timer_hrtimer_expire_entry"},

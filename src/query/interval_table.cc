@@ -90,6 +90,11 @@ class IntervalTable final : public VirtualTable {
   [[nodiscard]] const ColumnDef& column(int i) const {
     return table_.columns[static_cast<std::size_t>(i)];
   }
+  /// A request that was never completed has begun but has no duration.
+  [[nodiscard]] bool unfinished(const IntervalView& row) const {
+    return table_.id == model::TableId::kBlockRequest && row.begin == row.end &&
+           row.values[model::slot::kBrServiceNs] == model::kNull;
+  }
   [[nodiscard]] std::size_t slot(int i) const { return slots_[static_cast<std::size_t>(i)]; }
   [[nodiscard]] Result<Selection> select(std::span<const Argument> arguments) const;
 
@@ -347,7 +352,10 @@ void IntervalCursor::column(sqlite3_context* context, int index) {
   const IntervalView& row = current_->row();
   const ColumnDef& def = table_.column(index);
   if (def.type == ColumnType::kTs) return sqlite3_result_int64(context, row.begin.ns);
-  if (def.type == ColumnType::kDur) return sqlite3_result_int64(context, row.end - row.begin);
+  if (def.type == ColumnType::kDur) {
+    return result_integer_or_null(context,
+                                  table_.unfinished(row) ? model::kNull : row.end - row.begin);
+  }
   const std::size_t slot = table_.slot(index);
   const std::int64_t value =
       def.role == ColumnRole::kKey ? current_->entity().key[slot] : row.values[slot];

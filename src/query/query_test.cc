@@ -82,6 +82,13 @@ class QueryTest : public ::testing::Test {
     }
   }
 
+  // Tables see the entities that were there when they were opened.
+  bool reopen() {
+    auto opened = Database::open(source_, &cancel_);
+    if (opened.ok()) database_ = std::move(opened).value();
+    return opened.ok();
+  }
+
   MemorySource source_;
   std::atomic<bool> cancel_{false};
   std::unique_ptr<Database> database_;
@@ -298,6 +305,40 @@ TEST(Nearest, OnlyNearNames) {
   EXPECT_EQ(nearest("", kNames), std::nullopt);
 }
 
+TEST_F(QueryTest, ARequestThatNeverEndedHasNoDuration) {
+  const std::int64_t key[] = {source_.intern("vm1"), source_.intern("vdb")};
+  const auto disk = source_.entity(TableId::kBlockRequest, key);
+  const std::int64_t ended[] = {key[0], 64, 4096, 0, 4, 6, 7};
+  const std::int64_t lost[] = {kNull, 72, 4096, 1, 0, kNull, 7};
+  const std::int64_t at_once[] = {kNull, 80, 512, 3, 0, 0, kNull};
+  source_.add(disk, HostTime{10}, HostTime{20}, ended);
+  source_.add(disk, HostTime{12}, HostTime{12}, lost);
+  source_.add(disk, HostTime{14}, HostTime{14}, at_once);
+  ASSERT_TRUE(reopen());
+  EXPECT_THAT(ask("SELECT * FROM block_request ORDER BY ts"),
+              ElementsAre("10|10|vm1|vm1|vdb|64|4096|read|4|6|7",
+                          "12|NULL|vm1|NULL|vdb|72|4096|write|0|NULL|7",
+                          "14|0|vm1|NULL|vdb|80|512|flush|0|0|NULL"));
+  EXPECT_THAT(ask("SELECT sector FROM block_request WHERE dur IS NULL AND device = 'vdb'"),
+              ElementsAre("72"));
+}
+
+TEST_F(QueryTest, PacketsArePointsWithoutADuration) {
+  const std::int64_t key[] = {source_.intern("host"), source_.intern("tap1")};
+  const auto tap = source_.entity(TableId::kNetPacket, key);
+  const std::int64_t received[] = {source_.intern("vm1"), 0, 116};
+  const std::int64_t sent[] = {kNull, 1, 130};
+  source_.add(tap, HostTime{10}, HostTime{10}, received);
+  source_.add(tap, HostTime{20}, HostTime{20}, sent);
+  ASSERT_TRUE(reopen());
+  EXPECT_THAT(ask("SELECT * FROM net_packet WHERE device = 'tap1'"),
+              ElementsAre("10|host|vm1|tap1|rx|116", "20|host|NULL|tap1|tx|130"));
+  EXPECT_THAT(ask("SELECT sum(bytes) FROM net_packet WHERE vm = 'vm1' AND direction = 'rx'"),
+              ElementsAre("116"));
+  EXPECT_THAT(ask("SELECT count(*) FROM net_packet WHERE ts >= 11"), ElementsAre("1"));
+  EXPECT_THAT(ask("SELECT dur FROM net_packet"), ElementsAre(HasSubstr("no such column: dur")));
+}
+
 ExperimentSummary host_with(std::initializer_list<model::EventKind> kinds) {
   ExperimentSummary summary;
   model::Machine host;
@@ -323,6 +364,18 @@ TEST(Features, MissingEventsAreNamedWithTheirCommand) {
   EXPECT_EQ(record_command(summary, 0, missing[0].missing), "trace-cmd record -e kvm:kvm_exit");
   const std::vector<std::string> threads = {"thread_state"};
   EXPECT_TRUE(unanswerable(summary, threads).empty());
+}
+
+TEST(Features, DisksAndNetworksNameWhatToRecord) {
+  using K = model::EventKind;
+  const auto summary = host_with({K::kSchedSwitch, K::kBlockRqIssue, K::kNetDevQueue});
+  const std::vector<std::string> disks = {"block_request"};
+  const auto missing = unanswerable(summary, disks);
+  ASSERT_EQ(missing.size(), 1u);
+  EXPECT_EQ(record_command(summary, 0, missing[0].missing),
+            "trace-cmd record -e block:block_rq_complete");
+  const std::vector<std::string> packets = {"net_packet"};
+  EXPECT_TRUE(unanswerable(summary, packets).empty());  // the queue tells in part
 }
 
 TEST(Features, EmulatedGuestsAreAnsweredInPart) {

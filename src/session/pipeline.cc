@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "analysis/delivery/deliveries.h"
 #include "analysis/exits/exits.h"
 #include "analysis/fused/fusion.h"
 #include "analysis/kernel/machine_state.h"
@@ -154,12 +155,14 @@ class Flow final : public analysis::fused::EffectiveSink {
   }
 
   [[nodiscard]] model::StreamSetup stream_setup() const {
-    model::StreamSetup setup{&experiment_, &sink_, {}, {}, {}};
+    model::StreamSetup setup{&experiment_, &sink_, {}, {}, {}, {}};
     setup.threads.assign(experiment_.machines.size(), nullptr);
+    setup.recorded.assign(experiment_.machines.size(), {});
     for (const MachineRun& run : runs_) {
       setup.machines.push_back(run.index);
       setup.threads[run.index] = run.kernel.get();
       for (const std::size_t t : experiment_.machines[run.index].traces) {
+        setup.recorded[run.index].add(input_.traces[t].survey->kinds);
         for (model::BlockDeviceName device : input_.traces[t].survey->block_devices) {
           device.machine = run.index;
           setup.block_devices.push_back(std::move(device));
@@ -170,6 +173,7 @@ class Flow final : public analysis::fused::EffectiveSink {
   }
 
   void start_machine(MachineRun& run) {
+    run.kernel->set_wake_resolver(analyses_->wake_resolver(run.index));
     run.kernel->start(run.begin);
     run.streams = analyses_->dispatch(run.index);
     if (!hosts_vms(experiment_, run.index)) return;

@@ -2,11 +2,17 @@
 
 #include <iterator>
 
+#include "analysis/block/block_requests.h"
+#include "analysis/net/packets.h"
+
 namespace vs::session {
 namespace {
 
 /// One row per analysis: make_stream<T>.
-constexpr std::array<StreamFactory, 0> kFactories = {};
+constexpr std::array kFactories = {
+    &make_stream<analysis::block::BlockRequests>,
+    &make_stream<analysis::net::Packets>,
+};
 
 }  // namespace
 
@@ -31,7 +37,13 @@ StreamDispatch::StreamDispatch(std::span<const StreamPart> parts, model::Machine
 
 StreamAnalyses::StreamAnalyses(const model::StreamSetup& setup,
                                std::span<const StreamFactory> factories) {
-  for (const StreamFactory make : factories) parts_.push_back(make(setup));
+  auto deliveries = std::make_unique<analysis::delivery::Deliveries>(setup);
+  deliveries_ = deliveries.get();
+  parts_.push_back({std::move(deliveries), deliveries_, nullptr});
+  for (const StreamFactory make : factories) {
+    parts_.push_back(make(setup));
+    if (parts_.back().deliveries != nullptr) deliveries_->add_observer(*parts_.back().deliveries);
+  }
 }
 
 std::vector<analysis::vcpu::VcpuObserver*> StreamAnalyses::vcpu_observers() const {

@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "analysis/delivery/deliveries.h"
 #include "analysis/vcpu/observer.h"
 #include "model/stream_analysis.h"
 
@@ -19,6 +20,7 @@ namespace vs::session {
 struct StreamPart {
   std::unique_ptr<model::StreamAnalysis> analysis;
   analysis::vcpu::VcpuObserver* vcpus = nullptr;  ///< the same object, if it listens to vCPUs
+  analysis::delivery::DeliveryObserver* deliveries = nullptr;  ///< and if to deliveries
 };
 
 using StreamFactory = StreamPart (*)(const model::StreamSetup&);
@@ -28,6 +30,9 @@ template <class T>
   auto analysis = std::make_unique<T>(setup);
   StreamPart part;
   if constexpr (std::is_base_of_v<analysis::vcpu::VcpuObserver, T>) part.vcpus = analysis.get();
+  if constexpr (std::is_base_of_v<analysis::delivery::DeliveryObserver, T>) {
+    part.deliveries = analysis.get();
+  }
   part.analysis = std::move(analysis);
   return part;
 }
@@ -61,12 +66,17 @@ class StreamAnalyses {
     return {parts_, machine};
   }
   [[nodiscard]] std::vector<analysis::vcpu::VcpuObserver*> vcpu_observers() const;
+  /// Who knows what is behind the interrupts of a machine, null without a trace.
+  [[nodiscard]] analysis::kernel::WakeResolver* wake_resolver(model::MachineIndex machine) {
+    return deliveries_->resolver(machine);
+  }
   void on_loss(HostTime begin, HostTime end, model::MachineIndex machine, std::uint32_t cpu);
   void finish(model::MachineIndex machine, HostTime end);
   [[nodiscard]] std::vector<model::SmallTable> small_tables() const;
 
  private:
-  std::vector<StreamPart> parts_;
+  std::vector<StreamPart> parts_;  ///< the deliveries first, then those who may observe them
+  analysis::delivery::Deliveries* deliveries_ = nullptr;  ///< one of parts_
 };
 
 }  // namespace vs::session

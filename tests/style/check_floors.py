@@ -29,6 +29,7 @@ FLOORS = {
     "analysis/exits": 5,
     "analysis/block": 5,
     "analysis/net": 5,
+    "analysis/delivery": 5,
     "analysis/flow": 6,
     "analysis/waits": 6,
     "analysis/boot": 6,

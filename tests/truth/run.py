@@ -14,10 +14,12 @@ import sys
 import time
 
 import captures
+import check_block
 import check_cuts
 import check_events
 import check_exits
 import check_invariants
+import check_net
 import check_preempt
 import check_scenes
 import check_sync
@@ -28,7 +30,7 @@ import program
 
 CHECKS = [
     check_events, check_exits, check_invariants, check_threads, check_sync, check_preempt, check_twovms, check_scenes,
-    check_cuts,
+    check_cuts, check_block, check_net,
 ]
 
 

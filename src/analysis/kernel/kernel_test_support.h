@@ -1,7 +1,8 @@
 #pragma once
 // For the tests of this folder: both passes over a list of events whose own time is the host's, and
 // rows as short texts: "0-5 user@1", "5-9 blocked timer", "9-12 runnable@0 by 7", "12-20 user@1
-// lossy".
+// lossy",
+// "5-9 blocked disk by host:7" when another machine's thread woke it.
 
 #include <algorithm>
 #include <memory>
@@ -123,8 +124,8 @@ class Passes : public CpuObserver {
       text += " " + std::string(effective_names()[static_cast<std::size_t>(effective)]);
     }
     if (v[slot::kTsWakerTid] != kNull) {
-      EXPECT_EQ(sink_.text(v[slot::kTsWakerMachine]), "m");
-      text += " by " + std::to_string(v[slot::kTsWakerTid]);
+      const std::string machine = sink_.text(v[slot::kTsWakerMachine]);
+      text += " by " + (machine == "m" ? "" : machine + ":") + std::to_string(v[slot::kTsWakerTid]);
     }
     return text + (v[slot::kTsLossy] != 0 ? " lossy" : "");
   }

@@ -121,7 +121,7 @@ void MachineState::Impl::switch_out(Cpu& cpu, std::int32_t tid, const model::Eve
   // did.
   if (state == ThreadState::kBlocked && pending.valid && initial_.has_wakeup) {
     thread.pending.valid = false;
-    wake(thread, {pending.waker_tid, pending.cause}, std::int64_t{cpu.index});
+    wake(thread, pending.waker, std::int64_t{cpu.index});
   }
 }
 
@@ -140,7 +140,7 @@ void MachineState::Impl::on_waking(const Site& site) {
   Thread& thread = found != nullptr ? *found : threads_.add(tid, now_, Birth::kAppeared);
   const Waker waker = waker_at(site.cpu);
   if (thread.running()) {
-    thread.pending = {true, waker.tid, waker.cause};  // it is about to leave its CPU
+    thread.pending = {true, waker};  // it is about to leave its CPU
     return;
   }
   if (thread.exited() || queued(thread)) return;
@@ -163,7 +163,7 @@ void MachineState::Impl::on_wakeup(const Site& site) {
   }
   // With sched_waking in the trace this one may come from another CPU than the waker's.
   Waker waker;
-  if (pending.valid) waker = {pending.waker_tid, pending.cause};
+  if (pending.valid) waker = pending.waker;
   if (!pending.valid && !has_waking_) waker = waker_at(site.cpu);
   threads_.set_comm(thread, site.event.texts[0]);
   wake(thread, waker, target);
@@ -209,7 +209,10 @@ Thread& MachineState::Impl::newborn(std::int32_t tid, std::int32_t parent_tid) {
     child.may_return_unseen = parent->may_return_unseen;
   }
   ThreadRow row = off_row(ThreadState::kFork);
-  row.waker_tid = parent_tid > 0 ? std::int64_t{parent_tid} : kNull;
+  if (parent_tid > 0) {
+    row.waker_tid = parent_tid;
+    row.waker_machine = threads_.machine_id();
+  }
   set_row(child, row);
   return child;
 }

@@ -37,6 +37,7 @@ class MachineState::Impl {
  public:
   Impl(Options options, InitialState initial, model::IntervalSink& sink, CpuObserver* observer);
 
+  void set_wake_resolver(WakeResolver* resolver) { resolver_ = resolver; }
   void start(HostTime begin);
   void on_event(HostTime time, const model::Event& event, std::uint32_t trace);
   void on_loss(HostTime begin, HostTime end, std::uint32_t cpu);
@@ -98,10 +99,6 @@ class MachineState::Impl {
   void on_nothing(const Site&) {}
 
   // ---- shared, machine_state.cc ----
-  struct Waker {
-    std::int64_t tid = model::kNull;
-    model::BlockCause cause = model::BlockCause::kUnknown;
-  };
   void advance(HostTime time);
   [[nodiscard]] Cpu& cpu_at(std::uint32_t index);
   void open_cpu(Cpu& cpu);
@@ -131,6 +128,7 @@ class MachineState::Impl {
   [[nodiscard]] ThreadRow off_row(model::ThreadState state);
   [[nodiscard]] HostTime loss_end_of(const Thread& thread) const;
   [[nodiscard]] Waker waker_at(const Cpu& cpu) const;
+  [[nodiscard]] Waker behind_interrupt(const Cpu& cpu, model::BlockCause cause) const;
   [[nodiscard]] model::StringId cause_text(model::BlockCause cause);
   void enter(const Site& site, const Context& context);
   void leave(const Site& site, ContextKind kind, std::int64_t number);
@@ -144,6 +142,7 @@ class MachineState::Impl {
   InitialState initial_;
   model::IntervalSink& sink_;
   CpuObserver* observer_;
+  WakeResolver* resolver_ = nullptr;
   ThreadRows threads_;
   EventTypes types_;
   PidNamespaces namespaces_;

@@ -311,10 +311,12 @@ void MachineState::Impl::wake(Thread& thread, const Waker& waker, std::int64_t q
   if (thread.row.state == ThreadState::kBlocked) {
     thread.row.detail = cause_text(waker.cause);
     thread.row.waker_tid = waker.tid;
+    thread.row.waker_machine = waker.machine;
   }
   ThreadRow row = off_row(ThreadState::kRunnable);
   row.cpu = queue_cpu;
   row.waker_tid = waker.tid;
+  row.waker_machine = waker.machine;
   set_row(thread, row);
 }
 
@@ -354,11 +356,19 @@ HostTime MachineState::Impl::loss_end_of(const Thread& thread) const {
   return thread.running() ? cpus_[static_cast<std::size_t>(thread.row.cpu)].loss_end : loss_end_;
 }
 
-MachineState::Impl::Waker MachineState::Impl::waker_at(const Cpu& cpu) const {
-  if (cpu.contexts.size() > 0) return {kNull, cpu.contexts.top().cause};
-  if (cpu.tid > 0) return {cpu.tid, model::BlockCause::kTask};
+Waker MachineState::Impl::waker_at(const Cpu& cpu) const {
+  if (cpu.contexts.size() > 0) return behind_interrupt(cpu, cpu.contexts.top().cause);
+  if (cpu.tid > 0) return {model::BlockCause::kTask, cpu.tid, threads_.machine_id()};
   // The idle thread wakes nobody: this was an interrupt whose entry is not among the events.
-  return {kNull, cpu.tid == 0 ? model::BlockCause::kIrq : model::BlockCause::kUnknown};
+  if (cpu.tid == 0) return behind_interrupt(cpu, model::BlockCause::kIrq);
+  return {};
+}
+
+Waker MachineState::Impl::behind_interrupt(const Cpu& cpu, model::BlockCause cause) const {
+  if (resolver_ == nullptr) return {cause};
+  const Context* const context = cpu.contexts.size() > 0 ? &cpu.contexts.top() : nullptr;
+  const WakeSource source = resolver_->resolve({now_, cpu.index, context, cause});
+  return {source.cause, source.tid, source.machine};
 }
 
 model::StringId MachineState::Impl::cause_text(model::BlockCause cause) {
@@ -453,12 +463,17 @@ void MachineState::on_loss(HostTime begin, HostTime end, std::uint32_t cpu) {
 void MachineState::set_effective(HostTime time, std::uint32_t cpu, Effective effective) {
   impl_->set_effective(time, cpu, effective);
 }
+void MachineState::set_wake_resolver(WakeResolver* resolver) { impl_->set_wake_resolver(resolver); }
 void MachineState::finish(HostTime end) { impl_->finish(end); }
 const CpuView& MachineState::cpu(std::uint32_t cpu) const { return impl_->view(cpu); }
 std::int32_t MachineState::tid_on(std::uint32_t cpu) const { return impl_->view(cpu).tid; }
 std::int32_t MachineState::tgid_of(std::int32_t tid) const {
   const Thread* const thread = impl_->find(tid);
   return thread == nullptr ? -1 : thread->tgid;
+}
+std::string_view MachineState::name_of(std::int32_t tid) const {
+  const Thread* const thread = impl_->find(tid);
+  return thread == nullptr ? std::string_view{} : thread->comm;
 }
 model::StringId MachineState::comm_of(std::int32_t tid) const {
   const Thread* const thread = impl_->find(tid);

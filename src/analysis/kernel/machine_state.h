@@ -22,6 +22,7 @@
 #include "analysis/kernel/initial_state.h"
 #include "analysis/kernel/syscall_names.h"
 #include "analysis/kernel/task_facts.h"
+#include "analysis/kernel/wake_source.h"
 #include "base/time.h"
 #include "model/event.h"
 #include "model/interval_sink.h"
@@ -64,6 +65,8 @@ class MachineState final : public model::ThreadFacts {
 
   [[nodiscard]] static model::KindSet kinds();
 
+  /// Who knows what is behind this machine's interrupts; before start(). It must outlive this one.
+  void set_wake_resolver(WakeResolver* resolver);
   /// The machine's trace begins here; the first event's time unless called before it.
   void start(HostTime begin);
   /// Kinds that are not in kinds() are ignored, kLoss too: its times are own times, so the caller
@@ -85,6 +88,7 @@ class MachineState final : public model::ThreadFacts {
   [[nodiscard]] std::int32_t tid_on(std::uint32_t cpu) const override;
   [[nodiscard]] std::int32_t tgid_of(std::int32_t tid) const override;
   [[nodiscard]] model::StringId comm_of(std::int32_t tid) const override;
+  [[nodiscard]] std::string_view name_of(std::int32_t tid) const override;
   [[nodiscard]] std::int64_t container_of(std::int32_t tid) const override;
   [[nodiscard]] const MachineCounters& counters() const;
 

@@ -63,7 +63,7 @@ void ThreadRows::emit(Thread& thread, HostTime end, HostTime loss_end) {
   values[model::slot::kTsCpu] = row.cpu;
   values[model::slot::kTsEffective] = row.effective;
   values[model::slot::kTsDetail] = row.detail;
-  values[model::slot::kTsWakerMachine] = row.waker_tid == model::kNull ? model::kNull : machine_id_;
+  values[model::slot::kTsWakerMachine] = row.waker_machine;
   values[model::slot::kTsWakerTid] = row.waker_tid;
   values[model::slot::kTsLossy] = thread.since < loss_end ? 1 : 0;
   sink_.add(thread.entity, thread.since, end, values);

@@ -32,15 +32,22 @@ struct ThreadRow {
   std::int64_t effective = model::kNull;  ///< model::Effective
   std::int64_t detail = model::kNull;     ///< StringId
   std::int64_t waker_tid = model::kNull;
+  model::StringId waker_machine = model::kNull;
 
   friend bool operator==(const ThreadRow&, const ThreadRow&) = default;
+};
+
+/// Who woke a thread, and for what.
+struct Waker {
+  model::BlockCause cause = model::BlockCause::kUnknown;
+  std::int64_t tid = model::kNull;
+  model::StringId machine = model::kNull;  ///< not kNull when `tid` is known
 };
 
 /// A wake-up that hit a thread which had not left its CPU yet.
 struct PendingWake {
   bool valid = false;
-  std::int64_t waker_tid = model::kNull;
-  model::BlockCause cause = model::BlockCause::kUnknown;
+  Waker waker;
 };
 
 enum class Birth : std::uint8_t {

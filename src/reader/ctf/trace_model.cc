@@ -32,7 +32,7 @@ bool can_fill_text(const Layout&, const Node& node) {
 
 // The headers of packets are nested in LTTng's net events; their fields count at any depth.
 bool looks_inside(EventKind kind) {
-  return kind == EventKind::kNetDevQueue || kind == EventKind::kNetDevXmit ||
+  return kind == EventKind::kNetDevQueue ||
          kind == EventKind::kNetifReceiveSkb || kind == EventKind::kInetSockLocalIn ||
          kind == EventKind::kInetSockLocalOut;
 }

@@ -1,0 +1,56 @@
+#pragma once
+// Which VM a host thread belongs to or works for, from all that tells it: vCPU threads (algorithms
+// A.1), the VMM's thread group, and the names of the kernel's helpers, which carry the VMM's pid
+// ("vhost-812", "kvm-pit/812").
+//
+// Traces without thread groups (trace-cmd does not record them unless told to) leave a VMM's I/O
+// threads out. There a thread with a name that QEMU gives to those counts as the VM's whose threads
+// wake it, by majority: note_wake().
+//
+// Nothing else is remembered per thread, so a thread id that is used again is no trouble.
+// Ownership: the thread facts must outlive it. Threads: one.
+
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+
+#include "model/experiment.h"
+#include "model/stream_analysis.h"
+
+namespace vs::analysis::vcpu {
+
+enum class VmRole : std::uint8_t { kOther, kVcpu, kVmm, kVhost, kPit };
+
+struct VmThread {
+  model::MachineIndex vm = model::kNoMachine;
+  VmRole role = VmRole::kOther;  ///< kOther exactly when `vm` is kNoMachine
+};
+
+class VmThreads {
+ public:
+  /// `facts` may be null. On a machine that hosts no VMs every thread is kOther.
+  VmThreads(const model::Experiment& experiment, model::MachineIndex host,
+            const model::ThreadFacts* facts);
+
+  [[nodiscard]] VmThread of(std::int32_t tid) const;
+  /// A thread woke another one (sched_waking); evidence if the name is one of a VMM's helpers.
+  void note_wake(std::int32_t waker, std::int32_t tid, std::string_view comm);
+  /// Events showed that this thread works for the VM although nothing above tells it.
+  void learn(std::int32_t tid, model::MachineIndex vm);
+  /// The thread has ended.
+  void forget(std::int32_t tid) { learnt_.erase(tid); }
+
+ private:
+  struct Votes {
+    model::MachineIndex vm = model::kNoMachine;
+    std::uint32_t count = 0;
+  };
+  [[nodiscard]] model::MachineIndex vm_of_pid(std::int32_t pid) const;
+
+  const model::ThreadFacts* facts_;
+  std::unordered_map<std::int32_t, model::MachineIndex> vmm_pids_;
+  std::unordered_map<std::int32_t, model::MachineIndex> vcpu_tids_;
+  std::unordered_map<std::int32_t, Votes> learnt_;
+};
+
+}  // namespace vs::analysis::vcpu

@@ -1,0 +1,101 @@
+#include "analysis/vcpu/vm_threads.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace vs::analysis::vcpu {
+namespace {
+
+class Facts : public model::ThreadFacts {
+ public:
+  std::map<std::int32_t, std::int32_t> tgid;
+  std::map<std::int32_t, std::string> name;
+  [[nodiscard]] std::int32_t tid_on(std::uint32_t) const override { return -1; }
+  [[nodiscard]] std::int32_t tgid_of(std::int32_t tid) const override {
+    const auto found = tgid.find(tid);
+    return found == tgid.end() ? -1 : found->second;
+  }
+  [[nodiscard]] model::StringId comm_of(std::int32_t) const override { return model::kNull; }
+  [[nodiscard]] std::int64_t container_of(std::int32_t) const override { return model::kNull; }
+  [[nodiscard]] std::string_view name_of(std::int32_t tid) const override {
+    const auto found = name.find(tid);
+    return found == name.end() ? std::string_view{} : found->second;
+  }
+};
+
+model::Experiment two_vms() {
+  model::Experiment experiment;
+  experiment.machines.resize(3);
+  for (model::MachineIndex m = 1; m < 3; ++m) {
+    model::Machine& vm = experiment.machines[m];
+    vm.parent = 0;
+    vm.vmm_pid = static_cast<std::int32_t>(100 * m);
+    model::Vcpu& vcpu = vm.vcpus.emplace_back();
+    vcpu.threads.push_back({vm.vmm_pid + 10, OwnTime{0}, OwnTime{9}});
+  }
+  return experiment;
+}
+
+TEST(VmThreads, VcpusVmmsAndHelpers) {
+  const model::Experiment experiment = two_vms();
+  Facts facts;
+  facts.tgid = {{105, 100}, {106, 100}, {300, 300}};
+  facts.name = {{106, "vhost-100"},
+                {190, "vhost-200"},
+                {191, "kvm-pit/200"},
+                {192, "vhost-"},
+                {193, "vhost-999"}};
+  const VmThreads threads(experiment, 0, &facts);
+  const auto is = [&threads](std::int32_t tid, model::MachineIndex vm, VmRole role) {
+    const VmThread found = threads.of(tid);
+    return found.vm == vm && found.role == role;
+  };
+  EXPECT_TRUE(is(110, 1, VmRole::kVcpu));
+  EXPECT_TRUE(is(210, 2, VmRole::kVcpu));
+  EXPECT_TRUE(is(200, 2, VmRole::kVmm));
+  EXPECT_TRUE(is(105, 1, VmRole::kVmm));
+  EXPECT_TRUE(is(106, 1, VmRole::kVhost));  // a task of the VMM since 6.4
+  EXPECT_TRUE(is(190, 2, VmRole::kVhost));
+  EXPECT_TRUE(is(191, 2, VmRole::kPit));
+  for (const std::int32_t other : {0, -1, 192, 193, 300, 301}) {
+    EXPECT_TRUE(is(other, model::kNoMachine, VmRole::kOther)) << other;
+  }
+}
+
+TEST(VmThreads, WithoutThreadGroupsAWorkerIsTheVmsThatWakesIt) {
+  const model::Experiment experiment = two_vms();
+  VmThreads threads(experiment, 0, nullptr);
+  threads.note_wake(100, 150, "wserver");  // any program may talk to a VMM
+  EXPECT_EQ(threads.of(150).role, VmRole::kOther);
+  threads.note_wake(300, 151, "worker");
+  EXPECT_EQ(threads.of(151).role, VmRole::kOther);
+  threads.note_wake(100, 151, "worker");
+  threads.note_wake(110, 151, "worker");
+  threads.note_wake(210, 151, "worker");  // a bystander
+  EXPECT_EQ(threads.of(151).vm, 1U);
+  threads.note_wake(151, 152, "worker");  // and it starts others
+  EXPECT_EQ(threads.of(152).vm, 1U);
+  threads.forget(151);
+  EXPECT_EQ(threads.of(151).role, VmRole::kOther);
+}
+
+TEST(VmThreads, AThreadGroupThatIsKnownIsNotOverruled) {
+  const model::Experiment experiment = two_vms();
+  Facts facts;
+  facts.tgid = {{151, 300}};
+  VmThreads threads(experiment, 0, &facts);
+  threads.note_wake(100, 151, "worker");
+  EXPECT_EQ(threads.of(151).role, VmRole::kOther);
+}
+
+TEST(VmThreads, AMachineWithoutVms) {
+  const model::Experiment experiment = two_vms();
+  VmThreads threads(experiment, 1, nullptr);
+  threads.note_wake(100, 151, "worker");
+  EXPECT_EQ(threads.of(100).role, VmRole::kOther);
+  EXPECT_EQ(threads.of(151).role, VmRole::kOther);
+}
+
+}  // namespace
+}  // namespace vs::analysis::vcpu
