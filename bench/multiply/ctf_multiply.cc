@@ -98,7 +98,7 @@ Steps steps_of(const Trace& trace, const Stream& stream, const MultiplyOptions& 
   steps[Moves::kNs] = trace.ticks_per_ns == 1 ? period : static_cast<std::uint64_t>(ns);
   steps[Moves::kTsc] = options.tsc_hz ? static_cast<std::uint64_t>(ns * *options.tsc_hz / 1e9) : 0;
   steps[Moves::kSequence] = stream.plan.packet_numbers;
-  steps[Moves::kDiscarded] = stream.plan.discarded;
+  steps[Moves::kDiscarded] = stream.plan.discarded + (options.seam_loss ? 1 : 0);
   steps[Moves::kMark] = kMarkStep;
   return steps;
 }

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <concepts>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/issue.h"
@@ -198,11 +199,13 @@ class DatMultiplier {
     PageRuns runs(format);
     std::vector<std::byte> page(format.page_bytes + kPatchRoom);
     for (std::uint64_t k = 0; k < options_.copies; ++k) {
+      bool seam = k != 0 && options_.seam_loss;
       VS_TRY(runs.read(pages, [&](std::span<std::byte> run) -> Status {
         for (std::size_t at = 0; at < run.size(); at += format.page_bytes) {
           const auto from = run.subspan(at, format.page_bytes);
           std::copy(from.begin(), from.end(), page.begin());
           move_page(page, fields_, steps_, k);
+          if (std::exchange(seam, false)) mark_lost(page);
           std::copy_n(page.begin(), from.size(), from.begin());
         }
         ++chunks;

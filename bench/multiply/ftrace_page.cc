@@ -238,4 +238,9 @@ void move_page(std::span<std::byte> room, const FieldMoves& fields, const Steps&
   apply_patch(room, {0, 64, Moves::kTime}, ByteOrder::kLittle, step);
 }
 
+void mark_lost(std::span<std::byte> page) {
+  constexpr std::size_t kFlagByte = 8 + 3;  // bit 31 of the commit word
+  page[kFlagByte] |= std::byte{0x80};
+}
+
 }  // namespace vs::bench

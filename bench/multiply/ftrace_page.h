@@ -71,4 +71,7 @@ struct PageWalk {
 void move_page(std::span<std::byte> room, const FieldMoves& fields, const Steps& steps,
                std::uint64_t k);
 
+/// Sets the page's flag for events that were lost before it.
+void mark_lost(std::span<std::byte> page);
+
 }  // namespace vs::bench

@@ -32,6 +32,10 @@ struct MultiplyOptions {
   std::optional<std::uint64_t> period;
   /// trace.dat: leave the pages unpacked, also where the input's are packed.
   bool plain = false;
+  /// Say at each seam that events were lost there (CTF: one discarded event per stream; trace.dat:
+  /// the page's flag). Host and guests are never recorded from the same moment on, so at a seam of
+  /// a capture a guest runs that the host does not see: without this, its clock seems to jump.
+  bool seam_loss = false;
   /// Of the time stamp counter: how payload fields of the other unit (ns in a trace of ticks, ticks
   /// in a trace of ns) move. Without it ns fields follow from hrtimer_expire_entry, tick fields
   /// stay.

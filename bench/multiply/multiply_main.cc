@@ -1,6 +1,6 @@
-// multiply IN OUT N [--period TICKS] [--plain] [--tsc-hz HZ]: a trace made N times as long
-// (multiply.h). IN is a folder with CTF traces or a trace.dat; OUT must not exist.
-// multiply IN --span: begin, end, events and period of a trace, as `name<TAB>value<TAB>unit`.
+// multiply IN OUT N [--period TICKS] [--plain] [--seam-loss] [--tsc-hz HZ]: a trace made N times as
+// long (multiply.h). IN is a folder with CTF traces or a trace.dat; OUT must not exist. multiply IN
+// --span: begin, end, events and period of a trace, as `name<TAB>value<TAB>unit`.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -17,7 +17,7 @@ using namespace vs;
 using namespace vs::bench;
 
 constexpr const char* kUsage =
-    "usage: multiply IN OUT N [--period TICKS] [--plain] [--tsc-hz HZ]\n"
+    "usage: multiply IN OUT N [--period TICKS] [--plain] [--seam-loss] [--tsc-hz HZ]\n"
     "       multiply IN --span\n";
 
 template <typename T>
@@ -33,6 +33,8 @@ bool parse(int argc, char** argv, MultiplyOptions& options) {
     const std::string_view word = argv[i];
     if (word == "--plain") {
       options.plain = true;
+    } else if (word == "--seam-loss") {
+      options.seam_loss = true;
     } else if (word == "--span") {
       span = true;
     } else if (word == "--period" && i + 1 < argc) {
