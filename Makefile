@@ -16,8 +16,8 @@ CTEST = ctest --parallel $(JOBS) --preset
 SOURCES = git ls-files --cached --others --exclude-standard -- '*.cc' '*.h'
 
 .DEFAULT_GOAL := build
-.PHONY: demo check setup setup-test setup-developer build dev test asan tsan clang fuzz format \
-        format-check tidy install clean
+.PHONY: demo check setup setup-test setup-developer setup-bench build dev test asan tsan clang fuzz format \
+        format-check tidy bench install clean
 
 demo: build
 	@echo
@@ -39,6 +39,9 @@ setup-test:
 
 setup-developer:
 	@scripts/setup.sh build test developer
+
+setup-bench:
+	@scripts/setup.sh build bench
 
 build: setup
 	@$(CMAKE_CONFIGURE) release
@@ -80,6 +83,13 @@ format-check: setup-developer
 tidy: setup-developer
 	@$(CMAKE_CONFIGURE) clang
 	@scripts/tidy.sh build-clang $(JOBS)
+
+# Ours beside the peers that this machine has and the floor; docs/performance.md says how to read it.
+# QUICK=1: small inputs, to see that it works. BENCH_ARGS="--only ctf --json table.json" goes to bench/run.py.
+bench: setup-bench
+	@$(CMAKE_CONFIGURE) bench
+	@$(CMAKE_BUILD) bench
+	@python3 -B bench/run.py --build build-bench $(if $(QUICK),--quick) $(BENCH_ARGS)
 
 install: build
 	@DESTDIR='$(DESTDIR)' cmake --install build --prefix '$(PREFIX)'
