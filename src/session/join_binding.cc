@@ -138,15 +138,20 @@ std::string Binder::naming(std::size_t guest, std::size_t host, const model::Fou
   return {};
 }
 
+PairTask Binder::task_of(std::size_t guest, std::size_t host, std::size_t vm) const {
+  PairTask task;
+  task.guest = &input_.traces[guest];
+  task.host = &input_.traces[host];
+  task.vm = &input_.traces[host].vms[vm];
+  task.clocks = clocks_of(guest, host);
+  return task;
+}
+
 Candidate Binder::evaluate(std::size_t guest, std::size_t host, std::size_t vm,
                            SyncMode mode) const {
   const model::FoundVm& found = input_.traces[host].vms[vm];
   Candidate candidate{guest, host, vm, depth(host), naming(guest, host, found), {}};
-  PairTask task;
-  task.guest = &input_.traces[guest];
-  task.host = &input_.traces[host];
-  task.vm = &found;
-  task.clocks = clocks_of(guest, host);
+  PairTask task = task_of(guest, host, vm);
   task.mode = mode;
   task.named = !candidate.named.empty();
   task.exact = exact_timelines(input_, guest, host, vm);
@@ -173,17 +178,20 @@ std::vector<Candidate> Binder::bind(const std::vector<std::size_t>& guests) {
 }
 
 std::vector<Candidate> Binder::candidates_of(std::size_t guest) const {
-  std::vector<std::pair<std::size_t, std::size_t>> pairs;
-  std::vector<std::pair<std::size_t, std::size_t>> named;
+  using Pair = std::pair<std::size_t, std::size_t>;
+  std::vector<Pair> pairs;
+  std::vector<Pair> named;
+  std::vector<Pair> certain;  // by beacons; fits against other VMs would fail, and cost the most
   for (std::size_t h = 0; h < input_.traces.size(); ++h) {
     if (!hosts_vms_[h] || inside(h, guest)) continue;
     for (std::size_t v = 0; v < input_.traces[h].vms.size(); ++v) {
       pairs.emplace_back(h, v);
       if (!naming(guest, h, input_.traces[h].vms[v]).empty()) named.emplace_back(h, v);
+      if (count_beacons(task_of(guest, h, v)) >= kCertainBeacons) certain.emplace_back(h, v);
     }
   }
   std::vector<Candidate> list;
-  for (const auto& [h, v] : named.empty() ? pairs : named) {
+  for (const auto& [h, v] : !named.empty() ? named : !certain.empty() ? certain : pairs) {
     list.push_back(evaluate(guest, h, v, SyncMode::kAuto));
   }
   std::stable_sort(list.begin(), list.end(),

@@ -83,6 +83,7 @@ class Binder {
   [[nodiscard]] PairClocks clocks_of(std::size_t guest, std::size_t host) const;
   [[nodiscard]] std::string naming(std::size_t guest, std::size_t host,
                                    const model::FoundVm& vm) const;
+  [[nodiscard]] PairTask task_of(std::size_t guest, std::size_t host, std::size_t vm) const;
   [[nodiscard]] std::vector<Candidate> candidates_of(std::size_t guest) const;
   [[nodiscard]] std::optional<Candidate> decide(std::vector<Candidate>& list,
                                                 const std::vector<Candidate>& chosen);

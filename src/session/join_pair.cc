@@ -589,4 +589,12 @@ class PairJudge {
 
 PairResult evaluate_pair(const PairTask& task) { return PairJudge(task).run(); }
 
+std::size_t count_beacons(const PairTask& task) {
+  ThreadList tids;
+  for (std::size_t v = 0; v < task.vm->vcpus.size(); ++v) {
+    for (const model::VcpuThread& thread : task.vm->vcpus[v].threads) tids.add(thread.tid, v);
+  }
+  return match_beacons(task, tids).matched;
+}
+
 }  // namespace vs::session

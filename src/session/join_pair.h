@@ -79,6 +79,8 @@ struct PairResult {
 };
 
 [[nodiscard]] PairResult evaluate_pair(const PairTask& task);
+/// PairResult::beacons alone, without a fit.
+[[nodiscard]] std::size_t count_beacons(const PairTask& task);
 
 /// The host threads of a VM.
 class ThreadList {

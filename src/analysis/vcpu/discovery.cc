@@ -226,7 +226,11 @@ void Discovery::on_statedump(const Event& event, Cpu&, std::uint32_t) {
   const std::int32_t tid = tid_arg(event, arg::kStateTid);
   const std::int32_t pid = tid_arg(event, arg::kStatePid);
   if (tid < 0) return;
-  if (pid > 0) threads_[tid].tgid = pid;
+  // An id that is used again can be in two dumps: the one that calls it a vCPU is about the VM.
+  const bool vcpu = vcpu_of_name(event.texts[0]) != kNoVcpu;
+  Thread& thread = threads_[tid];
+  if (pid > 0 && (vcpu || !thread.dumped_as_vcpu)) thread.tgid = pid;
+  thread.dumped_as_vcpu = thread.dumped_as_vcpu || vcpu;
   learn_name(tid, event.texts[0]);
 }
 

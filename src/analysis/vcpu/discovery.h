@@ -62,6 +62,7 @@ class Discovery {
     std::int32_t name_id = model::kNoVcpu;
     std::int32_t helper_of = -1;  ///< its own name is vhost-<pid> or kvm-pit/<pid>
     std::int32_t tgid = -1;
+    bool dumped_as_vcpu = false;  ///< `tgid` is from a state dump under a vCPU's name
     std::int32_t parent = -1;
     bool same_group_as_parent = false;
     bool leader = false;
