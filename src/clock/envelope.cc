@@ -1,6 +1,7 @@
 #include "clock/envelope.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace vs::clock {
 namespace {
@@ -21,16 +22,18 @@ class Fitter {
   explicit Fitter(const EnvelopeProblem& problem) : problem_(problem) {
     hard_.assign(problem.facts.begin(), problem.facts.end());
     choose_origin();
+    build_hard_hull();
   }
 
   EnvelopeFit run() {
     fit_.solution = solve_without_conflicts(true);
     if (!fit_.solution.feasible()) return fit_;
+    build_hard_hull();
     const std::size_t sample = problem_.trial ? kTrialSample : kSample;
     const std::size_t stride = std::max<std::size_t>(1, problem_.times.size() / sample);
     if (!converge(stride) || problem_.trial) return fit_;
     if (stride > 1 && !converge(1)) return fit_;
-    Solution open = solve_without_conflicts(false);
+    Solution open = last_ ? solve_hulls(*last_, false) : solve_without_conflicts(false);
     if (open.feasible()) {
       fit_.solution = std::move(open);
     } else {
@@ -49,17 +52,32 @@ class Fitter {
 
   Solution solve(bool with_assumed, std::vector<Fact>* conflict) {
     HullSolver solver(x0_, y0_, problem_.slope_limit_ppb);
-    const auto add = [&solver](const Fact& fact) {
-      fact.upper ? solver.add_upper(fact.x, fact.y) : solver.add_lower(fact.x, fact.y);
-    };
-    for (const Fact& fact : envelope_) add(fact);
-    for (const Fact& fact : hard_) add(fact);
-    if (with_assumed) {
-      for (const Fact& fact : problem_.assumed) add(fact);
-    }
+    add_all(envelope_, solver);
+    add_all(hard_, solver);
+    if (with_assumed) add_all(problem_.assumed, solver);
     Solution solution = solver.solve();
     if (conflict != nullptr) *conflict = solver.conflict();
     return solution;
+  }
+
+  // Only the hulls of the facts matter to a solution; all of them are kept only while a wrong one
+  // is looked for.
+  [[nodiscard]] Solution solve_hulls(const HullSolver& envelope, bool with_assumed) const {
+    HullSolver solver = envelope;
+    solver.add_hull(hard_hull_);
+    if (with_assumed) add_all(problem_.assumed, solver);
+    return solver.solve();
+  }
+
+  static void add_all(std::span<const Fact> facts, HullSolver& solver) {
+    for (const Fact& fact : facts) {
+      fact.upper ? solver.add_upper(fact.x, fact.y) : solver.add_lower(fact.x, fact.y);
+    }
+  }
+
+  void build_hard_hull() {
+    hard_hull_ = HullSolver(x0_, y0_, problem_.slope_limit_ppb);
+    add_all(hard_, hard_hull_);
   }
 
   // Wrong facts are few by construction; each conflict names at most four candidates. The one whose
@@ -126,31 +144,61 @@ class Fitter {
     return found;
   }
 
-  // One round of propagation over every stride-th time. False: too many times fit in no run.
-  bool propagate(std::size_t stride) {
-    const Solution& solution = fit_.solution;
-    envelope_.clear();
+  // One round of propagation over every stride-th time, each new fact to `take`. False: too many
+  // times fit in no run.
+  template <typename Take>
+  bool propagate(std::size_t stride, const Take& take) {
+    BoundWalk least_walk(fit_.solution, BoundWalk::Side::kLeast);
+    BoundWalk greatest_walk(fit_.solution, BoundWalk::Side::kGreatest);
+    std::vector<RunIndex::Hint> hints(problem_.vcpus.size());
     std::uint64_t rejected = 0;
     std::uint64_t seen = 0;
+    std::uint64_t used = 0;
     for (std::size_t i = 0; i < problem_.times.size(); i += stride) {
       const GuestTime& time = problem_.times[i];
       const RunIndex& runs = problem_.vcpus[time.vcpu];
       if (runs.empty()) continue;
-      const std::int64_t least = solution.least(time.x);
-      const std::int64_t greatest = solution.greatest(time.x);
+      const std::int64_t least = least_walk.at(time.x);
+      const std::int64_t greatest = greatest_walk.at(time.x);
       std::int64_t low = least;
       std::int64_t high = greatest;
       ++seen;
-      if (!runs.narrow(least, greatest, low, high)) {
+      if (!runs.narrow(least, greatest, low, high, hints[time.vcpu])) {
         ++rejected;
         continue;
       }
-      if (low > runs.cover_begin()) envelope_.push_back({time.x, low, false});
-      if (high < runs.cover_end()) envelope_.push_back({time.x, high, true});
+      if (low > runs.cover_begin()) {
+        take(Fact{time.x, low, false});
+        ++used;
+      }
+      if (high < runs.cover_end()) {
+        take(Fact{time.x, high, true});
+        ++used;
+      }
     }
     fit_.rejected = rejected;
-    fit_.used = envelope_.size();
+    fit_.used = used;
     return rejected <= tolerated(seen);
+  }
+
+  // A round, and the solution that its facts allow; nothing: they contradict too much.
+  std::optional<Solution> round(std::size_t stride) {
+    HullSolver hull(x0_, y0_, problem_.slope_limit_ppb);
+    const bool fits = propagate(stride, [&hull](const Fact& fact) {
+      fact.upper ? hull.add_upper(fact.x, fact.y) : hull.add_lower(fact.x, fact.y);
+    });
+    if (!fits) return std::nullopt;
+    Solution next = solve_hulls(hull, true);
+    last_ = std::move(hull);
+    if (next.kind == SolutionClass::kInfeasible && !problem_.trial) {
+      last_.reset();
+      envelope_.clear();
+      (void)propagate(stride, [this](const Fact& fact) { envelope_.push_back(fact); });
+      next = solve_without_conflicts(true);
+      build_hard_hull();  // a wrong one may be out
+    }
+    if (!next.feasible()) return std::nullopt;
+    return next;
   }
 
   [[nodiscard]] std::int64_t width() const {
@@ -165,11 +213,13 @@ class Fitter {
     std::int64_t before = width();
     int calm = 0;
     const int rounds = problem_.trial ? kTrialRounds : kMaxRounds;
-    for (int round = 0; round < rounds && calm < 2; ++round) {
-      if (!propagate(stride)) return fail();
-      Solution next = solve_without_conflicts(true);
-      if (!next.feasible()) return fail();
-      fit_.solution = std::move(next);
+    // The whole after its sample has converged: one quiet round is enough.
+    const int wanted = stride == 1 && sampled_ ? 1 : 2;
+    sampled_ = stride > 1;
+    for (int i = 0; i < rounds && calm < wanted; ++i) {
+      std::optional<Solution> next = round(stride);
+      if (!next) return fail();
+      fit_.solution = std::move(*next);
       const std::int64_t after = width();
       calm = after > before - before / 256 - 1 ? calm + 1 : 0;
       before = after;
@@ -187,6 +237,9 @@ class Fitter {
   std::int64_t y0_ = 0;
   std::vector<Fact> hard_;
   std::vector<Fact> envelope_;
+  HullSolver hard_hull_{0, 0, 0};
+  std::optional<HullSolver> last_;  ///< envelope facts of the last round; empty: in envelope_
+  bool sampled_ = false;
   EnvelopeFit fit_;
 };
 
@@ -211,51 +264,82 @@ RunIndex::RunIndex(std::vector<model::GuestRun> runs, std::span<const model::Gue
   }
 }
 
-std::size_t RunIndex::first_ending_at_or_after(std::int64_t y) const {
-  return static_cast<std::size_t>(
-      std::partition_point(runs_.begin(), runs_.end(),
-                           [y](const model::GuestRun& run) { return run.exit.value < y; }) -
-      runs_.begin());
+namespace {
+
+/// The first index from which `before` does not hold, found from a guess near it.
+template <typename Before>
+std::size_t gallop(std::span<const model::GuestRun> runs, std::size_t guess, const Before& before) {
+  std::size_t low = guess <= runs.size() && (guess == 0 || before(runs[guess - 1])) ? guess : 0;
+  std::size_t step = 1;
+  std::size_t high = low;
+  while (high < runs.size() && before(runs[high])) {
+    low = high + 1;
+    high = low + step;
+    step *= 2;
+  }
+  high = std::min(high, runs.size());
+  const auto at = std::partition_point(runs.begin() + static_cast<std::ptrdiff_t>(low),
+                                       runs.begin() + static_cast<std::ptrdiff_t>(high), before);
+  return static_cast<std::size_t>(at - runs.begin());
 }
 
+std::size_t first_ending(std::span<const model::GuestRun> runs, std::int64_t y, std::size_t guess) {
+  return gallop(runs, guess, [y](const model::GuestRun& run) { return run.exit.value < y; });
+}
+
+}  // namespace
+
 bool RunIndex::inside(std::int64_t y) const {
-  const std::size_t index = first_ending_at_or_after(y);
-  return index < runs_.size() && runs_[index].entry.value <= y;
+  Hint hint;
+  return inside(y, hint);
+}
+
+bool RunIndex::inside(std::int64_t y, Hint& hint) const {
+  hint.ending = first_ending(runs_, y, hint.ending);
+  return hint.ending < runs_.size() && runs_[hint.ending].entry.value <= y;
 }
 
 bool RunIndex::narrow(std::int64_t least, std::int64_t greatest, std::int64_t& low,
                       std::int64_t& high) const {
+  Hint hint;
+  return narrow(least, greatest, low, high, hint);
+}
+
+bool RunIndex::narrow(std::int64_t least, std::int64_t greatest, std::int64_t& low,
+                      std::int64_t& high, Hint& hint) const {
   low = least;
   high = greatest;
   if (least >= cover_begin()) {
-    const std::size_t first = first_ending_at_or_after(least);
-    if (first < runs_.size()) low = std::max(low, runs_[first].entry.value);
+    hint.ending = first_ending(runs_, least, hint.ending);
+    if (hint.ending < runs_.size()) low = std::max(low, runs_[hint.ending].entry.value);
   }
   if (greatest <= cover_end()) {
-    const std::size_t after =
-        static_cast<std::size_t>(std::partition_point(runs_.begin(), runs_.end(),
-                                                      [greatest](const model::GuestRun& run) {
-                                                        return run.entry.value <= greatest;
-                                                      }) -
-                                 runs_.begin());
-    if (after > 0) high = std::min(high, runs_[after - 1].exit.value);
+    hint.begun = gallop(runs_, hint.begun, [greatest](const model::GuestRun& run) {
+      return run.entry.value <= greatest;
+    });
+    if (hint.begun > 0) high = std::min(high, runs_[hint.begun - 1].exit.value);
   }
   return low <= high;
 }
 
 void place(const RunIndex& runs, std::int64_t y, std::uint32_t weight, std::int64_t slack,
            Placement& placement) {
+  RunIndex::Hint hint;
+  place(runs, y, weight, slack, placement, hint);
+}
+
+void place(const RunIndex& runs, std::int64_t y, std::uint32_t weight, std::int64_t slack,
+           Placement& placement, RunIndex::Hint& hint) {
   if (!runs.covers(y)) return;
   placement.covered += weight;
   std::int64_t low = 0;
   std::int64_t high = 0;
-  if (runs.narrow(y - slack, y + slack, low, high)) return;
+  if (runs.narrow(y - slack, y + slack, low, high, hint)) return;
   placement.outside += weight;
   const auto all = runs.runs();
-  const auto next = std::partition_point(
-      all.begin(), all.end(), [y](const model::GuestRun& run) { return run.exit.value < y; });
-  std::int64_t distance = next == all.end() ? y - runs.cover_end() : next->entry.value - y;
-  if (next != all.begin()) distance = std::min(distance, y - (next - 1)->exit.value);
+  const std::size_t next = first_ending(all, y, hint.ending);
+  std::int64_t distance = next == all.size() ? y - runs.cover_end() : all[next].entry.value - y;
+  if (next > 0) distance = std::min(distance, y - all[next - 1].exit.value);
   placement.worst = std::max(placement.worst, distance);
 }
 

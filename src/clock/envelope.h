@@ -42,13 +42,21 @@ class RunIndex {
   }
   [[nodiscard]] bool inside(std::int64_t y) const;
 
+  /// Where the last look-up ended; look-ups in rising order of y then cost next to nothing.
+  struct Hint {
+    std::size_t ending = 0;  ///< a run index: runs before it end before y
+    std::size_t begun = 0;   ///< runs before it begin at or before y
+  };
+  [[nodiscard]] bool inside(std::int64_t y, Hint& hint) const;
+  [[nodiscard]] bool narrow(std::int64_t least, std::int64_t greatest, std::int64_t& low,
+                            std::int64_t& high, Hint& hint) const;
+
   /// The narrowest [low, high] that holds all points of runs within [least, greatest]; false: none.
   /// Ends that reach out of the cover stay as they are.
   [[nodiscard]] bool narrow(std::int64_t least, std::int64_t greatest, std::int64_t& low,
                             std::int64_t& high) const;
 
  private:
-  [[nodiscard]] std::size_t first_ending_at_or_after(std::int64_t y) const;
   std::vector<model::GuestRun> runs_;
 };
 
@@ -97,5 +105,7 @@ struct Placement {
 /// Counts one time. `slack`: tolerated distance (rounding of the map).
 void place(const RunIndex& runs, std::int64_t y, std::uint32_t weight, std::int64_t slack,
            Placement& placement);
+void place(const RunIndex& runs, std::int64_t y, std::uint32_t weight, std::int64_t slack,
+           Placement& placement, RunIndex::Hint& hint);
 
 }  // namespace vs::clock

@@ -1,7 +1,7 @@
 #include "clock/hull.h"
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
 namespace vs::clock {
 namespace {
@@ -13,25 +13,32 @@ std::int64_t to_units(long double value) {
   return static_cast<std::int64_t>(std::clamp(value, -kEdge, kEdge));
 }
 
+// std::floor(long double) is a call into the library, and these are the join's inner loop.
+std::int64_t floor_units(long double value) {
+  const std::int64_t cut = to_units(value);
+  return cut - (static_cast<long double>(cut) > value ? 1 : 0);
+}
+std::int64_t ceil_units(long double value) { return -floor_units(-value); }
+
 }  // namespace
 
 std::int64_t Solution::least(std::int64_t x) const {
   const auto dx = static_cast<long double>(x - x0);
   long double low = corners.front().slope * dx + corners.front().offset;
   for (const ResidualLine& line : corners) low = std::min(low, line.slope * dx + line.offset);
-  return y0 + (x - x0) + to_units(std::floor(low)) - 1;
+  return y0 + (x - x0) + floor_units(low) - 1;
 }
 
 std::int64_t Solution::greatest(std::int64_t x) const {
   const auto dx = static_cast<long double>(x - x0);
   long double high = corners.front().slope * dx + corners.front().offset;
   for (const ResidualLine& line : corners) high = std::max(high, line.slope * dx + line.offset);
-  return y0 + (x - x0) + to_units(std::ceil(high)) + 1;
+  return y0 + (x - x0) + ceil_units(high) + 1;
 }
 
 std::int64_t Solution::middle(std::int64_t x) const {
   const auto dx = static_cast<long double>(x - x0);
-  return y0 + (x - x0) + to_units(std::floor(centre.slope * dx + centre.offset + 0.5L));
+  return y0 + (x - x0) + floor_units(centre.slope * dx + centre.offset + 0.5L);
 }
 
 std::int64_t Solution::bound(std::int64_t x) const {
@@ -65,6 +72,55 @@ void Solution::balance(std::int64_t x_first, std::int64_t x_last) {
   };
   const long double high = between(0);
   centre = {slope, std::clamp(offset, std::min(between(1), high), high)};
+}
+
+// The lower envelope of the corners' lines is made of falling slopes as x grows, the upper one of
+// rising slopes.
+BoundWalk::BoundWalk(const Solution& solution, Side side)
+    : side_(side), x0_(solution.x0), y0_(solution.y0) {
+  const long double sign = side == Side::kLeast ? 1 : -1;
+  std::vector<ResidualLine> lines = solution.corners;
+  std::sort(lines.begin(), lines.end(), [sign](const ResidualLine& a, const ResidualLine& b) {
+    return a.slope != b.slope ? sign * a.slope > sign * b.slope : sign * a.offset < sign * b.offset;
+  });
+  for (const ResidualLine& line : lines) {
+    if (!lines_.empty() && lines_.back().slope == line.slope) continue;
+    const auto crossing = [&line](const ResidualLine& before) {
+      return (line.offset - before.offset) / (before.slope - line.slope);
+    };
+    while (lines_.size() > 1 && crossing(lines_.back()) <= from_.back()) {
+      lines_.pop_back();
+      from_.pop_back();
+    }
+    from_.push_back(lines_.empty() ? -std::numeric_limits<long double>::infinity()
+                                   : crossing(lines_.back()));
+    lines_.push_back(line);
+  }
+}
+
+std::int64_t BoundWalk::at(std::int64_t x) {
+  const auto dx = static_cast<long double>(x - x0_);
+  if (dx < from_[now_]) now_ = 0;
+  while (now_ + 1 < from_.size() && dx >= from_[now_ + 1]) ++now_;
+  const long double r = lines_[now_].slope * dx + lines_[now_].offset;
+  const std::int64_t units = side_ == Side::kLeast ? floor_units(r) - 1 : ceil_units(r) + 1;
+  return y0_ + (x - x0_) + units;
+}
+
+void HullSolver::add_hull(const HullSolver& other) {
+  const auto take = [](Chain& to, const Chain& from) {
+    for (const std::vector<Point>* points : {&from.hull, &from.late}) {
+      for (const Point& point : *points) {
+        if (to.hull.empty() || point.x >= to.hull.back().x) {
+          append(to, point);
+        } else {
+          to.late.push_back(point);
+        }
+      }
+    }
+  };
+  take(upper_, other.upper_);
+  take(lower_, other.lower_);
 }
 
 bool HullSolver::add(Chain& chain, std::int64_t x, std::int64_t y) {

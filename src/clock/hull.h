@@ -63,6 +63,24 @@ struct Solution {
   void balance(std::int64_t x_first, std::int64_t x_last);
 };
 
+/// Solution::least() or greatest() at many x in rising order, at the cost of one line each. An x
+/// that goes back is answered as well, from the beginning.
+class BoundWalk {
+ public:
+  enum class Side : std::uint8_t { kLeast, kGreatest };
+  /// Requires solution.feasible().
+  BoundWalk(const Solution& solution, Side side);
+  [[nodiscard]] std::int64_t at(std::int64_t x);
+
+ private:
+  Side side_;
+  std::int64_t x0_;
+  std::int64_t y0_;
+  std::vector<ResidualLine> lines_;  ///< those that bind somewhere, by where
+  std::vector<long double> from_;    ///< lines_[i] binds from from_[i] on
+  std::size_t now_ = 0;
+};
+
 /// Coordinates further than this from the origin are refused: products then stay in 128 bits.
 inline constexpr std::int64_t kFarthest = std::int64_t{1} << 61;
 
@@ -76,6 +94,9 @@ class HullSolver {
   /// False: out of range, not taken. Amortised O(1) for facts in the order of x.
   bool add_upper(std::int64_t x, std::int64_t y) { return add(upper_, x, y); }
   bool add_lower(std::int64_t x, std::int64_t y) { return add(lower_, x, y); }
+
+  /// Takes over the facts that matter of another solver with the same origin.
+  void add_hull(const HullSolver& other);
 
   [[nodiscard]] Solution solve();
 

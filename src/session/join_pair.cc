@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <tuple>
+
+#include "merge/loser_tree.h"
+#include "session/join_times.h"
 
 namespace vs::session {
 namespace {
@@ -84,29 +88,40 @@ class PairJudge {
   }
 
   void build_times() {
-    struct Timed {
-      GuestTime time;
-      OwnTime own;
-    };
-    std::vector<Timed> all;
+    std::vector<BurstTimes> cpus;
+    std::size_t count = 0;
     for (std::size_t c = 0; c < guest_.cpus.size(); ++c) {
       if (vcpu_of_[c] == kNone || runs_[vcpu_of_[c]].empty()) continue;
-      const auto vcpu = static_cast<std::uint32_t>(vcpu_of_[c]);
-      for (const model::Burst& burst : guest_.cpus[c].bursts) {
-        const OwnTime first{burst.first};
-        const OwnTime last{burst.first + burst.length};
-        all.push_back({{x_of(first), vcpu, (burst.count + 1) / 2}, first});
-        if (burst.count > 1) all.push_back({{x_of(last), vcpu, burst.count / 2}, last});
-      }
+      cpus.emplace_back(guest_.cpus[c].bursts, static_cast<std::uint32_t>(vcpu_of_[c]));
+      for (const model::Burst& burst : guest_.cpus[c].bursts) count += burst.count > 1 ? 2 : 1;
     }
-    std::stable_sort(all.begin(), all.end(),
-                     [](const Timed& a, const Timed& b) { return a.time.x < b.time.x; });
     times_.clear();
     owns_.clear();
-    for (const Timed& timed : all) {
-      times_.push_back(timed.time);
-      owns_.push_back(timed.own);
+    times_.reserve(count);
+    owns_.reserve(count);
+    merge::LoserTree tree(cpus.size());
+    const auto key = [&cpus](std::size_t c) {
+      return cpus[c].done() ? merge::LoserTree::kExhausted : merge::HeadKey{cpus[c].own().value, c};
+    };
+    for (std::size_t c = 0; c < cpus.size(); ++c) tree.set(c, key(c));
+    tree.build();
+    while (!cpus.empty() && !tree.exhausted()) {
+      BurstTimes& cpu = cpus[tree.winner()];
+      times_.push_back({x_of(cpu.own()), cpu.vcpu(), cpu.weight()});
+      owns_.push_back(cpu.own());
+      cpu.step();
+      tree.replace_winner(key(tree.winner()));
     }
+    if (!std::is_sorted(owns_.begin(), owns_.end())) sort_times();
+  }
+
+  // A CPU whose clock goes back has bursts that overlap.
+  void sort_times() {
+    std::vector<std::pair<OwnTime, GuestTime>> all;
+    for (std::size_t i = 0; i < times_.size(); ++i) all.emplace_back(owns_[i], times_[i]);
+    std::stable_sort(all.begin(), all.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (std::size_t i = 0; i < all.size(); ++i) std::tie(owns_[i], times_[i]) = all[i];
   }
 
   // --- hard facts --------------------------------------------------------------------------------
@@ -189,9 +204,11 @@ class PairJudge {
 
   Placement place_exact(const TscTimeline& line) const {
     Placement placement;
+    std::vector<RunIndex::Hint> hints(runs_.size());
     for (const GuestTime& time : times_) {
       if (came_twice(line, time.x)) continue;
-      clock::place(runs_[time.vcpu], y_of_exact(line, time.x), time.weight, 1, placement);
+      clock::place(runs_[time.vcpu], y_of_exact(line, time.x), time.weight, 1, placement,
+                   hints[time.vcpu]);
     }
     return placement;
   }
@@ -289,19 +306,6 @@ class PairJudge {
     return count;
   }
 
-  // The line of the last piece that begins at or before x.
-  static std::int64_t y_of_pieces(const std::vector<clock::Piece>& list,
-                                  const std::vector<GuestTime>& times, std::int64_t x) {
-    const clock::Piece* piece = &list.front();
-    for (const clock::Piece& candidate : list) {
-      if (candidate.begin < times.size() && x >= times[candidate.begin].x) piece = &candidate;
-    }
-    return piece->fit.solution.middle(x);
-  }
-  static auto map_of(const std::vector<clock::Piece>& list, const std::vector<GuestTime>& times) {
-    return [&list, &times](std::int64_t x) { return y_of_pieces(list, times, x); };
-  }
-
   void fit_with_envelopes() {
     const std::vector<Fact> facts = hard_facts();
     std::vector<clock::Piece> list = pieces(facts, kTickSlopePpb);
@@ -372,7 +376,7 @@ class PairJudge {
   }
 
   void publish(const std::vector<clock::Piece>& list, const std::vector<Fact>& facts) {
-    y_of_x_ = [list, times = times_](std::int64_t x) { return y_of_pieces(list, times, x); };
+    y_of_x_ = PieceLines(list, times_);
     for (std::size_t i = 0; i < list.size(); ++i) {
       const clock::Piece& piece = list[i];
       const bool last = i + 1 == list.size();
@@ -506,8 +510,7 @@ class PairJudge {
   }
 
   bool reassign_by(const std::vector<clock::Piece>& list) {
-    const std::vector<GuestTime> times = times_;  // reassign() replaces them
-    return reassign(map_of(list, times));
+    return reassign(PieceLines(list, times_));
   }
 
   // How often events would fall outside if the map meant nothing.
@@ -551,16 +554,19 @@ class PairJudge {
   void measure() {
     std::vector<Placement> after(result_.segments.size());
     std::vector<Placement> before(result_.segments.size());
+    std::vector<RunIndex::Hint> mapped(runs_.size());
+    std::vector<RunIndex::Hint> own(runs_.size());
     std::size_t s = 0;
     for (std::size_t i = 0; i < times_.size(); ++i) {
       while (s + 1 < result_.segments.size() && owns_[i] >= result_.segments[s].own_end) ++s;
       const GuestTime& time = times_[i];
       const RunIndex& runs = runs_[time.vcpu];
       const std::uint64_t covered = after[s].covered;
-      clock::place(runs, y_of_x_(time.x), time.weight, 1, after[s]);
+      clock::place(runs, y_of_x_(time.x), time.weight, 1, after[s], mapped[time.vcpu]);
       if (after[s].covered == covered) continue;
       before[s].covered += time.weight;
-      if (!runs.covers(time.x) || !runs.inside(time.x)) before[s].outside += time.weight;
+      const bool in = runs.covers(time.x) && runs.inside(time.x, own[time.vcpu]);
+      if (!in) before[s].outside += time.weight;
     }
     for (std::size_t i = 0; i < after.size(); ++i) {
       result_.shares.push_back({after[i].covered, before[i].share(), after[i].share()});
