@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <string_view>
 #include <utility>
 
@@ -152,9 +153,30 @@ void EvidenceGatherer::add_guest_time(std::int64_t own, std::uint32_t cpu) {
   if (++burst_count_ > limits_.bursts) coarsen_bursts();
 }
 
+// The least power of two, greater than the present gap, that leaves at most `count` bursts.
+std::int64_t EvidenceGatherer::gap_for(std::size_t count) const {
+  std::array<std::size_t, 65> wider{};  // gaps between bursts, by bit width
+  for (const model::CpuBursts& cpu : bursts_) {
+    for (std::size_t i = 1; i < cpu.bursts.size(); ++i) {
+      const model::Burst& before = cpu.bursts[i - 1];
+      const std::int64_t gap = cpu.bursts[i].first - (before.first + before.length);
+      ++wider[gap > 0
+                  ? static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(gap - 1)))
+                  : 0];
+    }
+  }
+  std::size_t left = burst_count_;
+  std::int64_t gap = std::max<std::int64_t>(64, evidence_.burst_gap * 2);
+  std::size_t width = 0;
+  for (;; gap *= 2) {
+    while (width < 62 && (std::int64_t{1} << width) <= gap) left -= wider[width++];
+    if (left <= count || gap > (std::int64_t{1} << 31)) return gap;
+  }
+}
+
 void EvidenceGatherer::coarsen_bursts() {
   while (burst_count_ > limits_.bursts / 2) {
-    evidence_.burst_gap = std::max<std::int64_t>(64, evidence_.burst_gap * 2);
+    evidence_.burst_gap = gap_for(limits_.bursts / 2);
     burst_count_ = 0;
     for (model::CpuBursts& cpu : bursts_) {
       std::vector<model::Burst> kept;

@@ -89,6 +89,7 @@ class EvidenceGatherer {
   HostCpu& cpu_of(std::uint32_t cpu);
   void close_open_runs();
   void coarsen_runs();
+  [[nodiscard]] std::int64_t gap_for(std::size_t count) const;
   void coarsen_bursts();
   void thin_beacons();
   void thin_packets();

@@ -10,7 +10,7 @@
 namespace vs::session {
 namespace {
 
-constexpr std::uint64_t kWholeBytes = 16ULL << 20;
+constexpr std::uint64_t kWholeBytes = 4ULL << 20;
 constexpr std::uint64_t kEndBytes = 256ULL << 10;
 constexpr std::uint64_t kBlockBytes = 4096;
 constexpr std::uint64_t kBlocks = 64;

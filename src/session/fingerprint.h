@@ -11,7 +11,7 @@
 namespace vs::session {
 
 /// 32 hexadecimal digits over the files below each path: names, sizes, times of change and content.
-/// Files up to 16 MiB are hashed whole; of larger ones the first and last 256 KiB and 64 blocks of
+/// Files up to 4 MiB are hashed whole; of larger ones the first and last 256 KiB and 64 blocks of
 /// 4 KiB spread evenly, so that a capture of gigabytes is recognised in milliseconds. `options` is
 /// whatever else changes the answer.
 [[nodiscard]] Result<std::string> fingerprint(os::FileSystem& files,

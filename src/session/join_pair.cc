@@ -5,7 +5,6 @@
 #include <functional>
 #include <tuple>
 
-#include "merge/loser_tree.h"
 #include "session/join_times.h"
 
 namespace vs::session {
@@ -99,19 +98,10 @@ class PairJudge {
     owns_.clear();
     times_.reserve(count);
     owns_.reserve(count);
-    merge::LoserTree tree(cpus.size());
-    const auto key = [&cpus](std::size_t c) {
-      return cpus[c].done() ? merge::LoserTree::kExhausted : merge::HeadKey{cpus[c].own().value, c};
-    };
-    for (std::size_t c = 0; c < cpus.size(); ++c) tree.set(c, key(c));
-    tree.build();
-    while (!cpus.empty() && !tree.exhausted()) {
-      BurstTimes& cpu = cpus[tree.winner()];
+    merge_times(cpus, [this](const BurstTimes& cpu) {
       times_.push_back({x_of(cpu.own()), cpu.vcpu(), cpu.weight()});
       owns_.push_back(cpu.own());
-      cpu.step();
-      tree.replace_winner(key(tree.winner()));
-    }
+    });
     if (!std::is_sorted(owns_.begin(), owns_.end())) sort_times();
   }
 

@@ -8,6 +8,7 @@
 
 #include "clock/envelope.h"
 #include "clock/pieces.h"
+#include "merge/loser_tree.h"
 #include "model/evidence.h"
 
 namespace vs::session {
@@ -37,6 +38,23 @@ class BurstTimes {
   std::size_t at_ = 0;
   bool second_ = false;
 };
+
+/// Calls `take` with each CPU as it comes to its next time, by time.
+template <typename Take>
+void merge_times(std::vector<BurstTimes>& cpus, const Take& take) {
+  merge::LoserTree tree(cpus.size());
+  const auto key = [&cpus](std::size_t c) {
+    return cpus[c].done() ? merge::LoserTree::kExhausted : merge::HeadKey{cpus[c].own().value, c};
+  };
+  for (std::size_t c = 0; c < cpus.size(); ++c) tree.set(c, key(c));
+  tree.build();
+  while (!cpus.empty() && !tree.exhausted()) {
+    const std::size_t c = tree.winner();
+    take(cpus[c]);
+    cpus[c].step();
+    tree.replace_winner(key(c));
+  }
+}
 
 /// The lines of pieces: each holds from its first time on, the first one before as well.
 class PieceLines {

@@ -8,14 +8,17 @@
 #include "session/experiment.h"
 #include "session/fingerprint.h"
 #include "session/pipeline.h"
+#include "session/queued_sink.h"
 #include "session/small_tables.h"
+#include "session/stored_session.h"
 
 namespace vs::session {
 namespace {
 
 constexpr std::string_view kFingerprintKey = "fingerprint";
+constexpr std::string_view kSessionKey = "session";
 /// Raised when an analysis changes what it stores: histories of another number are rebuilt.
-constexpr int kAnalysisVersion = 1;
+constexpr int kAnalysisVersion = 2;
 
 /// The last parts of a path that tell traces apart: "cap/host/kernel" and "cap/vm1/kernel" give
 /// "host/kernel"; "cap/host.dat" gives "host.dat".
@@ -103,7 +106,7 @@ std::vector<analysis::vcpu::VmHint> vm_hints(const std::optional<Capture>& captu
 }  // namespace
 
 Status Session::survey() {
-  if (surveyed_) return {};
+  if (surveyed_ || restore()) return {};
   std::uint64_t bytes = 0;
   for (const OpenTrace& open : traces_) {
     for (const reader::StreamInfo& stream : open.trace->streams()) bytes += stream.bytes;
@@ -114,7 +117,7 @@ Status Session::survey() {
   const auto work = [&] {
     for (std::size_t t = next++; t < traces_.size(); t = next++) {
       auto survey = survey_trace(*traces_[t].trace, vm_hints(capture_, traces_[t].input),
-                                 *traces_[t].issues, progress_);
+                                 *traces_[t].issues, progress_, traces_.size() == 1);
       if (survey.ok()) {
         traces_[t].survey = std::move(survey).value();
       } else {
@@ -219,6 +222,99 @@ std::string Session::history_file(const std::string& fingerprint) const {
 Status Session::analyse() {
   if (history_) return {};
   VS_TRY(join());
+  if (history_) return {};  // restored
+  VS_ASSIGN(const std::string key, this->key());
+  const std::string path = history_file(key);
+  if (!path.empty() && worst_issue() == model::Severity::kInfo) {
+    const auto stored = history::Reader::open(path);
+    if (stored.ok() || stored.error().code != ErrorCode::kNotFound) {
+      issues_.add(
+          {model::IssueCode::kHistoryRebuilt, "", path, 1,
+           stored.ok() ? "the stored history is of other input or options" : stored.error().what});
+    }
+  }
+  VS_TRY(build_history(key));
+  take_tables();
+  return {};
+}
+
+void Session::take_tables() {
+  for (const model::TableDef& def : model::table_defs()) {
+    if (const model::SmallTable* table = history_->small_table(def.id)) {
+      tables_[static_cast<std::size_t>(def.id)] = *table;
+    }
+  }
+}
+
+namespace {
+
+/// What a capture says, as far as it changes answers.
+std::string settings_of(const Capture& capture) {
+  std::string text;
+  const auto add = [&text](const auto& value) {
+    if (value) text += std::to_string(*value);
+    text += ',';
+  };
+  for (const CaptureMachine& machine : capture.machines) {
+    for (const std::string* part :
+         {&machine.name, &machine.kind, &machine.parent, &machine.trace, &machine.uuid}) {
+      text += *part + '\n';
+    }
+    add(machine.tsc_hz);
+    text += std::to_string(machine.vmm_pid) + ':';
+    for (const CaptureVcpu& vcpu : machine.vcpus) {
+      text += std::to_string(vcpu.id) + ' ' + std::to_string(vcpu.tid) + ' ';
+      add(vcpu.tsc_offset_begin);
+      add(vcpu.tsc_offset_end);
+      add(vcpu.tsc_ratio);
+      add(vcpu.tsc_frac_bits);
+    }
+  }
+  return text;
+}
+
+StoredTrace stored_trace(const OpenTrace& open, const TraceJoin& join) {
+  StoredTrace out;
+  const TraceSurvey& survey = open.survey;
+  out.events_by_type = survey.events_by_type;
+  out.events = survey.events;
+  out.begin = survey.begin;
+  out.end = survey.end;
+  out.losses = survey.losses;
+  out.streams = survey.streams;
+  out.time_reversals = survey.time_reversals;
+  out.machine = open.machine;
+  out.clock.assign(join.clock.segments().begin(), join.clock.segments().end());
+  out.joined = join.joined;
+  out.source = join.source;
+  out.issues = open.issues->rows();
+  return out;
+}
+
+void restore_trace(StoredTrace& stored, OpenTrace& open, TraceJoin& join) {
+  TraceSurvey& survey = open.survey;
+  survey.events_by_type = std::move(stored.events_by_type);
+  survey.events = stored.events;
+  survey.begin = stored.begin;
+  survey.end = stored.end;
+  survey.losses = std::move(stored.losses);
+  survey.streams = std::move(stored.streams);
+  survey.time_reversals = stored.time_reversals;
+  const std::span<const reader::EventTypeInfo> types = open.trace->event_types();
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    if (survey.events_by_type[i] > 0) survey.kinds.add(types[i].kind);
+  }
+  open.machine = stored.machine;
+  join.clock = model::ClockMap(std::move(stored.clock));
+  join.joined = stored.joined;
+  join.source = std::move(stored.source);
+  open.issues->clear();  // those of opening are among them
+  for (model::Issue& issue : stored.issues) open.issues->add(std::move(issue));
+}
+
+}  // namespace
+
+Result<std::string> Session::key() const {
   std::vector<std::string> paths;
   for (const OpenTrace& open : traces_) paths.push_back(open.input.path);
   std::string settings = "analysis " + std::to_string(kAnalysisVersion) + " sync " +
@@ -227,25 +323,36 @@ Status Session::analyse() {
   for (const OpenTrace& open : traces_) {
     settings += open.input.forced_host ? " host" : " guest " + open.input.forced_guest;
   }
-  VS_ASSIGN(const std::string key, fingerprint(files_, paths, settings));
-  const std::string path = history_file(key);
-  if (!path.empty() && worst_issue() == model::Severity::kInfo) {
-    auto stored = history::Reader::open(path);
-    if (stored.ok() && stored.value()->meta(kFingerprintKey) == key) {
-      history_ = std::move(stored).value();
-    } else if (stored.ok() || stored.error().code != ErrorCode::kNotFound) {
-      issues_.add(
-          {model::IssueCode::kHistoryRebuilt, "", path, 1,
-           stored.ok() ? "the stored history is of other input or options" : stored.error().what});
-    }
+  if (capture_) settings += settings_of(*capture_);
+  return fingerprint(files_, paths, settings);
+}
+
+bool Session::restore() {
+  const bool stored_somewhere = !options_.history_path.empty() || !options_.cache_folder.empty();
+  if (!stored_somewhere || worst_issue() != model::Severity::kInfo) return false;
+  const auto key = this->key();
+  if (!key.ok()) return false;
+  auto stored = history::Reader::open(history_file(key.value()));
+  if (!stored.ok() || stored.value()->meta(kFingerprintKey) != key.value()) return false;
+  std::vector<TraceShape> shapes;
+  for (const OpenTrace& open : traces_) {
+    shapes.push_back({open.trace->event_types().size(), open.trace->streams().size()});
   }
-  if (!history_) VS_TRY(build_history(key));
-  for (const model::TableDef& def : model::table_defs()) {
-    if (const model::SmallTable* table = history_->small_table(def.id)) {
-      tables_[static_cast<std::size_t>(def.id)] = *table;
-    }
+  auto session = unpack_session(stored.value()->meta(kSessionKey).value_or(""), shapes);
+  if (!session) return false;
+  joined_.traces.resize(traces_.size());
+  for (std::size_t t = 0; t < traces_.size(); ++t) {
+    restore_trace(session->traces[t], traces_[t], joined_.traces[t]);
   }
-  return {};
+  joined_.reference = session->reference;
+  joined_.epoch = session->epoch;
+  joined_.ticks = session->ticks;
+  experiment_ = std::move(session->experiment);
+  for (model::Issue& issue : session->issues) issues_.add(std::move(issue));
+  history_ = std::move(stored).value();
+  surveyed_ = joined_done_ = true;
+  take_tables();
+  return true;
 }
 
 namespace {
@@ -283,8 +390,28 @@ Status Session::build_history(const std::string& fingerprint) {
     for (const reader::StreamInfo& stream : open.trace->streams()) bytes += stream.bytes;
   }
   progress_.begin("analysing", bytes);
-  VS_ASSIGN(PipelineOutput output, run_pipeline(input, *writer, issues_, progress_));
+  PipelineOutput output;
+  if (options_.jobs > 1) {
+    QueuedSink queue(*writer);
+    VS_ASSIGN(output, run_pipeline(input, queue, issues_, progress_));
+    VS_TRY(queue.drain());
+  } else {
+    VS_ASSIGN(output, run_pipeline(input, *writer, issues_, progress_));
+  }
   for (model::SmallTable& table : output.tables) writer->put_small_table(std::move(table));
+  for (const model::SmallTable& table : tables_) {
+    if (!table.rows.empty()) writer->put_small_table(table);
+  }
+  StoredSession session;
+  for (std::size_t t = 0; t < traces_.size(); ++t) {
+    session.traces.push_back(stored_trace(traces_[t], joined_.traces[t]));
+  }
+  session.experiment = experiment_;
+  session.reference = joined_.reference;
+  session.epoch = joined_.epoch;
+  session.ticks = joined_.ticks;
+  session.issues = issues_.rows();
+  writer->set_meta(std::string(kSessionKey), pack_session(session));
   writer->set_meta(std::string(kFingerprintKey), fingerprint);
   VS_ASSIGN(history_, writer->finish());
   return {};

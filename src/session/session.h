@@ -7,6 +7,7 @@
 //   survey()   first pass, traces in parallel: what is in there, VMs, initial states, clock
 //   evidence join()     clock maps, hosts and guests, the machines of the experiment analyse()
 //   second pass in host-time order into a history, or a stored history that still holds
+// A stored history that still holds also keeps what survey() and join() found; no event is read.
 //
 // Ownership: owns traces, maps and history; everything returned by reference lives as long as the
 // session. Threads: one caller at a time; survey() uses up to `jobs` threads inside.
@@ -99,9 +100,13 @@ class Session {
   Session(os::FileSystem& files, SessionOptions options);
 
   [[nodiscard]] Status open_traces();
+  [[nodiscard]] Result<std::string> key() const;
+  /// True when a stored history tells what survey() and join() would find.
+  [[nodiscard]] bool restore();
   [[nodiscard]] Status build_history(const std::string& fingerprint);
   [[nodiscard]] std::string history_file(const std::string& fingerprint) const;
   void refresh_tables();
+  void take_tables();
 
   os::FileSystem& files_;
   const SessionOptions options_;

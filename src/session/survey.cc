@@ -100,7 +100,7 @@ void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Dis
 
 Result<TraceSurvey> survey_trace(const reader::Trace& trace,
                                  std::vector<analysis::vcpu::VmHint> hints, model::IssueLog& issues,
-                                 Progress& progress) {
+                                 Progress& progress, bool alone) {
   TraceSurvey out;
   Counter counter(out, trace.event_types().size());
   analysis::kernel::InitialStateCollector initial;
@@ -108,7 +108,7 @@ Result<TraceSurvey> survey_trace(const reader::Trace& trace,
     initial.add_known_name(name.tid, name.comm);
   }
   analysis::vcpu::Discovery discovery;
-  EvidenceGatherer evidence(EvidenceRoles{true, true});
+  EvidenceGatherer evidence(EvidenceRoles{!alone, !alone});
   const bool kernel = trace.info().is_kernel;
   for (std::size_t s = 0; s < trace.streams().size(); ++s) {
     VS_ASSIGN(const std::unique_ptr<reader::StreamCursor> cursor,

@@ -54,9 +54,11 @@ struct TraceSurvey {
 };
 
 /// `hints`: what a snapshot says about the VMs of this trace's machine; the file's own guest list
-/// is added.
+/// is added. `alone`: the experiment has no other trace, so nothing is gathered to join clocks
+/// with.
 [[nodiscard]] Result<TraceSurvey> survey_trace(const reader::Trace& trace,
                                                std::vector<analysis::vcpu::VmHint> hints,
-                                               model::IssueLog& issues, Progress& progress);
+                                               model::IssueLog& issues, Progress& progress,
+                                               bool alone = false);
 
 }  // namespace vs::session

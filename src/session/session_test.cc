@@ -1,0 +1,144 @@
+// Sessions over the captures of tests/captures: the same answer with any number of threads, and a
+// history that is opened again says the same without reading an event.
+#include "session/session.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "os/file.h"
+
+namespace vs::session {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string capture(const std::string& name) {
+  return std::string(VS_SOURCE_DIR) + "/tests/captures/" + name;
+}
+
+/// A folder of this test's own, gone with it.
+class Folder {
+ public:
+  Folder()
+      : path_(fs::path(::testing::TempDir()) /
+              ("vs_session_" + std::to_string(::getpid()) + "_" + std::to_string(next_++))) {
+    fs::create_directories(path_);
+  }
+  ~Folder() { fs::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  static inline int next_ = 0;
+  fs::path path_;
+};
+
+std::unique_ptr<Session> open(const std::string& name, unsigned jobs, const std::string& history) {
+  SessionOptions options;
+  options.inputs.paths = {capture(name)};
+  options.jobs = jobs;
+  options.history_path = history;
+  auto session = Session::open(os::real_files(), std::move(options));
+  EXPECT_TRUE(session.ok()) << session.error().to_string();
+  return std::move(session).value();
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string text_of(const Session& session) {
+  std::string text;
+  for (const model::TableDef& def : model::table_defs()) {
+    if (def.interval) continue;
+    text += std::string(def.name) + "\n";
+    for (const model::Row& row : session.small_table(def.id).rows) {
+      for (const model::Cell& cell : row) {
+        if (const auto* i = std::get_if<std::int64_t>(&cell)) text += std::to_string(*i);
+        if (const auto* d = std::get_if<double>(&cell)) text += std::to_string(*d);
+        if (const auto* s = std::get_if<std::string>(&cell)) text += *s;
+        text += "|";
+      }
+      text += "\n";
+    }
+  }
+  return text;
+}
+
+class SessionOf : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(SessionOf, TheHistoryIsTheSameByteForByteWithAnyNumberOfThreads) {
+  const Folder folder;
+  std::string first;
+  for (const unsigned jobs : {1U, 2U, 8U}) {
+    const std::string path = folder.file("jobs" + std::to_string(jobs) + ".vsh");
+    const auto session = open(GetParam(), jobs, path);
+    ASSERT_TRUE(session->analyse().ok());
+    const std::string bytes = bytes_of(path);
+    ASSERT_FALSE(bytes.empty());
+    if (first.empty()) first = bytes;
+    EXPECT_TRUE(bytes == first) << jobs;
+  }
+}
+
+TEST_P(SessionOf, AStoredHistoryAnswersWithoutReadingTheTrace) {
+  const Folder folder;
+  const std::string path = folder.file("h.vsh");
+  const auto built = open(GetParam(), 1, path);
+  ASSERT_TRUE(built->analyse().ok());
+  const std::string stored = bytes_of(path);
+  const auto again = open(GetParam(), 1, path);
+  ASSERT_TRUE(again->join().ok());
+  ASSERT_TRUE(again->analyse().ok());
+  EXPECT_EQ(text_of(*again), text_of(*built));
+  EXPECT_TRUE(bytes_of(path) == stored);
+  for (std::size_t t = 0; t < built->traces().size(); ++t) {
+    const TraceSurvey& a = built->traces()[t].survey;
+    const TraceSurvey& b = again->traces()[t].survey;
+    EXPECT_EQ(b.evidence.events, 0U);  // no event was read
+    EXPECT_EQ(a.events, b.events);
+    EXPECT_EQ(a.events_by_type, b.events_by_type);
+    EXPECT_EQ(a.begin, b.begin);
+    EXPECT_EQ(a.losses.size(), b.losses.size());
+    for (const std::int64_t own : {a.begin->value, a.end->value}) {
+      EXPECT_EQ(built->joined().traces[t].clock.to_host(OwnTime{own}),
+                again->joined().traces[t].clock.to_host(OwnTime{own}));
+    }
+  }
+  EXPECT_EQ(built->experiment().machines.size(), again->experiment().machines.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(Captures, SessionOf,
+                         ::testing::Values("twovms-tsc", "preempt-tsc", "container-tsc"),
+                         [](const auto& param) {
+                           std::string name = param.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(Session, AStoredHistoryOfOtherOptionsIsNotUsed) {
+  const Folder folder;
+  const std::string path = folder.file("h.vsh");
+  ASSERT_TRUE(open("preempt-tsc", 1, path)->analyse().ok());
+  SessionOptions options;
+  options.inputs.paths = {capture("preempt-tsc")};
+  options.history_path = path;
+  options.sync = SyncMode::kNone;
+  auto other = Session::open(os::real_files(), std::move(options));
+  ASSERT_TRUE(other.ok());
+  ASSERT_TRUE(other.value()->analyse().ok());
+  EXPECT_NE(other.value()->traces()[0].survey.evidence.events, 0U);
+  bool told = false;
+  for (const model::Issue& issue : other.value()->issues()) {
+    told = told || issue.code == model::IssueCode::kHistoryRebuilt;
+  }
+  EXPECT_TRUE(told);
+}
+
+}  // namespace
+}  // namespace vs::session
