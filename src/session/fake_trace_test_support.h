@@ -73,7 +73,7 @@ class FakeTrace final : public reader::Trace {
         if (position_ == stream_.fails_at) return Error{ErrorCode::kIo, "cannot read", "", ""};
         const model::Event& event = stream_.events[position_++];
         const bool loss = event.kind == model::EventKind::kLoss;
-        if (loss || request_.kinds.has(event.kind)) run_.push_back(event);
+        if (loss || request_.kinds.has(event.kind)) run_.push_back(loss ? event : chosen(event));
       }
       return std::span<const model::Event>(run_);
     }
@@ -90,6 +90,20 @@ class FakeTrace final : public reader::Trace {
     }
 
    private:
+    /// The event without what was not asked for.
+    [[nodiscard]] model::Event chosen(model::Event event) const {
+      const std::uint16_t slots = request_.choice.of(event.kind);
+      for (std::size_t i = 0; i < model::kMaxArgs; ++i) {
+        if ((slots & reader::ArgumentChoice::arg(i)) != 0) continue;
+        event.args[i] = 0;
+        event.present = static_cast<std::uint16_t>(event.present & ~(1U << i));
+      }
+      for (std::size_t i = 0; i < model::kMaxTexts; ++i) {
+        if ((slots & reader::ArgumentChoice::text(i)) == 0) event.texts[i] = {};
+      }
+      return event;
+    }
+
     const Stream& stream_;
     const reader::StreamRequest request_;
     std::vector<model::Event> run_;

@@ -3,12 +3,14 @@
 // pieces of a fit make. Threads: values.
 
 #include <cstdint>
+#include <functional>
+#include <queue>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "clock/envelope.h"
 #include "clock/pieces.h"
-#include "merge/loser_tree.h"
 #include "model/evidence.h"
 
 namespace vs::session {
@@ -42,17 +44,20 @@ class BurstTimes {
 /// Calls `take` with each CPU as it comes to its next time, by time.
 template <typename Take>
 void merge_times(std::vector<BurstTimes>& cpus, const Take& take) {
-  merge::LoserTree tree(cpus.size());
-  const auto key = [&cpus](std::size_t c) {
-    return cpus[c].done() ? merge::LoserTree::kExhausted : merge::HeadKey{cpus[c].own().value, c};
-  };
-  for (std::size_t c = 0; c < cpus.size(); ++c) tree.set(c, key(c));
-  tree.build();
-  while (!cpus.empty() && !tree.exhausted()) {
-    const std::size_t c = tree.winner();
-    take(cpus[c]);
-    cpus[c].step();
-    tree.replace_winner(key(c));
+  using Head = std::pair<OwnTime, std::size_t>;
+  std::priority_queue<Head, std::vector<Head>, std::greater<>> heads;
+  for (std::size_t c = 0; c < cpus.size(); ++c) {
+    if (!cpus[c].done()) heads.push({cpus[c].own(), c});
+  }
+  while (!heads.empty()) {
+    const std::size_t c = heads.top().second;
+    heads.pop();
+    // As long as no other CPU has an earlier time, the heap need not know.
+    do {
+      take(cpus[c]);
+      cpus[c].step();
+    } while (!cpus[c].done() && (heads.empty() || Head{cpus[c].own(), c} < heads.top()));
+    if (!cpus[c].done()) heads.push({cpus[c].own(), c});
   }
 }
 

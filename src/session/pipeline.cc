@@ -9,6 +9,7 @@
 #include "analysis/kernel/machine_state.h"
 #include "analysis/vcpu/state.h"
 #include "merge/merger.h"
+#include "session/arguments.h"
 
 namespace vs::session {
 namespace {
@@ -18,6 +19,8 @@ using analysis::fused::Fusion;
 using analysis::kernel::MachineState;
 using analysis::vcpu::HostVcpus;
 using model::MachineIndex;
+
+constexpr std::uint64_t kTellEvents = 1U << 16;
 
 /// Everything that runs for one machine with a trace.
 struct MachineRun {
@@ -90,17 +93,18 @@ class Flow final : public analysis::fused::EffectiveSink {
     merge::Merger merger(std::move(sources));
     VS_TRY(merger.start());
     std::uint64_t told_bytes = 0;
-    merge::Item item;
+    std::uint64_t told_events = 0;
     for (;;) {
-      VS_ASSIGN(const bool more, merger.next(item));
-      if (!more) break;
-      deliver(merger.source(item.source), item);
-      if ((++events_ & 0xffffU) == 0) {
-        const std::uint64_t done = merger.bytes_done();
-        progress.add(done - told_bytes);
-        told_bytes = done;
-        if (progress.cancelled()) return Progress::cancel_error();
-      }
+      VS_ASSIGN(const std::span<const merge::Item> batch, merger.next_batch());
+      if (batch.empty()) break;
+      for (const merge::Item& item : batch) deliver(merger.source(item.source), item);
+      events_ += batch.size();
+      if (events_ - told_events < kTellEvents) continue;
+      told_events = events_;
+      const std::uint64_t done = merger.bytes_done();
+      progress.add(done - told_bytes);
+      told_bytes = done;
+      if (progress.cancelled()) return Progress::cancel_error();
     }
     while (next_end_ < by_end_.size()) finish(runs_[by_end_[next_end_++]]);
     return {};
@@ -207,6 +211,7 @@ class Flow final : public analysis::fused::EffectiveSink {
       reader::StreamRequest request;
       request.kinds = MachineState::kinds();
       request.kinds.add(runs_[r].streams.kinds());
+      request.choice = state_arguments(runs_[r].streams.kinds());
       if (runs_[r].vcpus) request.kinds.add(HostVcpus::kinds()).add(Exits::kinds());
       for (std::uint32_t t = 0; t < machine.traces.size(); ++t) {
         const PipelineTrace& trace = input_.traces[machine.traces[t]];

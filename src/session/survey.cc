@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analysis/vcpu/discovery.h"
+#include "session/arguments.h"
 #include "session/evidence.h"
 
 namespace vs::session {
@@ -14,8 +15,9 @@ using model::EventKind;
 /// Counts and extents of one trace.
 class Counter {
  public:
-  explicit Counter(TraceSurvey& out, std::size_t types) : out_(out) {
-    out_.events_by_type.assign(types, 0);
+  Counter(TraceSurvey& out, std::span<const reader::EventTypeInfo> types)
+      : out_(out), types_(types) {
+    out_.events_by_type.assign(types.size(), 0);
   }
 
   void begin_stream(std::size_t stream) {
@@ -32,7 +34,6 @@ class Counter {
       }
       ++out_.events_by_type[event.type];
       ++out_.streams.back().events;
-      out_.kinds.add(event.kind);
       first_ = std::min(first_, event.own);
       end_ = std::max(end_, event.own);
       if (event.own < last_) reversed_ = true;
@@ -43,7 +44,10 @@ class Counter {
   void end_stream() { out_.time_reversals += reversed_ ? 1 : 0; }
 
   void finish() {
-    for (const std::uint64_t count : out_.events_by_type) out_.events += count;
+    for (std::size_t i = 0; i < types_.size(); ++i) {
+      out_.events += out_.events_by_type[i];
+      if (out_.events_by_type[i] > 0) out_.kinds.add(types_[i].kind);
+    }
     if (out_.events == 0) return;
     out_.begin = first_;
     out_.end = end_;
@@ -59,6 +63,7 @@ class Counter {
   }
 
   TraceSurvey& out_;
+  std::span<const reader::EventTypeInfo> types_;
   OwnTime first_ = kOwnTimeMax;
   OwnTime end_ = kOwnTimeMin;
   OwnTime last_ = kOwnTimeMin;
@@ -89,6 +94,13 @@ void note_block_devices(std::span<const Event> events, TraceSurvey& out) {
   }
 }
 
+model::KindSet looked_into() {
+  return model::KindSet::of({EventKind::kStatedumpBlockDevice})
+      .add(analysis::kernel::InitialStateCollector::kinds())
+      .add(analysis::vcpu::Discovery::kinds())
+      .add(EvidenceGatherer::kinds(EvidenceRoles{true, false}));
+}
+
 void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Discovery& discovery,
                         model::IssueLog& issues) {
   if (!discovery.entry_ids_are_pointers()) return;
@@ -102,7 +114,7 @@ Result<TraceSurvey> survey_trace(const reader::Trace& trace,
                                  std::vector<analysis::vcpu::VmHint> hints, model::IssueLog& issues,
                                  Progress& progress, bool alone) {
   TraceSurvey out;
-  Counter counter(out, trace.event_types().size());
+  Counter counter(out, trace.event_types());
   analysis::kernel::InitialStateCollector initial;
   for (const reader::ThreadName& name : trace.info().thread_names) {
     initial.add_known_name(name.tid, name.comm);
@@ -110,9 +122,11 @@ Result<TraceSurvey> survey_trace(const reader::Trace& trace,
   analysis::vcpu::Discovery discovery;
   EvidenceGatherer evidence(EvidenceRoles{!alone, !alone});
   const bool kernel = trace.info().is_kernel;
+  reader::StreamRequest request;
+  request.choice = kernel ? survey_arguments(looked_into()) : reader::ArgumentChoice::none();
   for (std::size_t s = 0; s < trace.streams().size(); ++s) {
     VS_ASSIGN(const std::unique_ptr<reader::StreamCursor> cursor,
-              trace.open_stream(s, reader::StreamRequest{}, issues));
+              trace.open_stream(s, request, issues));
     const std::uint32_t cpu = trace.streams()[s].cpu;
     std::uint64_t told = 0;
     counter.begin_stream(s);

@@ -100,7 +100,10 @@ class MachineState::Impl {
 
   // ---- shared, machine_state.cc ----
   void advance(HostTime time);
-  [[nodiscard]] Cpu& cpu_at(std::uint32_t index);
+  [[nodiscard]] Cpu& cpu_at(std::uint32_t index) {
+    return index < cpu_by_index_.size() ? *cpu_by_index_[index] : add_cpus(index);
+  }
+  [[nodiscard]] Cpu& add_cpus(std::uint32_t index);
   void open_cpu(Cpu& cpu);
   void sync_current(Cpu& cpu, std::int32_t tid);
   void set_current(Cpu& cpu, std::int32_t tid);
@@ -147,6 +150,7 @@ class MachineState::Impl {
   EventTypes types_;
   PidNamespaces namespaces_;
   std::deque<Cpu> cpus_;
+  std::vector<Cpu*> cpu_by_index_;
   std::array<model::StringId, 8> cause_texts_{};
   MachineCounters counters_;
   HostTime now_;

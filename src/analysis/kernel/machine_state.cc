@@ -156,8 +156,10 @@ void MachineState::Impl::on_event(HostTime time, const model::Event& event, std:
   }
   Cpu& cpu = cpu_at(event.cpu);
   if (!cpu.open) open_cpu(cpu);
-  for (const Context& context : cpu.initial_contexts) cpu.contexts.push(context);
-  cpu.initial_contexts.clear();
+  if (!cpu.initial_contexts.empty()) [[unlikely]] {
+    for (const Context& context : cpu.initial_contexts) cpu.contexts.push(context);
+    cpu.initial_contexts.clear();
+  }
   if (handler.sync && event.tid >= 0) sync_current(cpu, event.tid);
   (this->*handler.run)(Site{event, cpu, trace});
 }
@@ -190,10 +192,12 @@ void MachineState::Impl::set_effective(HostTime time, std::uint32_t index, Effec
 
 // ---- CPUs ----
 
-Cpu& MachineState::Impl::cpu_at(std::uint32_t index) {
+Cpu& MachineState::Impl::add_cpus(std::uint32_t index) {
   while (index >= cpus_.size()) {
     const auto next = static_cast<std::uint32_t>(cpus_.size());
-    cpus_.emplace_back().index = next;
+    Cpu& cpu = cpus_.emplace_back();
+    cpu.index = next;
+    cpu_by_index_.push_back(&cpu);
   }
   return cpus_[index];
 }
@@ -353,7 +357,8 @@ ThreadRow MachineState::Impl::off_row(ThreadState state) {
 // A running thread is touched by the losses of its CPU; any other one may have been woken and have
 // run where events were lost.
 HostTime MachineState::Impl::loss_end_of(const Thread& thread) const {
-  return thread.running() ? cpus_[static_cast<std::size_t>(thread.row.cpu)].loss_end : loss_end_;
+  return thread.running() ? cpu_by_index_[static_cast<std::size_t>(thread.row.cpu)]->loss_end
+                          : loss_end_;
 }
 
 Waker MachineState::Impl::waker_at(const Cpu& cpu) const {
@@ -412,7 +417,7 @@ void MachineState::Impl::drop_contexts(Cpu& cpu) {
 
 const CpuView& MachineState::Impl::view(std::uint32_t cpu) const {
   static const CpuView kUnknownView;
-  return cpu < cpus_.size() ? cpus_[cpu].view : kUnknownView;
+  return cpu < cpu_by_index_.size() ? cpu_by_index_[cpu]->view : kUnknownView;
 }
 
 // A container is called like the control group of its first process, else like that process.

@@ -11,19 +11,10 @@ ThreadRows::ThreadRows(model::IntervalSink& sink, std::string machine_name)
       machine_name_(std::move(machine_name)),
       machine_id_(sink.intern(machine_name_)) {}
 
-Thread* ThreadRows::find(std::int32_t tid) {
-  const std::uint32_t at = index_.find(tid);
-  return at == TidMap::kNone ? nullptr : &threads_[at];
-}
-
-const Thread* ThreadRows::find(std::int32_t tid) const {
-  const std::uint32_t at = index_.find(tid);
-  return at == TidMap::kNone ? nullptr : &threads_[at];
-}
-
 Thread& ThreadRows::add(std::int32_t tid, HostTime at, Birth birth) {
   index_.insert(tid, static_cast<std::uint32_t>(threads_.size()));
   Thread& thread = threads_.emplace_back();
+  by_index_.push_back(&thread);
   thread.tid = tid;
   thread.birth = birth;
   thread.first = at;

@@ -97,8 +97,8 @@ class ThreadRows {
   ThreadRows(model::IntervalSink& sink, std::string machine_name);
 
   /// nullptr when the id was never seen. Requires tid > 0.
-  [[nodiscard]] Thread* find(std::int32_t tid);
-  [[nodiscard]] const Thread* find(std::int32_t tid) const;
+  [[nodiscard]] Thread* find(std::int32_t tid) { return lookup(tid); }
+  [[nodiscard]] const Thread* find(std::int32_t tid) const { return lookup(tid); }
   /// Adds a record whose life and first row begin `at`. Requires that the id was never seen.
   Thread& add(std::int32_t tid, HostTime at, Birth birth);
   /// The id is used again: what was known of it becomes a row of `thread`, and a new life begins.
@@ -130,6 +130,10 @@ class ThreadRows {
   [[nodiscard]] std::vector<Life> lives() const;
 
  private:
+  [[nodiscard]] Thread* lookup(std::int32_t tid) const {
+    const std::uint32_t at = index_.find(tid);
+    return at == TidMap::kNone ? nullptr : by_index_[at];
+  }
   void emit(Thread& thread, HostTime end, HostTime loss_end);
   [[nodiscard]] Life life_of(const Thread& thread) const;
 
@@ -138,6 +142,7 @@ class ThreadRows {
   model::StringId machine_id_;
   TidMap index_;
   std::deque<Thread> threads_;
+  std::vector<Thread*> by_index_;
   std::vector<Life> ended_;
   HostTime end_;
 };
