@@ -105,7 +105,7 @@ void Fusion::on_cpu_change(HostTime time, MachineIndex machine, std::uint32_t cp
   Cpu* at = cpu_at(machine, cpu);
   if (at == nullptr) return;
   at->view = now;
-  refresh(time, machine, cpu, 0);
+  refresh(time, machine, cpu, *at, 0);
 }
 
 void Fusion::on_vcpu_change(const VcpuChange& change) {
@@ -159,10 +159,14 @@ void Fusion::tell_effective(HostTime time, Vcpu& vcpu) {
 /// processor, the pCPU below and the guest's own wait.
 void Fusion::refresh(HostTime time, MachineIndex machine, std::int64_t number, int layer) {
   Cpu* cpu = cpu_at(machine, number);
-  if (cpu == nullptr || layer >= kMaxLayers) return;
+  if (cpu != nullptr && layer < kMaxLayers) refresh(time, machine, number, *cpu, layer);
+}
+
+void Fusion::refresh(HostTime time, MachineIndex machine, std::int64_t number, Cpu& cpu,
+                     int layer) {
   const Machine& owner = machines_[machine];
-  if (owner.physical) update_fused(time, machine, static_cast<std::uint32_t>(number), *cpu);
-  for (const std::uint32_t victim : cpu->waiting) update_victim(time, vcpus_[victim]);
+  if (owner.physical) update_fused(time, machine, static_cast<std::uint32_t>(number), cpu);
+  for (const std::uint32_t victim : cpu.waiting) update_victim(time, vcpus_[victim]);
   if (static_cast<std::size_t>(number) >= owner.vcpu_of_cpu.size()) return;
   const std::uint32_t below = owner.vcpu_of_cpu[static_cast<std::size_t>(number)];
   if (below == kNone) return;

@@ -122,7 +122,9 @@ class Fusion final : public vcpu::VcpuObserver {
   void on_cpu_change(HostTime time, model::MachineIndex machine, std::uint32_t cpu,
                      const kernel::CpuView& now);
   Cpu* cpu_at(model::MachineIndex machine, std::int64_t cpu);
-  void refresh(HostTime time, model::MachineIndex machine, std::int64_t cpu, int layer);
+  void refresh(HostTime time, model::MachineIndex machine, std::int64_t number, int layer);
+  void refresh(HostTime time, model::MachineIndex machine, std::int64_t number, Cpu& cpu,
+               int layer);
   void update_fused(HostTime time, model::MachineIndex machine, std::uint32_t number, Cpu& cpu);
   void update_victim(HostTime time, Vcpu& vcpu);
   void close_victim(HostTime time, Vcpu& vcpu);
