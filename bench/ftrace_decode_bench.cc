@@ -91,9 +91,11 @@ Sum read_merged(const reader::Trace& trace) {
   }
   merge::Merger merger(std::move(sources));
   if (const Status status = merger.start(); !status.ok()) die(status.error());
-  merge::Item item;
-  while (take(merger.next(item))) sum.take(*item.event);
-  return sum;
+  for (;;) {
+    const auto batch = take(merger.next_batch());
+    if (batch.empty()) return sum;
+    for (const merge::Item& item : batch) sum.take(*item.event);
+  }
 }
 
 /// Times of opening the file, and of going to a random time in it and reading the first run there.
