@@ -1,6 +1,6 @@
 // ftrace_decode_bench FILE [walk|fields|merged|all] [ROUNDS]: CPU time per event of reading a
 // trace.dat. walk: times, types and threads, one stream after the other; fields: all arguments as
-// well; merged: the same in time order over all streams.
+// well; merged: the same in time order over all streams. Then opening the file, and seeks.
 //
 // The check sum adds each event's time and, of sched_switch, both threads: the sum that ftrace
 // floors and libtracecmd programs of the same kind print, so equal sums mean equal work.
@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <ctime>
 #include <memory>
+#include <random>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -89,9 +91,46 @@ Sum read_merged(const reader::Trace& trace) {
   }
   merge::Merger merger(std::move(sources));
   if (const Status status = merger.start(); !status.ok()) die(status.error());
-  merge::Item item;
-  while (take(merger.next(item))) sum.take(*item.event);
-  return sum;
+  for (;;) {
+    const auto batch = take(merger.next_batch());
+    if (batch.empty()) return sum;
+    for (const merge::Item& item : batch) sum.take(*item.event);
+  }
+}
+
+/// Times of opening the file, and of going to a random time in it and reading the first run there.
+void measure_places(const char* path) {
+  constexpr std::size_t kOpens = 9;
+  constexpr int kSeeks = 200;
+  std::vector<double> opens;
+  std::vector<double> seeks;
+  std::mt19937_64 random(1);
+  for (std::size_t i = 0; i < kOpens; ++i) {
+    model::IssueLog issues;
+    const double begin = now();
+    const auto trace = take(reader::ftrace::kTraceDatFormat.open(os::real_files(), path, issues));
+    opens.push_back(now() - begin);
+    const auto& stream = trace->streams()[i % trace->streams().size()];
+    if (!stream.first || !stream.last) continue;
+    const auto length = static_cast<std::uint64_t>(stream.last->value - stream.first->value);
+    const auto cursor = open_stream(*trace, i % trace->streams().size(), true, issues);
+    for (int k = 0; k < kSeeks && length != 0; ++k) {
+      const auto step = static_cast<std::int64_t>(random() % length);
+      const double from = now();
+      if (const Status s = cursor->seek(OwnTime{stream.first->value + step}); !s.ok())
+        die(s.error());
+      (void)take(cursor->next());
+      seeks.push_back(now() - from);
+    }
+  }
+  const auto print = [](const char* what, std::vector<double>& times) {
+    if (times.empty()) return;
+    std::sort(times.begin(), times.end());
+    std::printf("%-7s %.1f us CPU, longest %.1f\n", what, times[times.size() / 2] * 1e6,
+                times.back() * 1e6);
+  };
+  print("open", opens);
+  print("seek", seeks);
 }
 
 Sum run(const reader::Trace& trace, std::string_view mode) {
@@ -131,6 +170,7 @@ int main(int argc, char** argv) {
                 median * 1e9 / static_cast<double>(sums[m].events),
                 times[m].front() * 1e9 / static_cast<double>(sums[m].events));
   }
+  if (wanted == "all") measure_places(argv[1]);
   struct rusage usage {};
   getrusage(RUSAGE_SELF, &usage);
   std::printf("peak memory %ld KiB\n", usage.ru_maxrss);

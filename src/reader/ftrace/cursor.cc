@@ -13,7 +13,7 @@ using model::EventKind;
 using model::IssueCode;
 
 /// Events of a run. Few enough for a processor's nearest cache.
-constexpr std::size_t kRunEvents = 128;
+constexpr std::size_t kRunEvents = 256;
 /// Loss events that may follow the last record of a run.
 constexpr std::size_t kRunSpare = 2;
 
