@@ -70,8 +70,8 @@ bool Block::decode(BlockTimes& out) const {
   return varints_ ? decode_varints(out) : decode_packed(out);
 }
 
-// Lengths and gaps have at most kMaxPackedBytes, so these sums cannot wrap: only the last one has to
-// be compared.
+// Lengths and gaps have at most kMaxPackedBytes, so these sums cannot wrap: only the last one has
+// to be compared.
 bool Block::decode_packed(BlockTimes& out) const {
   const Bytes lengths = bytes_.subspan(lengths_);
   std::int64_t end_ns = begin_ns_;

@@ -3,8 +3,8 @@
 
 #include <cstring>
 
-#include "history/history_test_util.h"
 #include "history/block.h"
+#include "history/history_test_util.h"
 #include "history/index.h"
 #include "history/pack.h"
 #include "history/piece.h"

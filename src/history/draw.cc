@@ -55,8 +55,8 @@ class Drawing {
         window_(window),
         frame_(window),
         states_known_(store.states(table).size()) {
-    const std::uint64_t width = static_cast<std::uint64_t>(frame_.to_ns()) -
-                                static_cast<std::uint64_t>(frame_.from_ns());
+    const std::uint64_t width =
+        static_cast<std::uint64_t>(frame_.to_ns()) - static_cast<std::uint64_t>(frame_.from_ns());
     const std::uint64_t pixel_ns = width / std::max<std::uint64_t>(1, window.pixels);
     bucket_ns_ = std::min(pixel_ns, width / kLeastBuckets);
     number_ = std::ranges::count(layout_.number_slots, window.value_slot) != 0;
@@ -168,8 +168,8 @@ Status Drawing<Parts>::visit_index(std::uint32_t number, Visits visits) {
   for (const Visit& visit : visits) {
     const Children below = piece->children_of(entities_[visit.picture]);
     if (below.size() == 0) return store_.misplaced(number);
-    for (std::size_t i = layout_.overlaps ? 0 : below.last(window_.from.ns, true);
-         i < below.size(); ++i) {
+    for (std::size_t i = layout_.overlaps ? 0 : below.last(window_.from.ns, true); i < below.size();
+         ++i) {
       const bool behind = below.begin_ns[i] >= window_.to.ns;
       if (behind && !layout_.overlaps) break;
       if (behind || (layout_.overlaps && below.end_ns[i] <= window_.from.ns)) continue;
@@ -191,8 +191,7 @@ Status Drawing<Parts>::visit_rows(std::uint32_t number, Visits visits) {
   for (const Visit& visit : visits) {
     const auto blocks = piece->blocks_of(entities_[visit.picture]);
     if (blocks.empty()) return store_.misplaced(number);
-    blocks_.push_back(
-        blocks.subspan(layout_.overlaps ? 0 : block_before(blocks, window_.from.ns)));
+    blocks_.push_back(blocks.subspan(layout_.overlaps ? 0 : block_before(blocks, window_.from.ns)));
     const Bytes bytes = piece->bytes_of(blocks_.back().front());
     for (std::size_t at = 0; at < bytes.size(); at += kCacheLine) __builtin_prefetch(&bytes[at]);
   }
@@ -206,8 +205,8 @@ Status Drawing<Parts>::visit_rows(std::uint32_t number, Visits visits) {
 template <typename Parts>
 void Drawing<Parts>::draw_level(const SummaryLevel& level, const Visit& visit) {
   Painter<Parts>& painter = painters_[visit.picture];
-  const double share_ns = static_cast<double>(std::uint64_t{1} << level.exponent) /
-                          static_cast<double>(kShareUnit);
+  const double share_ns =
+      static_cast<double>(std::uint64_t{1} << level.exponent) / static_cast<double>(kShareUnit);
   const std::int64_t from_ns = std::max(window_.from.ns, visit.begin_ns);
   std::int64_t bucket = std::max(level.first, from_ns >> level.exponent);
   const std::int64_t last = level.first + level.buckets - 1;

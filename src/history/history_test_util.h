@@ -92,9 +92,9 @@ class Model {
   explicit Model(const Shape& shape) : shape_(shape), random_(shape.seed) {}
 
   void fill(Writer& writer) {
-    static constexpr TableId kTables[] = {TableId::kVcpuState, TableId::kPcpuState,
-                                          TableId::kFusedCpu,  TableId::kThreadState,
-                                          TableId::kVmExit,    TableId::kPreemption};
+    static constexpr TableId kTables[] = {
+        TableId::kVcpuState, TableId::kPcpuState,  TableId::kFusedCpu,  TableId::kThreadState,
+        TableId::kVmExit,    TableId::kPreemption, TableId::kNetPacket, TableId::kVprocessState};
     for (std::size_t i = 0; i < shape_.entities; ++i) {
       ModelEntity entity{kTables[i % std::size(kTables)], {}, {}};
       entity.key = {writer.intern("machine" + std::to_string(i % 3)), std::int64_t(i)};
@@ -110,6 +110,7 @@ class Model {
   [[nodiscard]] std::int64_t below(std::int64_t limit) {
     return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(limit));
   }
+  [[nodiscard]] std::int64_t start_ns() const { return shape_.start_ns; }
   [[nodiscard]] std::int64_t end_ns() const {
     return *std::max_element(now_ns_.begin(), now_ns_.end());
   }
@@ -120,10 +121,12 @@ class Model {
     const auto i = static_cast<std::size_t>(
         std::min(below(std::int64_t(shape_.entities)), below(std::int64_t(shape_.entities))));
     ModelEntity& entity = entities_[i];
-    const bool tiles = entity.table != TableId::kVmExit && entity.table != TableId::kPreemption;
+    const bool points = model::table_def(entity.table).points;
+    const bool tiles = !points && entity.table != TableId::kPreemption;
     std::int64_t begin_ns = now_ns_[i];
     if (!tiles || below(50) == 0) begin_ns += below(shape_.mean_ns);
     std::int64_t length_ns = below(10) == 0 ? below(3) : below(2 * shape_.mean_ns);
+    if (entity.table == TableId::kNetPacket) length_ns = 0;
     if (below(500) == 0) length_ns = 10'000'000'000 + below(1'000'000'000);
     const std::int64_t end_ns = begin_ns + length_ns;
     ModelRow row{begin_ns, end_ns, {}};
@@ -131,7 +134,7 @@ class Model {
     for (std::size_t c = 0; c < width; ++c) row.values.push_back(random_value(c));
     writer.add(ids_[i], HostTime{begin_ns}, HostTime{end_ns}, row.values);
     now_ns_[i] = end_ns;
-    if (length_ns != 0 || entity.table == TableId::kVmExit) entity.rows.push_back(std::move(row));
+    if (length_ns != 0 || points) entity.rows.push_back(std::move(row));
   }
   [[nodiscard]] std::int64_t random_value(std::size_t column) {
     if (below(8) == 0) return model::kNull;

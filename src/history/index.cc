@@ -36,13 +36,13 @@ Result<std::shared_ptr<const IndexPiece>> IndexPiece::parse(Bytes raw, std::uint
     entry.begin_ns = static_cast<std::int64_t>(static_cast<std::uint64_t>(entry.begin_ns) +
                                                static_cast<std::uint64_t>(in.signed_varint()));
     if (ends) {
-      entry.end_ns = static_cast<std::int64_t>(static_cast<std::uint64_t>(entry.begin_ns) +
-                                               in.varint());
+      entry.end_ns =
+          static_cast<std::int64_t>(static_cast<std::uint64_t>(entry.begin_ns) + in.varint());
     }
     const bool same = i != 0 && entry.entity == previous.entity;
-    good = in.ok() && entry.piece < number &&
-           (!same || (entry.piece > previous.piece &&
-                      (ends || entry.begin_ns >= previous.begin_ns)));
+    good =
+        in.ok() && entry.piece < number &&
+        (!same || (entry.piece > previous.piece && (ends || entry.begin_ns >= previous.begin_ns)));
     if (!same) {
       index->runs_.push_back(Run{entry.entity, static_cast<std::uint32_t>(i), 0});
     }
@@ -101,9 +101,8 @@ void IndexTree::write(std::size_t tier, std::span<const std::int64_t> states, bo
   summary_.start(states);
   for (std::span<const std::uint32_t> rest = order_; !rest.empty();) {
     const EntityId entity = node.entries[rest.front()].entity;
-    const auto other = std::ranges::find_if(rest, [&](std::uint32_t place) {
-      return node.entries[place].entity != entity;
-    });
+    const auto other = std::ranges::find_if(
+        rest, [&](std::uint32_t place) { return node.entries[place].entity != entity; });
     const auto mine = rest.first(static_cast<std::size_t>(other - rest.begin()));
     rest = rest.subspan(mine.size());
     put_entity(node, mine, root ? kMaxTier : tier + 1);

@@ -30,8 +30,8 @@ inline constexpr std::size_t kPieceRows = 16384;     ///< rows that are compress
 inline constexpr std::size_t kSlabRows = 262144;     ///< a slab is sealed from here on ...
 inline constexpr std::size_t kSlabRowsMax = 524288;  ///< ... at the latest here
 inline constexpr std::size_t kSlabRowsPerEntity =
-    16;  ///< ... when entities have this many on average
-inline constexpr std::size_t kFanout = 16;               ///< children of an index node, at most
+    16;                                     ///< ... when entities have this many on average
+inline constexpr std::size_t kFanout = 16;  ///< children of an index node, at most
 inline constexpr std::size_t kNodeBytes = 16ULL << 20;   ///< memory of an open index node
 inline constexpr std::size_t kIndexPieceEntries = 2048;  ///< a piece ends with the entity that ...
 inline constexpr std::size_t kIndexPieceMost = 4096;     ///< ... passes the first number
@@ -62,7 +62,8 @@ struct PieceInfo {
   TableId table = TableId::kCount;
   EntityId first_entity = 0;  ///< entities that occur lie within [first, last]
   EntityId last_entity = 0;
-  std::uint8_t tier = 0;  ///< index pieces: 1 points to rows pieces, n + 1 to index pieces of tier n
+  std::uint8_t tier =
+      0;  ///< index pieces: 1 points to rows pieces, n + 1 to index pieces of tier n
 };
 
 /// How the rows of an interval table are coded: which value columns go into the tuple dictionary
@@ -80,8 +81,8 @@ struct TableLayout {
 };
 [[nodiscard]] const TableLayout& layout_of(TableId table);
 
-/// What an index node says of one entity: where its rows begin in one child. A child is a rows piece
-/// (tier 1) or an index piece of the tier below.
+/// What an index node says of one entity: where its rows begin in one child. A child is a rows
+/// piece (tier 1) or an index piece of the tier below.
 struct IndexEntry {
   EntityId entity = 0;
   std::uint32_t piece = 0;

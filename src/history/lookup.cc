@@ -54,7 +54,10 @@ struct Step {
 class StateWalk {
  public:
   StateWalk(const Store& store, TableId table, std::int64_t time_ns, FullState& out)
-      : store_(store), table_(table), width_(layout_of(table).values), time_ns_(time_ns),
+      : store_(store),
+        table_(table),
+        width_(layout_of(table).values),
+        time_ns_(time_ns),
         out_(out) {}
   [[nodiscard]] Status run();
 

@@ -24,7 +24,8 @@ struct Leaf {
 [[nodiscard]] Result<std::optional<OwnedRow>> row_at(const Store& store, EntityId entity,
                                                      std::int64_t time_ns);
 
-/// The rows pieces that may have rows of an entity in [from, to), or empty ones at `from`; by begin.
+/// The rows pieces that may have rows of an entity in [from, to), or empty ones at `from`; by
+/// begin.
 [[nodiscard]] Result<std::vector<Leaf>> leaves_of(const Store& store, EntityId entity,
                                                   std::int64_t from_ns, std::int64_t to_ns);
 

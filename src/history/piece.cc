@@ -70,8 +70,7 @@ bool Piece::parse_directory(VarReader& in) {
 
 bool Piece::parse_run(VarReader& in, std::int64_t base_ns, EntityId entity) {
   std::size_t rows = static_cast<std::size_t>(in.varint_up_to(kPieceRows));
-  std::int64_t begin_ns =
-      wrapping_add(base_ns, static_cast<std::uint64_t>(in.signed_varint()));
+  std::int64_t begin_ns = wrapping_add(base_ns, static_cast<std::uint64_t>(in.signed_varint()));
   if (!in.ok() || rows == 0) return false;
   RunRef run{entity, static_cast<std::uint32_t>(blocks_.size()), 0};
   for (bool first = true; rows != 0; first = false) {

@@ -27,7 +27,7 @@ unsigned bytes_for(std::uint64_t value) {
 struct PieceEncoder::Times {
   std::array<std::uint64_t, kBlockRows> lengths;
   std::array<std::uint64_t, kBlockRows> gaps;  ///< before each row but the first
-  unsigned length_bytes = 0;  ///< of each
+  unsigned length_bytes = 0;                   ///< of each
   unsigned gap_bytes = 0;
   std::int64_t last_ns = 0;  ///< the latest end
 };

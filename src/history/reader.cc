@@ -129,8 +129,8 @@ std::optional<std::size_t> Reader::state_slot(TableId table) {
 }
 
 RowCursor Reader::rows(EntityId entity, HostTime from, HostTime to) const {
-  return RowCursor(std::make_unique<RowCursor::State>(shared_from_this(), state_->store, entity,
-                                                      from, to));
+  return RowCursor(
+      std::make_unique<RowCursor::State>(shared_from_this(), state_->store, entity, from, to));
 }
 
 Result<std::optional<OwnedRow>> Reader::at(EntityId entity, HostTime time) const {

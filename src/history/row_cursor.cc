@@ -60,10 +60,10 @@ bool RowMerge::open_due() {
   const TableId table = store_.footer().entities[entity_].table;
   while (next_leaf_ < leaves_.size()) {
     const Leaf leaf = leaves_[next_leaf_];
-    const bool due = sources_.empty() ||
-                     (overlaps_ && std::ranges::any_of(sources_, [&](const auto& source) {
-                        return source->begin_ns() >= leaf.begin_ns;
-                      }));
+    const bool due =
+        sources_.empty() || (overlaps_ && std::ranges::any_of(sources_, [&](const auto& source) {
+                               return source->begin_ns() >= leaf.begin_ns;
+                             }));
     if (!due) break;
     ++next_leaf_;
     auto piece = store_.rows_piece(leaf.piece, table);
@@ -88,8 +88,8 @@ bool RowMerge::next(Row& row) {
     }
   }
   if ((sources_.empty() || overlaps_) && !open_due()) return false;
-  const auto first = std::ranges::min_element(
-      sources_, {}, [](const auto& source) { return source->begin_ns(); });
+  const auto first =
+      std::ranges::min_element(sources_, {}, [](const auto& source) { return source->begin_ns(); });
   last_ = first->get();
   if (last_->get(row)) return true;
   const std::uint32_t number = last_->number();

@@ -63,7 +63,8 @@ class TableSlab {
   [[nodiscard]] std::int64_t state_of(const SlabRow& row) const {
     return dictionary_.tuples()[row.tuple * layout_.tuple_slots.size() + state_column_];
   }
-  /// The rows by entity, ascending, each entity's by begin; valid until clear(). `entities` = number of entities there are.
+  /// The rows by entity, ascending, each entity's by begin; valid until clear(). `entities` =
+  /// number of entities there are.
   [[nodiscard]] std::span<const Run> group(std::size_t entities);
   void clear();
 

@@ -18,8 +18,8 @@ void put_shares(std::span<const std::uint64_t> held, double unit, std::byte* out
   int before = 0;
   for (std::size_t v = 0; v < held.size(); ++v) {
     sum += held[v];
-    const auto now = static_cast<int>(static_cast<double>(static_cast<std::int64_t>(sum)) * unit +
-                                      0.5);
+    const auto now =
+        static_cast<int>(static_cast<double>(static_cast<std::int64_t>(sum)) * unit + 0.5);
     out[v] = static_cast<std::byte>(now - before);
     before = now;
   }

@@ -64,7 +64,7 @@ class Pyramid {
   void widen();
   void put_level();
 
-  std::vector<std::uint64_t> sums_;  ///< bucket by value, ns
+  std::vector<std::uint64_t> sums_;                   ///< bucket by value, ns
   std::array<std::uint8_t, kMaxStates + 1> local_{};  ///< number of a state -> place in values_
   std::array<std::uint8_t, kSummaryValues> values_{};
   std::size_t width_ = 0;  ///< values of this run

@@ -3,7 +3,8 @@
 //
 // Rows are collected into slabs as they close; a sealed slab is coded by table, entity and column,
 // packed and appended by the calling thread (spec: docs/formats/history.md; layout after
-// spec/performance.md 5). Memory is bounded by the open slab (<= 524,288 rows), the open index nodes
+// spec/performance.md 5). Memory is bounded by the open slab (<= 524,288 rows), the open index
+// nodes
 // (<= 16 MiB per tier, of which there are log16 of the slabs) and about 200 bytes per entity,
 // whatever the number of intervals. The same calls give the same bytes.
 //

@@ -1,0 +1,182 @@
+// Timelines of many entities at once, what they cost, and what summaries hold.
+#include "history/draw.h"
+
+#include <gtest/gtest.h>
+
+#include "history/history_test_util.h"
+
+namespace vs::history {
+namespace {
+
+using test::MemoryOutputs;
+using test::Model;
+
+std::shared_ptr<const Reader> build(Model& model, std::size_t cache_bytes = 64 << 20) {
+  MemoryOutputs outputs;
+  WriterOptions options;
+  options.outputs = &outputs;
+  auto writer = std::move(Writer::create("h", options)).value();
+  model.fill(*writer);
+  EXPECT_TRUE(writer->commit().ok());
+  auto reader = test::open_bytes(outputs.bytes(), cache_bytes);
+  EXPECT_TRUE(reader.ok()) << reader.error().to_string();
+  return std::move(reader).value();
+}
+
+std::vector<Pixel> pixels_of(const std::vector<Stretch>& row) {
+  std::vector<Pixel> out;
+  for (const Stretch& stretch : row) {
+    EXPECT_GT(stretch.pixels, 0U);
+    out.insert(out.end(), stretch.pixels, Pixel{stretch.value, stretch.share});
+  }
+  return out;
+}
+
+bool same(const std::vector<Pixel>& a, const std::vector<Pixel>& b) {
+  return std::ranges::equal(a, b, [](const Pixel& x, const Pixel& y) {
+    return x.value == y.value && x.share == y.share;
+  });
+}
+
+// Any order, entities twice, unknown ones, several tables: each row is what it is alone.
+TEST(Timelines, ManyAreWhatEachIsAlone) {
+  Model model(Model::Shape{31, 40, 60'000, 1000});
+  const auto reader = build(model);
+  std::vector<EntityId> wanted = {7, 3, 99'999, 3};
+  for (std::size_t i = 40; i-- > 0;) wanted.push_back(model.id(i));
+  std::vector<std::vector<Stretch>> rows(3);  // memory from before
+  for (const std::int64_t part : {1, 7, 1000}) {
+    const std::int64_t width = (model.end_ns() - model.start_ns()) / part;
+    const std::int64_t from = model.start_ns() + width / 3;
+    for (const std::size_t slot : {0U, 1U, 3U}) {
+      const Window window{HostTime{from}, HostTime{from + width}, 333, slot};
+      ASSERT_TRUE(reader->timelines(wanted, window, rows).ok());
+      ASSERT_EQ(rows.size(), wanted.size());
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const auto alone =
+            reader->timeline(wanted[i], window.from, window.to, window.pixels, window.value_slot);
+        ASSERT_TRUE(alone.ok());
+        EXPECT_EQ(pixels_of(rows[i]).size(), 333U);
+        EXPECT_TRUE(same(pixels_of(rows[i]), *alone)) << i;
+      }
+    }
+  }
+}
+
+/// What one row of a picture of the whole history touches.
+DrawCost touch(std::size_t rows) {
+  constexpr std::int64_t kEntities = 4;
+  MemoryOutputs outputs;
+  WriterOptions options;
+  options.outputs = &outputs;
+  auto writer = std::move(Writer::create("h", options)).value();
+  std::vector<EntityId> ids;
+  for (std::int64_t i = 0; i < kEntities; ++i) {
+    const std::int64_t key[] = {0, i};
+    ids.push_back(writer->entity(TableId::kPcpuState, key));
+  }
+  std::mt19937 random(1);
+  std::array<std::int64_t, kEntities> now_ns{};
+  for (std::size_t i = 0; i < rows; ++i) {
+    const auto dice = static_cast<std::uint32_t>(random());
+    const std::size_t entity = i % kEntities;
+    const std::int64_t values[] = {dice % 4, 7, 8, 0};
+    const std::int64_t begin_ns = now_ns[entity];
+    now_ns[entity] += 1 + (dice >> 20);
+    writer->add(ids[entity], HostTime{begin_ns}, HostTime{now_ns[entity]}, values);
+  }
+  EXPECT_TRUE(writer->commit().ok());
+  const auto reader = test::open_bytes(outputs.bytes());
+  std::vector<std::vector<Stretch>> pictures;
+  DrawCost cost;
+  const Window window{HostTime{0}, HostTime{now_ns[0]}, 1000, 0};
+  EXPECT_TRUE((*reader)->timelines(std::span(ids).first(1), window, pictures, &cost).ok());
+  return cost;
+}
+
+// A picture of the whole history costs the same at any length: nothing but buckets, of which there
+// are at least 2000, and nodes that hold several of those.
+TEST(Timelines, CostFollowsThePixelsNotTheLength) {
+  const DrawCost one = touch(250'000);
+  const DrawCost four = touch(4 * 250'000);
+  const DrawCost sixteen = touch(16 * 250'000);
+  for (const DrawCost& cost : {one, four, sixteen}) {
+    EXPECT_EQ(cost.rows, 0U);
+    EXPECT_GE(cost.buckets, 1000U);
+    EXPECT_LE(cost.buckets, 2U * 2000U + 200U);
+    EXPECT_LE(cost.nodes, 2000U / kCarryBuckets + 20U);  // each is worth so many buckets
+  }
+}
+
+// Every bucket of every summary, from the pyramid's own sums.
+TEST(Summary, SharesOfABucketAddUpToWhatWasHeld) {
+  std::mt19937_64 random(5);
+  for (int round = 0; round < 40; ++round) {
+    const std::size_t values = 1 + random() % kSummaryValues;
+    const bool gaps = random() % 2 == 0;
+    std::vector<Span> spans;
+    std::int64_t at = -5'000'000 + static_cast<std::int64_t>(random() % 10'000'000);
+    for (int i = 0; i < 2000; ++i) {
+      if (gaps) at += static_cast<std::int64_t>(random() % 500);
+      const auto length = static_cast<std::int64_t>(random() % 3000);
+      spans.push_back(Span{at, at + length, static_cast<std::uint8_t>(random() % values)});
+      at += length;
+    }
+    Pyramid pyramid;
+    pyramid.build_rows(spans);
+    ASSERT_TRUE(pyramid.worth_writing());
+    SummaryEncoder encoder;
+    std::vector<std::int64_t> states(values);
+    for (std::size_t i = 0; i < values; ++i) states[i] = static_cast<std::int64_t>(i);
+    encoder.start(states);
+    encoder.add_run(3, pyramid);
+    const Bytes bytes = encoder.finish();
+    std::vector<std::byte> raw(bytes.begin(), bytes.end());
+    raw.resize(raw.size() + kPackSlack);
+    const auto piece = SummaryPiece::parse(std::move(raw), states);
+    ASSERT_TRUE(piece.ok()) << piece.error().to_string();
+    for (std::uint64_t width = (*piece)->narrowest_ns();; width *= 2) {
+      SummaryLevel level;
+      ASSERT_TRUE((*piece)->level_for(3, width, level));
+      if ((std::uint64_t{1} << level.exponent) != width) break;  // there is no wider one
+      for (std::uint32_t i = 0; i < level.buckets; ++i) {
+        const std::int64_t begin = (level.first + i) << level.exponent;
+        const std::int64_t end = begin + static_cast<std::int64_t>(width);
+        std::map<std::uint8_t, std::int64_t> held;
+        std::int64_t all = 0;
+        for (const Span& span : spans) {
+          const auto part = std::min(end, span.end_ns) - std::max(begin, span.begin_ns);
+          if (part <= 0) continue;
+          held[span.value] += part;
+          all += part;
+        }
+        int sum = 0;
+        for (std::size_t v = 0; v < level.states.size(); ++v) {
+          const int share = static_cast<int>(level.shares[i * level.states.size() + v]);
+          const double exact =
+              255.0 * static_cast<double>(held[level.states[v]]) / static_cast<double>(width);
+          EXPECT_LT(std::abs(share - exact), 1.0);
+          sum += share;
+        }
+        EXPECT_EQ(sum, static_cast<int>(
+                           255.0 * static_cast<double>(all) / static_cast<double>(width) + 0.5));
+        if (all == static_cast<std::int64_t>(width)) {
+          EXPECT_EQ(sum, 255);
+        }
+      }
+    }
+    // What goes up has lost nothing.
+    std::vector<Span> carry;
+    pyramid.carry(carry);
+    std::map<std::uint8_t, std::int64_t> before;
+    std::map<std::uint8_t, std::int64_t> after;
+    for (const Span& span : spans) before[span.value] += span.end_ns - span.begin_ns;
+    for (const Span& span : carry) after[span.value] += span.end_ns - span.begin_ns;
+    std::erase_if(before, [](const auto& item) { return item.second == 0; });
+    EXPECT_EQ(before, after);
+    EXPECT_LE(pyramid.buckets(), kCarryBuckets);
+  }
+}
+
+}  // namespace
+}  // namespace vs::history
