@@ -60,9 +60,11 @@ def device_names(trace):
 def _vms_of_threads(check):
     """{host tid: VM's name in the answers} from what the laboratory wrote down about QEMU's threads."""
     out = {}
+    known = {r["machine"] for r in check.query("SELECT machine FROM machine WHERE vmm_pid IS NOT NULL")}
     for vm in check.capture.truth.get("vms", []) + check.capture.truth.get("vms_at_end", []):
-        for thread in vm["threads"]:
-            out[thread["tid"]] = check.machine_of(vm["vm"])
+        name = check.machine_of(vm["vm"])
+        for thread in vm["threads"] if name in known else []:
+            out[thread["tid"]] = name
     return out
 
 
@@ -76,25 +78,33 @@ def _compare(check, machine, trace, name):
     check.same(f"{machine}: requests", len(rows), len(wanted))
     wanted.sort(key=lambda r: (r.end, r.begin))
     timeline = check.timeline
-    slack = 1 if timeline.ticks else 0
+    # A guest's lengths are stretched to the host's clock, which may run a little differently.
+    drift = 0 if machine == "host" else 5e-6
     vms = _vms_of_threads(check) if machine == "host" else {}
+    seen = told = 0
     for index, (row, one) in enumerate(zip(rows, wanted)):
         place = f"{machine}, request {index}"
         known = names.get(one.device) or f"{one.device >> 20}:{one.device & 0xfffff}"
         found = (row["device"], row["sector"], row["bytes"], row["op"], row["tid"])
         ok = check.same(f"{place}: device, sector, bytes, op, tid", found,
                         (known, one.sector, one.bytes, one.op, one.tid))
-        ok &= check.near(f"{place}: queue_ns", row["queue_ns"], timeline.length(one.issue - one.begin), slack)
-        ok &= check.near(f"{place}: service_ns", row["service_ns"], timeline.length(one.end - one.issue), slack)
-        ok &= check.near(f"{place}: dur", row["dur"], timeline.length(one.end - one.begin), slack)
+        for column, raw in (("queue_ns", one.issue - one.begin), ("service_ns", one.end - one.issue),
+                            ("dur", one.end - one.begin)):
+            length = timeline.length(raw)
+            slack = (1 if timeline.ticks or drift else 0) + drift * length
+            ok &= check.near(f"{place}: {column}", row[column], length, slack)
         if machine == "host":
-            ok &= check.near(f"{place}: ts", row["ts"], timeline.at(one.begin), 2 * slack)
+            ok &= check.near(f"{place}: ts", row["ts"], timeline.at(one.begin), 2 if timeline.ticks else 0)
             if one.tid in vms:
-                ok &= check.same(f"{place}: vm", row["vm"], vms[one.tid])
+                seen += 1
+                told += row["vm"] is not None
+                ok &= check.holds(row["vm"] in (None, vms[one.tid]), f"{place}: vm {row['vm']}, not {vms[one.tid]}")
         else:
             ok &= check.same(f"{place}: vm", row["vm"], name)
         if not ok:
             break
+    # Without thread groups (trace.dat) a VMM's helpers are only known once they have shown what they are.
+    check.holds(told >= (0.9 if timeline.ticks else 1) * seen, f"{machine}: {told} of {seen} requests with their VM")
     check.note(f"{machine}: {len(wanted)} requests, {sum(r.bytes for r in wanted)} bytes")
 
 

@@ -76,7 +76,6 @@ const BlockRequests::HandlerTable& BlockRequests::handlers() {
     set(K::kBlockRqMerge, &BlockRequests::on_request_merge);
     set(K::kBlockBioBackmerge, &BlockRequests::on_back_merge);
     set(K::kBlockBioFrontmerge, &BlockRequests::on_front_merge);
-    set(K::kSchedWaking, &BlockRequests::on_waking);
     return table;
   }();
   return kHandlers;
@@ -89,15 +88,20 @@ model::KindSet BlockRequests::kinds(model::MachineIndex machine) const {
                   [machine](const model::Machine& other) { return other.parent == machine; });
   for (std::size_t k = 0; k < model::kEventKindCount; ++k) {
     const auto kind = static_cast<EventKind>(k);
-    if (handlers()[k] != nullptr && (hosts || kind != EventKind::kSchedWaking)) kinds.add(kind);
+    if (handlers()[k] != nullptr) kinds.add(kind);
   }
-  return kinds;
+  return hosts ? kinds.add(vcpu::VmThreads::kinds()) : kinds;
 }
 
 void BlockRequests::on_event(const StreamEvent& event) {
   const Handler handler = handlers()[static_cast<std::size_t>(event.event.kind)];
   Machine& machine = machines_[event.machine];
-  if (handler != nullptr && machine.requests != nullptr) (this->*handler)(machine, event);
+  if (machine.requests == nullptr) return;
+  if (handler != nullptr) {
+    (this->*handler)(machine, event);
+  } else {
+    machine.vms->on_event(event);
+  }
 }
 
 void BlockRequests::on_loss(HostTime begin, HostTime, model::MachineIndex machine, std::uint32_t) {
@@ -108,12 +112,6 @@ void BlockRequests::finish(model::MachineIndex index, HostTime) {
   Machine& machine = machines_[index];
   if (machine.requests == nullptr) return;
   machine.requests->each([&](Request& request) { end_unfinished(machine, request); });
-}
-
-void BlockRequests::on_waking(Machine& machine, const StreamEvent& event) {
-  const std::int64_t tid = event.event.i_or(arg::kWakeTid, -1);
-  if (tid <= 0 || tid > 0x7fffffff) return;
-  machine.vms->note_wake(event.tid, static_cast<std::int32_t>(tid), event.event.texts[0]);
 }
 
 // ---- the queue ----

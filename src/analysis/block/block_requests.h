@@ -68,7 +68,6 @@ class BlockRequests final : public model::StreamAnalysis {
   void on_request_merge(Machine& machine, const model::StreamEvent& event);
   void on_back_merge(Machine& machine, const model::StreamEvent& event);
   void on_front_merge(Machine& machine, const model::StreamEvent& event);
-  void on_waking(Machine& machine, const model::StreamEvent& event);
 
   Request& add(Machine& machine, const Request& request);
   [[nodiscard]] Request* take_queued(Machine& machine, const Request& issued);

@@ -49,6 +49,7 @@ const Senders::HandlerTable& Senders::handlers() {
 
 model::KindSet Senders::kinds() {
   model::KindSet kinds = kernel::ContextTracker::kinds();
+  kinds.add(vcpu::VmThreads::kinds());
   for (std::size_t kind = 0; kind < model::kEventKindCount; ++kind) {
     if (handlers()[kind] != nullptr) kinds.add(static_cast<EventKind>(kind));
   }
@@ -57,6 +58,7 @@ model::KindSet Senders::kinds() {
 
 void Senders::on_event(const StreamEvent& event) {
   contexts_.on_event(event.event);
+  threads_.on_event(event, interrupt_on(event.event.cpu) != nullptr);
   const Handler handler = handlers()[static_cast<std::size_t>(event.event.kind)];
   Cpu* const cpu = handler == nullptr ? nullptr : cpu_at(event.event.cpu);
   if (cpu != nullptr) (this->*handler)(event, *cpu);
@@ -94,7 +96,6 @@ DeliveryClass Senders::work_of(std::int32_t tid) const {
 void Senders::on_exit(const StreamEvent& event, Cpu&) {
   const std::int32_t tid = tid_arg(event.event, arg::kProcessTid);
   work_.erase(tid);
-  threads_.forget(tid);
 }
 
 void Senders::on_switch(const StreamEvent&, Cpu& cpu) { cpu.sending_tid = -1; }
@@ -111,7 +112,6 @@ void Senders::on_waking(const StreamEvent& event, Cpu& cpu) {
     work = DeliveryClass::kNetwork;
   } else if (event.tid > 0) {
     // A worker of the VMM hands the finished work on to the thread that interrupts the guest.
-    threads_.note_wake(event.tid, tid, event.event.texts[0]);
     const DeliveryClass done = noted(event.tid);
     const model::MachineIndex vm =
         done == DeliveryClass::kUnknown ? model::kNoMachine : vm_of(event.tid);

@@ -64,7 +64,7 @@ model::KindSet Packets::kinds(model::MachineIndex machine) const {
       {EventKind::kNetDevQueue, EventKind::kNetDevXmit, EventKind::kNetifReceiveSkb});
   if (!machines_[machine].hosts_vms) return kinds;
   kinds.add(kernel::ContextTracker::kinds());
-  return kinds.add(EventKind::kSchedWaking);
+  return kinds.add(vcpu::VmThreads::kinds());
 }
 
 void Packets::on_event(const StreamEvent& event) {
@@ -72,7 +72,9 @@ void Packets::on_event(const StreamEvent& event) {
   if (!machine.traced) return;
   const Handler handler = handlers()[static_cast<std::size_t>(event.event.kind)];
   if (handler != nullptr) (this->*handler)(machine, event);
-  if (machine.hosts_vms) machine.contexts.on_event(event.event);
+  if (!machine.hosts_vms) return;
+  machine.contexts.on_event(event.event);
+  machine.threads->on_event(event, machine.contexts.inside(event.event.cpu) != nullptr);
 }
 
 void Packets::on_loss(HostTime, HostTime, model::MachineIndex index, std::uint32_t cpu) {

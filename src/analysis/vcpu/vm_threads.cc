@@ -6,6 +6,9 @@
 namespace vs::analysis::vcpu {
 namespace {
 
+using model::EventKind;
+namespace arg = model::arg;
+
 /// The number after a prefix: "vhost-812" -> 812; -1 without.
 std::int32_t pid_after(std::string_view comm, std::string_view prefix) {
   if (!comm.starts_with(prefix)) return -1;
@@ -13,6 +16,11 @@ std::int32_t pid_after(std::string_view comm, std::string_view prefix) {
   const char* const begin = comm.data() + prefix.size();
   const auto [end, error] = std::from_chars(begin, comm.data() + comm.size(), pid);
   return error == std::errc{} && end != begin ? pid : -1;
+}
+
+std::int32_t tid_arg(const model::Event& event, std::size_t slot) {
+  const std::int64_t tid = event.i_or(slot, -1);
+  return tid >= 0 && tid <= 0x7fffffff ? static_cast<std::int32_t>(tid) : -1;
 }
 
 /// QEMU's thread pool and I/O threads.
@@ -59,12 +67,47 @@ VmThread VmThreads::of(std::int32_t tid) const {
   return found.vm == model::kNoMachine ? VmThread{} : found;
 }
 
-void VmThreads::note_wake(std::int32_t waker, std::int32_t tid, std::string_view comm) {
-  if (!is_helper_name(comm) || waker == tid) return;
-  const bool has_group = facts_ != nullptr && facts_->tgid_of(tid) >= 0;
-  if (has_group) return;
-  const VmThread by = of(waker);
+model::KindSet VmThreads::kinds() {
+  return model::KindSet::of({EventKind::kSchedWaking, EventKind::kSchedProcessFork,
+                             EventKind::kSchedProcessExec, EventKind::kSchedProcessExit});
+}
+
+void VmThreads::on_event(const model::StreamEvent& event, bool bystander) {
+  if (vmm_pids_.empty() && vcpu_tids_.empty()) return;
+  switch (event.event.kind) {
+    case EventKind::kSchedWaking:
+      if (!bystander) on_waking(event);
+      return;
+    case EventKind::kSchedProcessFork:
+      return on_fork(event);
+    case EventKind::kSchedProcessExec:
+    case EventKind::kSchedProcessExit:
+      learnt_.erase(tid_arg(event.event, arg::kProcessTid));
+      return;
+    default:
+      return;
+  }
+}
+
+bool VmThreads::has_group(std::int32_t tid) const {
+  return facts_ != nullptr && facts_->tgid_of(tid) >= 0;
+}
+
+void VmThreads::on_waking(const model::StreamEvent& event) {
+  const std::int32_t tid = tid_arg(event.event, arg::kWakeTid);
+  if (tid <= 0 || event.tid == tid || !is_helper_name(event.event.texts[0])) return;
+  if (has_group(tid)) return;
+  const VmThread by = of(event.tid);
   if (by.vm != model::kNoMachine) learn(tid, by.vm);
+}
+
+void VmThreads::on_fork(const model::StreamEvent& event) {
+  const std::int32_t child = tid_arg(event.event, arg::kForkChildTid);
+  if (child <= 0) return;
+  learnt_.erase(child);
+  const VmThread parent = of(tid_arg(event.event, arg::kForkParentTid));
+  const bool vmm = parent.role == VmRole::kVmm || parent.role == VmRole::kVcpu;
+  if (vmm && !has_group(child)) learn(child, parent.vm);
 }
 
 // The majority of the last wake-ups: now and then one is seen on top of a bystander.

@@ -4,14 +4,14 @@
 // ("vhost-812", "kvm-pit/812").
 //
 // Traces without thread groups (trace-cmd does not record them unless told to) leave a VMM's I/O
-// threads out. There a thread with a name that QEMU gives to those counts as the VM's whose threads
-// wake it, by majority: note_wake().
+// threads out. There a thread counts as the VM's that a thread of the VM created, until it executes
+// a program of its own; or, with a name that QEMU gives to its helpers, the VM's whose threads wake
+// it, by majority. on_event() collects that evidence.
 //
 // Nothing else is remembered per thread, so a thread id that is used again is no trouble.
 // Ownership: the thread facts must outlive it. Threads: one.
 
 #include <cstdint>
-#include <string_view>
 #include <unordered_map>
 
 #include "model/experiment.h"
@@ -33,18 +33,21 @@ class VmThreads {
             const model::ThreadFacts* facts);
 
   [[nodiscard]] VmThread of(std::int32_t tid) const;
-  /// A thread woke another one (sched_waking); evidence if the name is one of a VMM's helpers.
-  void note_wake(std::int32_t waker, std::int32_t tid, std::string_view comm);
+  /// The kinds of events that are evidence.
+  [[nodiscard]] static model::KindSet kinds();
+  /// `bystander`: the event came in an interrupt, its thread had no part in it.
+  void on_event(const model::StreamEvent& event, bool bystander = false);
   /// Events showed that this thread works for the VM although nothing above tells it.
   void learn(std::int32_t tid, model::MachineIndex vm);
-  /// The thread has ended.
-  void forget(std::int32_t tid) { learnt_.erase(tid); }
 
  private:
   struct Votes {
     model::MachineIndex vm = model::kNoMachine;
     std::uint32_t count = 0;
   };
+  void on_waking(const model::StreamEvent& event);
+  void on_fork(const model::StreamEvent& event);
+  [[nodiscard]] bool has_group(std::int32_t tid) const;
   [[nodiscard]] model::MachineIndex vm_of_pid(std::int32_t pid) const;
 
   const model::ThreadFacts* facts_;

@@ -4,8 +4,12 @@
 
 #include <map>
 
+#include "tests/support/events.h"
+
 namespace vs::analysis::vcpu {
 namespace {
+
+namespace ev = test::events;
 
 class Facts : public model::ThreadFacts {
  public:
@@ -37,6 +41,16 @@ model::Experiment two_vms() {
   return experiment;
 }
 
+void feed(VmThreads& threads, const model::Event& event) {
+  threads.on_event({HostTime{0}, 0, 0, event.tid, event});
+}
+void wake(VmThreads& threads, std::int32_t by, std::int32_t tid, std::string_view comm) {
+  feed(threads, ev::sched_waking({.tid = by}, {.tid = tid, .comm = comm}));
+}
+void exit(VmThreads& threads, std::int32_t tid) {
+  feed(threads, ev::sched_process_exit({.tid = tid}, {.tid = tid}));
+}
+
 TEST(VmThreads, VcpusVmmsAndHelpers) {
   const model::Experiment experiment = two_vms();
   Facts facts;
@@ -66,17 +80,42 @@ TEST(VmThreads, VcpusVmmsAndHelpers) {
 TEST(VmThreads, WithoutThreadGroupsAWorkerIsTheVmsThatWakesIt) {
   const model::Experiment experiment = two_vms();
   VmThreads threads(experiment, 0, nullptr);
-  threads.note_wake(100, 150, "wserver");  // any program may talk to a VMM
+  wake(threads, 100, 150, "wserver");  // any program may talk to a VMM
   EXPECT_EQ(threads.of(150).role, VmRole::kOther);
-  threads.note_wake(300, 151, "worker");
+  wake(threads, 300, 151, "worker");
   EXPECT_EQ(threads.of(151).role, VmRole::kOther);
-  threads.note_wake(100, 151, "worker");
-  threads.note_wake(110, 151, "worker");
-  threads.note_wake(210, 151, "worker");  // a bystander
+  wake(threads, 100, 151, "worker");
+  wake(threads, 110, 151, "worker");
+  wake(threads, 210, 151, "worker");  // a bystander
   EXPECT_EQ(threads.of(151).vm, 1U);
-  threads.note_wake(151, 152, "worker");  // and it starts others
+  wake(threads, 151, 152, "worker");  // and it starts others
   EXPECT_EQ(threads.of(152).vm, 1U);
-  threads.forget(151);
+  exit(threads, 151);
+  EXPECT_EQ(threads.of(151).role, VmRole::kOther);
+}
+
+TEST(VmThreads, WithoutThreadGroupsWhatAVmmCreatesIsTheVms) {
+  const model::Experiment experiment = two_vms();
+  VmThreads threads(experiment, 0, nullptr);
+  const auto fork = [&threads](std::int32_t parent, std::int32_t child) {
+    feed(threads,
+         ev::sched_process_fork({.tid = parent}, {.parent_tid = parent, .child_tid = child}));
+  };
+  fork(200, 250);
+  EXPECT_EQ(threads.of(250).vm, 2U);
+  fork(250, 251);  // a thread that a helper created
+  EXPECT_EQ(threads.of(251).vm, 2U);
+  feed(threads, ev::sched_process_exec({.tid = 251}, {.tid = 251, .filename = "/bin/sh"}));
+  EXPECT_EQ(threads.of(251).role, VmRole::kOther);
+  fork(300, 250);  // the id is used again
+  EXPECT_EQ(threads.of(250).role, VmRole::kOther);
+}
+
+TEST(VmThreads, AWakeUpInAnInterruptIsNoEvidence) {
+  const model::Experiment experiment = two_vms();
+  VmThreads threads(experiment, 0, nullptr);
+  const model::Event event = ev::sched_waking({.tid = 100}, {.tid = 151, .comm = "worker"});
+  threads.on_event({HostTime{0}, 0, 0, 100, event}, true);
   EXPECT_EQ(threads.of(151).role, VmRole::kOther);
 }
 
@@ -85,14 +124,14 @@ TEST(VmThreads, AThreadGroupThatIsKnownIsNotOverruled) {
   Facts facts;
   facts.tgid = {{151, 300}};
   VmThreads threads(experiment, 0, &facts);
-  threads.note_wake(100, 151, "worker");
+  wake(threads, 100, 151, "worker");
   EXPECT_EQ(threads.of(151).role, VmRole::kOther);
 }
 
 TEST(VmThreads, AMachineWithoutVms) {
   const model::Experiment experiment = two_vms();
   VmThreads threads(experiment, 1, nullptr);
-  threads.note_wake(100, 151, "worker");
+  wake(threads, 100, 151, "worker");
   EXPECT_EQ(threads.of(100).role, VmRole::kOther);
   EXPECT_EQ(threads.of(151).role, VmRole::kOther);
 }
