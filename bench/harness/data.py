@@ -92,7 +92,7 @@ class Data:
             script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "multiply",
                                   "capture.py")
             _check([sys.executable, script, source, path, str(copies), "--multiply", self.programs.ours("multiply"),
-                    "--virtscope", self.programs.virtscope, "--plain"])
+                    "--virtscope", self.programs.virtscope, "--plain", "--seam-loss"])
             return {"events": base * copies}
 
         made = self._make(f"real-vm{_short(events)}", events * 45, make)

@@ -71,10 +71,11 @@ class Suite:
                 measure.drop_pages(data.paths)
 
         def after(run):
+            if not os.path.exists(path):  # virtscope keeps no history of damaged input
+                return
             run.facts["history_bytes"] = os.path.getsize(path)
             with open(path, "rb") as handle:
-                run.facts["digest"] = int(hashlib.file_digest(handle, "sha256").hexdigest()[:12], 16) \
-                    if hasattr(hashlib, "file_digest") else _digest(handle)
+                run.facts["digest"] = _digest(handle)
 
         command = [self.programs.virtscope, "query", *data.paths, "--history", path, "--jobs", str(jobs), "--quiet",
                    BUILD_SQL]
@@ -318,7 +319,8 @@ class Suite:
 
     def real_vm(self):
         data = self.data.long_capture(10_000_000)
-        return self.analysis_rows(data, "real-vm", "host + 2 guests: open, sync, all histories", 300, None)
+        rows = self.analysis_rows(data, "real-vm", "host + 2 guests: open, sync, all histories", 300, None)
+        return [row for row in rows if row.key != "real-vm-size"]  # lost events at the seams: none is kept
 
     # -- what must not grow, and what must not differ
 
@@ -383,8 +385,8 @@ class Suite:
         one, two = self.analysis_job(data, 1), self.analysis_job(data, 2)
 
         def differing(_run):
-            digests = {run.facts["digest"] for run in one.runs + two.runs}
-            return float(len(digests) - 1)
+            digests = {run.facts.get("digest") for run in one.runs + two.runs}
+            return None if None in digests else float(len(digests) - 1)
 
         return [Row("identical", "histories that differ (runs, 1 and 2 threads)", data.label, "files",
                     [Part("ours", "virtscope", two, differing), Part("info", "one thread", one, differing)],

@@ -2,13 +2,13 @@
 """A whole capture, host and guests, made N times as long: every trace by `multiply`, all by the same period, so that
 the machines stay as far apart in time as they were.
 
-  capture.py CAPTURE OUT N --multiply PROGRAM --virtscope PROGRAM [--plain]
+  capture.py CAPTURE OUT N --multiply PROGRAM --virtscope PROGRAM [--plain] [--seam-loss]
 
 CAPTURE is a folder with one trace per machine (`host.dat`, a CTF folder, or a packed one, `host.ctf.tar.zst`, which
 is unpacked first). Clocks that count nanoseconds run at rates that differ by some ppm: there each machine's period is
 the host's, at the rate that `virtscope sync` finds in the capture itself. Time stamp counters have one rate.
-At each seam a trace.dat says that it lost events: the machines are never recorded from the same moment on. CTF has no
-way to say when within a packet events were lost, so its seams say nothing.
+The machines are never recorded from the same moment on, so at a seam a guest runs that the host does not see. With
+--seam-loss a trace.dat says there that it lost events (CTF cannot say where in a packet that was).
 """
 
 import argparse
@@ -100,7 +100,7 @@ def multiply_capture(options):
             command = [options.multiply, path, os.path.join(options.out, name), str(options.copies), "--period",
                        str(period[path])]
             extra = ["--plain"] if options.plain else []
-            if not os.path.isdir(path):
+            if options.seam_loss and not os.path.isdir(path):
                 extra.append("--seam-loss")
             out[name] = values(run(*command, *extra))
         description = os.path.join(options.capture, "capture.json")
@@ -117,6 +117,7 @@ def main():
     parser.add_argument("--multiply", required=True)
     parser.add_argument("--virtscope", required=True)
     parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--seam-loss", action="store_true")
     for name, result in multiply_capture(parser.parse_args()).items():
         print(f"{name}: {result['events']} events x {result['copies']}, {result['bytes']} bytes")
     return 0

@@ -165,7 +165,7 @@ def test_capture(options, scratch):
     out = os.path.join(scratch, "out")
     script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "multiply", "capture.py")
     run(sys.executable, "-B", script, os.path.join(options.captures, "twovms-tsc"), out, str(COPIES), "--multiply",
-        options.multiply, "--virtscope", options.virtscope)
+        options.multiply, "--virtscope", options.virtscope, "--seam-loss")
     done = subprocess.run([options.virtscope, "query", out, "--no-cache", "--quiet", "--format", "json",
                            "SELECT * FROM clock_sync"], stdout=subprocess.PIPE, text=True, check=False)
     rows = json.loads(done.stdout)

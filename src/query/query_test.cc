@@ -386,6 +386,19 @@ TEST(Features, EmulatedGuestsAreAnsweredInPart) {
   EXPECT_EQ(feature_statuses(summary)[0].availability, Availability::kPartial);
 }
 
+TEST_F(QueryTest, TextsOfATableThatIsMadeAnewAtEveryLookStay) {
+  for (const char* code : {"lost_events", "clock_break"}) {
+    const std::string place = std::string(code) + " at a place longer than a short string";
+    source_.add_row(TableId::kIssue,
+                    {"warning", "reader", std::string(code), 0, place, 1, "found " + place, ""});
+  }
+  EXPECT_THAT(ask("SELECT code, place, message FROM issue ORDER BY count, code"),
+              ElementsAre("clock_break|clock_break at a place longer than a short string|"
+                          "found clock_break at a place longer than a short string",
+                          "lost_events|lost_events at a place longer than a short string|"
+                          "found lost_events at a place longer than a short string"));
+}
+
 TEST(Features, NoKernelTraceAnswersNothingButEvents) {
   auto summary = host_with({model::EventKind::kSchedSwitch});
   summary.traces[0].info.is_kernel = false;

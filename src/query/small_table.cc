@@ -111,7 +111,8 @@ class SmallCursor final : public Cursor {
     } else if (const auto* real = std::get_if<double>(&cell)) {
       sqlite3_result_double(context, *real);
     } else if (const auto* text = std::get_if<std::string>(&cell)) {
-      result_text(context, *text, /*text_lives=*/true);
+      // The source may make a table anew at the next look (issues are still being found).
+      result_text(context, *text, /*text_lives=*/false);
     } else {
       sqlite3_result_null(context);
     }

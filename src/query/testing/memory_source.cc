@@ -110,6 +110,10 @@ std::optional<Error> MemorySource::failure() const {
 }
 
 const model::SmallTable& MemorySource::small(model::TableId table) const {
+  if (table == model::TableId::kIssue) {  // made anew at every look, as a session does
+    issues_ = std::make_unique<model::SmallTable>(small_[static_cast<std::size_t>(table)]);
+    return *issues_;
+  }
   return small_[static_cast<std::size_t>(table)];
 }
 

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -66,6 +67,7 @@ class MemorySource final : public DataSource, public model::IntervalSink {
   [[nodiscard]] std::optional<Error> failure() const;
 
   std::vector<model::SmallTable> small_;
+  mutable std::unique_ptr<model::SmallTable> issues_;
   std::map<model::TableId, std::vector<EntityKey>> entities_;
   std::vector<std::vector<StoredRow>> rows_;  // by entity
   std::deque<std::string> strings_;           // views into it stay valid
