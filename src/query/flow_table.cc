@@ -58,7 +58,7 @@ Result<Question> read_question(std::string_view table, const flow::World& world,
   sqlite3_value* const tid = given.values[kTid];
   if (machine == nullptr || tid == nullptr) {
     return Error{ErrorCode::kBadUse, fmt::format("{} needs a machine and a thread id", table), "",
-                 fmt::format("SELECT * FROM {}('vm1', 155)", table)};
+                 fmt::format("{0}('vm1', 155), or in a join {0}(t.machine, t.tid)", table)};
   }
   if (sqlite3_value_type(machine) == SQLITE_NULL) return question;
   VS_ASSIGN(const auto number, number_argument(table, "tid", tid));
