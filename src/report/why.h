@@ -113,7 +113,8 @@ struct WhyData {
 };
 
 /// Requires an analysed source. kBadUse with the nearest names for a task that does not exist or is
-/// ambiguous, and for a window outside of its life; kUnanswerable when `slowest` finds no cycle.
+/// ambiguous, and for a window outside of its life. When `slowest` finds no cycle, the whole window
+/// is explained and a note says so.
 [[nodiscard]] Result<WhyData> gather_why(const query::DataSource& source,
                                          const query::ExperimentSummary& summary,
                                          const WhyRequest& request);

@@ -254,10 +254,10 @@ Status explain_slowest(const flow::World& world, const flow::TaskWindow& window,
   VS_ASSIGN(const std::vector<Wait> waits, waits_of(world, window));
   Iterations found = iterations_of(world, waits);
   if (found.list.size() < 2) {
-    return Error{ErrorCode::kUnanswerable,
-                 fmt::format("{}/{} shows no cycle here: it waited {} times", data.machine,
-                             data.tid, waits.size()),
-                 "", "ask for a part of it with --from and --to"};
+    data.notes.push_back(
+        fmt::format("no cycle found ({}): this is the whole window; --from and --to choose a part",
+                    plural(waits.size(), "wait", "waits")));
+    return explain_window(world, window, request, data);
   }
   std::vector<Iteration>& list = found.list;
   std::stable_sort(list.begin(), list.end(),

@@ -2,7 +2,7 @@
 """The command line as documented: exit codes, formats, where options may stand, same input same output; and every
 command that README.md shows runs.
 
-  contract.py --virtscope PATH --capture FOLDER [--readme README.md]
+  contract.py --virtscope PATH --capture FOLDER [--readme PAGE...]
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 COMMANDS = ("info", "check", "sync", "report", "stat")
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 SQL = "SELECT machine, COUNT(*) AS n FROM event GROUP BY machine ORDER BY machine"
 
 
@@ -130,37 +131,37 @@ def times(test):
 
 def readme(test, path):
     """Lines of fenced blocks that begin with build/virtscope, run from the top of the tree."""
-    top = os.path.dirname(os.path.abspath(path))
     with open(path, encoding="utf-8") as handle:
         blocks = re.findall(r"^```\w*\n(.*?)^```", handle.read(), re.MULTILINE | re.DOTALL)
     lines = [line.lstrip("$ ") for block in blocks for line in block.split("\n")]
     commands = [line for line in lines if line.startswith("build/virtscope ")]
-    test.holds(commands, "README.md shows no command")
+    test.holds(commands, f"{path} shows no command")
     for command in commands:
-        # The page that README.md shows is what the program prints, as far as it is shown.
+        # The page that a document shows is what the program prints, as far as it is shown.
         done = subprocess.run(
-            ["bash", "-c", command.replace("build/virtscope", '"$VIRTSCOPE"')], capture_output=True, cwd=top,
+            ["bash", "-c", command.replace("build/virtscope", '"$VIRTSCOPE"')], capture_output=True, cwd=TOP,
             stdin=subprocess.DEVNULL, timeout=120, check=False,
             env=dict(os.environ, VIRTSCOPE=test.program, XDG_CACHE_HOME=test.work),
         )
-        test.holds(done.returncode in (0, 1) and done.stdout, f"README: {command}: exit code {done.returncode}: "
+        test.holds(done.returncode in (0, 1) and done.stdout, f"{path}: {command}: exit code {done.returncode}: "
                    f"{done.stderr[-300:]!r}")
         shown = next((block for block in blocks if block.startswith(f"$ {command}\n")), None)
         printed = done.stdout.decode("utf-8").split("\n")
         for line in shown.split("\n")[1:] if shown else []:
-            test.holds(line.strip() in ("", "...") or line in printed, f"README shows a line that is not printed: {line}")
+            test.holds(line.strip() in ("", "...") or line in printed, f"{path} shows a line that is not printed: {line}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--virtscope", required=True)
     parser.add_argument("--capture", required=True)
-    parser.add_argument("--readme")
+    parser.add_argument("--readme", nargs="+", default=[])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         test = Tester(options.virtscope, options.capture, work)
         if options.readme:
-            readme(test, options.readme)
+            for page in options.readme:
+                readme(test, page)
         else:
             for part in (exit_codes, formats, options_anywhere, same_answer, times):
                 part(test)

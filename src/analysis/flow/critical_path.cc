@@ -226,7 +226,7 @@ Status PathWalk::step_blocked(const Worker& sleeper, const ThreadSpan& span, std
   if (span.waker_tid != kNull) {
     edge.detail.by = {span.waker_machine, kNull, span.waker_tid, kNull};
   }
-  const bool at_its_end = span.end.ns == now_ns_;
+  const bool at_its_end = span.end.ns == now_ns_ && !span.cut_by_loss;
   if (at_its_end && edge.label != PathLabel::kWaitTimer && may_hop(now_ns_)) {
     VS_ASSIGN(const std::optional<Hop> hop, hop_of(sleeper, wait));
     if (hop) {

@@ -100,6 +100,7 @@ Result<ThreadSpan> States::thread_at(MachineNumber machine, std::int64_t tid, Ho
     span.known = false;
     return span;
   }
+  span.cut_by_loss = span.end < row.end;
   span.state = state_of(row.values[slot::kTsState], model::thread_state_names().size(),
                         ThreadState::kUnknown);
   span.cpu = row.values[slot::kTsCpu];
@@ -183,6 +184,10 @@ Result<CpuTruth> States::truth_at(MachineNumber machine, std::int64_t cpu, HostT
       below.what != What::kRuns && !(below.what == What::kHypervisor && truth.what != What::kRuns);
   if (below_decides && span.pcpu != kNull) {
     clip(below, truth.begin, truth.end);
+    if (below.what == What::kHypervisor) {  // the thread is still this vCPU's
+      below.machine = truth.machine;
+      below.vcpu = truth.vcpu;
+    }
     return below;
   }
   truth.pcpu = below.pcpu;

@@ -28,7 +28,8 @@ struct ThreadSpan {
   std::int64_t detail = model::kNull;
   std::int64_t waker_machine = model::kNull;
   std::int64_t waker_tid = model::kNull;
-  bool known = false;  ///< false: no row, or lost
+  bool known = false;        ///< false: no row, or lost
+  bool cut_by_loss = false;  ///< the row goes on behind `end`, which is where a loss begins
 };
 
 struct VcpuSpan {
