@@ -51,8 +51,7 @@ std::string_view words_of(FlowKind kind) {
 std::string who_text(const FlowGroup& group) {
   if (group.machine.empty()) {
     if (group.kind == FlowKind::kBlocked) return terminal_text(group.cause);
-    return group.cause == "idle" || group.cause == "halted" ? "nobody (waking up)"
-                                                            : "nobody known";
+    return group.cause == "idle" || group.cause == "halted" ? "nobody (waking up)" : "nobody known";
   }
   std::string text = clip(terminal_text(group.machine), 12);
   if (group.vcpu) text += "/" + std::to_string(*group.vcpu);

@@ -109,10 +109,16 @@ std::string slow_text(const std::vector<Loss>& losses, std::int64_t total_ns,
     const bool worth = ratio(loss.excess_ns(), total_ns - typical_ns) >= kWorthSaying;
     if (said.size() < kMost && (said.empty() || worth)) said.push_back(loss);
   }
-  for (Loss& loss : said) {
-    if (loss.kind == FlowKind::kRun) loss.text = "running, which is more than it typically does";
+  // What a typical one hardly has is said by its share, anything else by how much more it is.
+  constexpr double kNew = 0.8;
+  std::string reasons;
+  for (const Loss& loss : said) {
+    const bool is_new = ratio(loss.excess_ns(), loss.total_ns) >= kNew;
+    reasons += reasons.empty() ? ": " : ", ";
+    reasons += is_new ? fmt::format("{} {}", share_text(ratio(loss.total_ns, total_ns)), loss.text)
+                      : fmt::format("{} more {}", duration_text(loss.excess_ns()), loss.text);
   }
-  return text + ": " + shares_text(said, total_ns);
+  return text + reasons;
 }
 
 std::string window_text(const std::vector<Loss>& losses, std::int64_t total_ns) {
