@@ -200,7 +200,7 @@ Cost path_cost(const flow::World& world, std::int64_t begin, std::int64_t end) {
 }
 
 void run(std::int64_t events, bool enter) {
-  auto writer = take(history::Writer::create_anonymous("/tmp"));
+  auto writer = take(history::Writer::create_anonymous("."));
   Script script(*writer);
   const std::int64_t rounds = events / kEventsPerRound;
   for (std::int64_t i = 0; i < rounds; ++i) script.round(i);

@@ -170,7 +170,8 @@ void add_stolen(const ReportData& data, const Vm& vm, Lines& lines) {
                               terminal_text(vm.name), duration_text(steal), share_text(deprivation),
                               culprit.empty() ? "" : "; " + culprit, hit_text(data, vm),
                               idle_elsewhere(data, vm)),
-                  why_command(data, vm), deprivation};
+                  why_command(data, vm),
+                  deprivation};
   if (line.next.empty()) {  // its threads are not known
     line.next = query_command(data,
                               "SELECT ts, dur, vcpu, comm, by_machine, by_comm, pcpu "

@@ -89,6 +89,7 @@ Result<Task> find_task(const flow::World& world, const std::string& text) {
   if (machine == flow::kNoMachine) {
     const std::size_t slash = text.find('/');
     VS_ASSIGN(machine, query::find_machine(world, std::string_view(text).substr(0, slash)));
+    length = std::min(slash, text.size());
   }
   const std::string_view word = std::string_view(text).substr(std::min(text.size(), length + 1));
   if (word.empty()) {

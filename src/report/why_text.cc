@@ -48,6 +48,16 @@ std::string_view words_of(FlowKind kind) {
   return kWords[static_cast<std::size_t>(kind)];
 }
 
+// For tables: without the day, as --from takes it.
+std::string clock_text(HostTime time, bool epoch) {
+  std::string text = time_text(time, epoch);
+  if (!epoch) return text;
+  constexpr std::string_view kDay = "2026-01-01 ";
+  constexpr std::string_view kZone = " UTC";
+  if (text.size() < kDay.size() + kZone.size()) return text;
+  return text.substr(kDay.size(), text.size() - kDay.size() - kZone.size());
+}
+
 std::string who_text(const FlowGroup& group) {
   if (group.machine.empty()) {
     if (group.kind == FlowKind::kBlocked) return terminal_text(group.cause);
@@ -92,7 +102,7 @@ std::string iterations_text(const WhyData& data, const Painter& paint) {
     const auto kind = [&](FlowKind k) { return one.kind_ns[static_cast<std::size_t>(k)]; };
     grid.add(
         {{std::move(name), tone, 0},
-         {time_text(one.begin, data.epoch), Tone::kDim, 0},
+         {clock_text(one.begin, data.epoch), Tone::kDim, 0},
          {duration_text(one.dur_ns()), tone, 0},
          {duration_text(kind(FlowKind::kRun)), Tone::kPlain, 0},
          {duration_text(kind(FlowKind::kHypervisor)), Tone::kPlain, 0},
@@ -171,7 +181,7 @@ std::string intervals_text(const WhyData& data, const Painter& paint) {
   if (data.intervals.empty()) return {};
   Grid grid({{"at"}, {"lasted", true}, {"what"}, {"who"}, {"pCPU", true}, {"cause"}});
   for (const FlowInterval& one : data.intervals) {
-    grid.add({{time_text(one.ts, data.epoch), Tone::kDim, 0},
+    grid.add({{clock_text(one.ts, data.epoch), Tone::kDim, 0},
               {duration_text(one.dur_ns), Tone::kPlain, 0},
               {std::string(words_of(one.what.kind)), tone_of(one.what.kind), 0},
               {clip(who_text(one.what), kNameWidth - 6), Tone::kPlain, 0},

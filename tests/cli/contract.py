@@ -55,8 +55,8 @@ def exit_codes(test):
     code, out, _ = test.run("--version")
     test.holds(code == 0 and re.search(rb"\d+\.\d+\.\d+", out), f"--version: {code}, {out!r}")
     code, out, _ = test.run("--help")
-    test.holds(code == 0 and all(name.encode() in out for name in COMMANDS + ("query",)), "--help names no commands")
-    for name in COMMANDS + ("query",):
+    test.holds(code == 0 and all(name.encode() in out for name in COMMANDS + ("query", "why")), "--help names no commands")
+    for name in COMMANDS + ("query", "why"):
         code, out, _ = test.run(name, "--help")
         test.holds(code == 0 and out, f"{name} --help: exit code {code}")
     test.expect_code(2)
@@ -67,6 +67,13 @@ def exit_codes(test):
     test.expect_code(2, "query", test.capture, "SELEC 1")
     test.expect_code(2, "query", test.capture, "SELECT * FROM nowhere")
     test.expect_code(2, "query", test.capture, "SELECT nothing FROM event")
+    test.expect_code(2, "query", test.capture, "SELECT * FROM flow", says="needs a machine and a thread")
+    test.expect_code(2, "query", test.capture, "SELECT * FROM flow('nobody', 1)", says="there is no machine nobody")
+    test.expect_code(2, "query", test.capture, "SELECT * FROM critical_path('vm1', 99999)", says="has no thread 99999")
+    test.expect_code(2, "why", test.capture, says="needs a task")
+    test.expect_code(2, "why", test.capture, "--task", "vm9/1", says="there is no machine vm9")
+    test.expect_code(2, "why", test.capture, "--task", "vm1/99999", says="has no thread 99999 .*nearest")
+    test.expect_code(2, "why", test.capture, "--task", "vm1/sytemd", says="has no task sytemd")
     test.expect_code(3, "info", os.path.join(test.work, "missing"))
     empty = os.path.join(test.work, "empty.dat")
     with open(empty, "wb"):
