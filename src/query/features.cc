@@ -146,10 +146,6 @@ struct Spelling {
 constexpr Spelling kSpellings[] = {
     {K::kSchedSwitch, "sched", "sched_switch"},
     {K::kSchedWaking, "sched", "sched_waking"},
-    {K::kBlockRqIssue, "block", "block_rq_issue"},
-    {K::kBlockRqComplete, "block", "block_rq_complete"},
-    {K::kNetDevQueue, "net", "net_dev_queue"},
-    {K::kNetifReceiveSkb, "net", "net_if_receive_skb"},
     {K::kSchedProcessFork, "sched", "sched_process_fork"},
     {K::kSchedProcessExit, "sched", "sched_process_exit"},
     {K::kKvmEntry, "kvm", "kvm_x86_entry"},

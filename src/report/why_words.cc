@@ -152,7 +152,7 @@ std::vector<Need> needs() {
            0},
           {"which packet it waited for",
            model::PathLabel::kWaitNetwork,
-           {EventKind::kNetDevQueue, EventKind::kNetifReceiveSkb},
+           {EventKind::kNetDevXmit, EventKind::kNetifReceiveSkb},
            0}};
 }
 

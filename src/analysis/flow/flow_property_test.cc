@@ -114,8 +114,9 @@ class RandomWorld {
     });
     tile(cpu, [&](std::int64_t begin, std::int64_t end) {
       constexpr std::string_view kReasons[] = {"", "NPF", "HLT"};
-      memory.vcpu_is(machine, cpu, begin, end, static_cast<VcpuState>(dice(13)),
-                     dice(8) == 0 ? kNull : dice(2), kReasons[dice(3)]);
+      memory.vcpu_is(
+          machine, cpu, begin, end,
+          {static_cast<VcpuState>(dice(13)), dice(8) == 0 ? kNull : dice(2), kReasons[dice(3)]});
     });
   }
 

@@ -55,17 +55,17 @@ Memory one_guest() {
   memory.thread("vm1", 5, "critical");
   memory.thread("vm1", 6, "other");
   memory.thread("host", 100, "CPU 0/KVM");
-  memory.vcpu_is("vm1", 0, 0, 20, VcpuState::kGuest, 0);
-  memory.vcpu_is("vm1", 0, 20, 30, VcpuState::kHypervisor, 0, "NPF");
-  memory.vcpu_is("vm1", 0, 30, 40, VcpuState::kGuest, 0);
-  memory.vcpu_is("vm1", 0, 40, 60, VcpuState::kPreempted, 0, "INTR");
+  memory.vcpu_is("vm1", 0, 0, 20, {VcpuState::kGuest, 0});
+  memory.vcpu_is("vm1", 0, 20, 30, {VcpuState::kHypervisor, 0, "NPF"});
+  memory.vcpu_is("vm1", 0, 30, 40, {VcpuState::kGuest, 0});
+  memory.vcpu_is("vm1", 0, 40, 60, {VcpuState::kPreempted, 0, "INTR"});
   memory.robbed("vm1", 0, 40, 50, 0, {"vm2", 0, 155, "burst0"});
   memory.robbed("vm1", 0, 50, 60, 0, {});
-  memory.vcpu_is("vm1", 0, 60, 70, VcpuState::kBlocked, model::kNull);
-  memory.vcpu_is("vm1", 0, 70, 80, VcpuState::kHalted);
-  memory.vcpu_is("vm1", 0, 80, 90, VcpuState::kUserspace, 0);
-  memory.vcpu_is("vm1", 0, 90, 95, VcpuState::kStopped);
-  memory.vcpu_is("vm1", 0, 95, 100, VcpuState::kUnknown);
+  memory.vcpu_is("vm1", 0, 60, 70, {VcpuState::kBlocked, model::kNull});
+  memory.vcpu_is("vm1", 0, 70, 80, {VcpuState::kHalted});
+  memory.vcpu_is("vm1", 0, 80, 90, {VcpuState::kUserspace, 0});
+  memory.vcpu_is("vm1", 0, 90, 95, {VcpuState::kStopped});
+  memory.vcpu_is("vm1", 0, 95, 100, {VcpuState::kUnknown});
   return memory;
 }
 
@@ -149,12 +149,12 @@ TEST(Flow, NestedGuestIsRobbedOnEachLayer) {
   memory.machine("vm3", "vm1");
   memory.vcpu("vm3", 0, "vm1", 6);
   memory.thread("vm3", 9, "deep");
-  memory.vcpu_is("vm3", 0, 0, 10, VcpuState::kGuest, 0);
-  memory.vcpu_is("vm3", 0, 10, 15, VcpuState::kHypervisor, 0, "CPUID");
-  memory.vcpu_is("vm3", 0, 15, 32, VcpuState::kGuest, 0);
-  memory.vcpu_is("vm3", 0, 32, 55, VcpuState::kPreempted, 0);
+  memory.vcpu_is("vm3", 0, 0, 10, {VcpuState::kGuest, 0});
+  memory.vcpu_is("vm3", 0, 10, 15, {VcpuState::kHypervisor, 0, "CPUID"});
+  memory.vcpu_is("vm3", 0, 15, 32, {VcpuState::kGuest, 0});
+  memory.vcpu_is("vm3", 0, 32, 55, {VcpuState::kPreempted, 0});
   memory.robbed("vm3", 0, 32, 55, 0, {"vm1", model::kNull, 5, "critical"});
-  memory.vcpu_is("vm3", 0, 55, 60, VcpuState::kGuest, 0);
+  memory.vcpu_is("vm3", 0, 55, 60, {VcpuState::kGuest, 0});
   memory.is("vm3", 9, 0, 60, {.state = ThreadState::kUser, .cpu = 0});
   EXPECT_THAT(flow_of(memory, "vm3", 9, 0, 60),
               ElementsAre("0-10 run vm3/0 deep (9) p0", "10-15 hypervisor vm3/0 deep (9) p0 CPUID",

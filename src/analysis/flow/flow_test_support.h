@@ -82,12 +82,19 @@ class Memory final : public StateSource {
                     {static_cast<std::int64_t>(s.state), s.cpu, kNull, text(s.detail),
                      text(s.waker_machine), s.waker, s.lossy ? 1 : 0}});
   }
+  struct Vcpu {
+    model::VcpuState state = model::VcpuState::kGuest;
+    std::int64_t pcpu = kNull;
+    std::string_view reason = {};
+    std::int64_t waker = kNull;
+  };
   void vcpu_is(const std::string& machine, std::int64_t vcpu, std::int64_t begin, std::int64_t end,
-               model::VcpuState state, std::int64_t pcpu = kNull, std::string_view reason = {},
-               std::int64_t waker = kNull) {
+               const Vcpu& v) {
     rows_of(TableId::kVcpuState, machine, vcpu)
         .push_back(
-            {begin, end, {static_cast<std::int64_t>(state), pcpu, kNull, text(reason), waker, 0}});
+            {begin,
+             end,
+             {static_cast<std::int64_t>(v.state), v.pcpu, kNull, text(v.reason), v.waker, 0}});
   }
   struct By {
     std::string_view machine = {};

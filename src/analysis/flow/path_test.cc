@@ -168,10 +168,10 @@ Memory guest_read() {
   memory.is("host", 300, 72, 100, {.state = kBlocked, .detail = "task"});
   memory.request("host", "sda", 35, 38, 59, 300);
   memory.is("host", 100, 0, 100, {.state = kUser, .cpu = 0});
-  memory.vcpu_is("vm1", 0, 0, 30, VcpuState::kGuest, 0);
-  memory.vcpu_is("vm1", 0, 30, 70, VcpuState::kHalted);
-  memory.vcpu_is("vm1", 0, 70, 80, VcpuState::kWaking, model::kNull, "HLT", 300);
-  memory.vcpu_is("vm1", 0, 80, 100, VcpuState::kGuest, 0);
+  memory.vcpu_is("vm1", 0, 0, 30, {VcpuState::kGuest, 0});
+  memory.vcpu_is("vm1", 0, 30, 70, {VcpuState::kHalted});
+  memory.vcpu_is("vm1", 0, 70, 80, {VcpuState::kWaking, model::kNull, "HLT", 300});
+  memory.vcpu_is("vm1", 0, 80, 100, {VcpuState::kGuest, 0});
   memory.robbed("vm1", 0, 70, 80, 0, {});
   memory.is("vm1", 5, 0, 10, {.state = kUser, .cpu = 0});
   memory.is("vm1", 5, 10, 85,
@@ -203,7 +203,7 @@ TEST(Path, WithoutAWakingVcpuTheDeliveryIsWhenTheSenderLastRan) {
   Memory memory = guest_read();
   auto& rows = memory.rows_of(test::TableId::kVcpuState, "vm1", 0);
   rows.clear();
-  memory.vcpu_is("vm1", 0, 0, 100, VcpuState::kGuest, 0);
+  memory.vcpu_is("vm1", 0, 0, 100, {VcpuState::kGuest, 0});
   const Lines lines = path_of(memory, "vm1", 5, 0, 100);
   EXPECT_THAT(lines, ::testing::Contains("60-72 2 run host/300"));
   EXPECT_THAT(lines, ::testing::Contains("72-85 2 transit vm1/5 host iothread (300)"));
@@ -217,13 +217,13 @@ TEST(Path, RunningGuestThreadIsSplitAndAVcpuAsleepInTheVmmIsFollowed) {
   memory.thread("host", 100, "CPU 0/KVM");
   memory.thread("host", 101, "qemu");
   memory.thread("vm1", 5, "task");
-  memory.vcpu_is("vm1", 0, 0, 10, VcpuState::kGuest, 0);
-  memory.vcpu_is("vm1", 0, 10, 15, VcpuState::kHypervisor, 0, "IOIO");
-  memory.vcpu_is("vm1", 0, 15, 40, VcpuState::kBlocked);
-  memory.vcpu_is("vm1", 0, 40, 45, VcpuState::kWaking);
+  memory.vcpu_is("vm1", 0, 0, 10, {VcpuState::kGuest, 0});
+  memory.vcpu_is("vm1", 0, 10, 15, {VcpuState::kHypervisor, 0, "IOIO"});
+  memory.vcpu_is("vm1", 0, 15, 40, {VcpuState::kBlocked});
+  memory.vcpu_is("vm1", 0, 40, 45, {VcpuState::kWaking});
   memory.robbed("vm1", 0, 40, 45, 0, {"host", model::kNull, 7, "hog"});
-  memory.vcpu_is("vm1", 0, 45, 50, VcpuState::kPolling, 0);
-  memory.vcpu_is("vm1", 0, 50, 60, VcpuState::kGuest, 0);
+  memory.vcpu_is("vm1", 0, 45, 50, {VcpuState::kPolling, 0});
+  memory.vcpu_is("vm1", 0, 50, 60, {VcpuState::kGuest, 0});
   memory.is("host", 100, 0, 15, {.state = kUser, .cpu = 0});
   memory.is("host", 100, 15, 40,
             {.state = kBlocked, .detail = "task", .waker_machine = "host", .waker = 101});
