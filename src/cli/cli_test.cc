@@ -57,7 +57,7 @@ TEST(WrongUse, OneLineAndWhatToTypeInstead) {
   expect_bad_use({}, "no command given (virtscope report TRACE..., or virtscope --help)");
   expect_bad_use({"repot", "x"}, "there is no command repot (did you mean report?)");
   expect_bad_use({"banana"},
-                 "there is no command banana (it has info, sync, report, stat, check, query)");
+                 "there is no command banana (it has info, sync, report, stat, why, check, query)");
   expect_bad_use({"host.dat"},
                  "host.dat is no command (for the page about a trace: virtscope report host.dat)");
   expect_bad_use({"report"}, "report needs a trace (virtscope report [OPTION...] TRACE...)");
@@ -82,12 +82,33 @@ TEST(WrongUse, OneLineAndWhatToTypeInstead) {
 }
 
 TEST(WrongUse, CommandsOfLaterVersionsAreNamedAsSuch) {
-  for (const char* name : {"waits", "why", "compare", "classify", "export", "serve", "record",
-                           "agent", "top", "doctor", "push"}) {
+  for (const char* name : {"waits", "compare", "classify", "export", "serve", "record", "agent",
+                           "top", "doctor", "push"}) {
     const Outcome outcome = run({name, "x"});
     EXPECT_EQ(outcome.code, 2);
     EXPECT_THAT(outcome.err, HasSubstr(std::string("has no command ") + name + " yet"));
   }
+}
+
+TEST(WrongUse, WhyNamesTheNearestTasks) {
+  EXPECT_THAT(run({"why", "robbed"}).err, HasSubstr("why needs a task"));
+  const auto says = [](std::vector<std::string> options) {
+    std::vector<std::string> line = {"why", "robbed"};
+    line.insert(line.end(), options.begin(), options.end());
+    const Outcome outcome = run(line);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  };
+  EXPECT_THAT(says({"--task", "vm9/5"}), HasSubstr("there is no machine vm9 (did you mean vm"));
+  EXPECT_THAT(says({"--task", "vm1/7"}),
+              HasSubstr("vm1 has no thread 7 (the nearest are 6 (twin)"));
+  EXPECT_THAT(says({"--task", "vm1/critcal"}), HasSubstr("did you mean vm1/critical?"));
+  EXPECT_THAT(says({"--task", "vm1/twin"}), HasSubstr("say which: vm1/6 and vm1/9"));
+  EXPECT_THAT(says({"--task", "vm1"}), HasSubstr("names no thread"));
+  EXPECT_THAT(says({"--task", "vm1/5", "--slowest", "0"}), HasSubstr("from 1 to 1000"));
+  EXPECT_THAT(says({"--task", "vm1/5", "--to", "1"}),
+              HasSubstr("vm1/5 has no time in this window"));
 }
 
 TEST(WrongUse, SqlErrorsBringACaretAndOpenNothing) {
@@ -182,6 +203,22 @@ TEST(Answers, EveryCommandSpeaksJsonAndCsv) {
       EXPECT_EQ(json.out, run({command, scene, "--format", "json"}).out) << "stable";
     }
   }
+}
+
+TEST(Answers, WhySpeaksJsonAndCsvAndClipsItsWindow) {
+  const Outcome json = run({"why", "robbed", "--task", "vm1/critical", "--format", "json"});
+  EXPECT_EQ(json.code, 0) << json.err;
+  std::set<std::string> sections;
+  for (const Json& row : Json::parse(json.out)) sections.insert(row.at("section"));
+  for (const char* name : {"task", "kind", "culprit", "interval", "path_label", "path_worker"}) {
+    EXPECT_TRUE(sections.contains(name)) << name;
+  }
+  EXPECT_THAT(run({"why", "robbed", "--task", "vm1/5", "--format", "csv"}).out,
+              HasSubstr("path_layer"));
+  const Outcome cut = run({"why", "robbed", "--task", "vm1/5", "--from", "1"});
+  EXPECT_EQ(cut.code, 0);
+  EXPECT_THAT(cut.out, HasSubstr("the window is cut to what there is"));
+  EXPECT_EQ(run({"why", "bare", "--task", "box/5"}).code, 2);
 }
 
 TEST(Answers, StatHasPerfsColumnsAndMore) {

@@ -12,8 +12,9 @@
 namespace vs::cli {
 
 std::span<const Command* const> commands() {
-  static const Command* const kCommands[] = {&info_command(), &sync_command(),  &report_command(),
-                                             &stat_command(), &check_command(), &query_command()};
+  static const Command* const kCommands[] = {&info_command(), &sync_command(), &report_command(),
+                                             &stat_command(), &why_command(),  &check_command(),
+                                             &query_command()};
   return kCommands;
 }
 

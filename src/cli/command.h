@@ -57,13 +57,14 @@ class Command {
   [[nodiscard]] virtual Result<ExitCode> run(Context& context) const = 0;
 };
 
-/// info, sync, report, stat, check, query: in the order of the help.
+/// info, sync, report, stat, why, check, query: in the order of the help.
 [[nodiscard]] std::span<const Command* const> commands();
 
 [[nodiscard]] const Command& info_command();
 [[nodiscard]] const Command& sync_command();
 [[nodiscard]] const Command& report_command();
 [[nodiscard]] const Command& stat_command();
+[[nodiscard]] const Command& why_command();
 [[nodiscard]] const Command& check_command();
 [[nodiscard]] const Command& query_command();
 

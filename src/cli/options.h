@@ -31,6 +31,9 @@ struct Arguments {
   std::string vm;
   bool per_vcpu = false;
   std::string sort = "time";
+  std::string task;
+  std::optional<std::size_t> slowest;
+  bool unbounded = false;
   std::string sql;
 };
 

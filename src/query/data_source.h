@@ -94,6 +94,12 @@ class DataSource {
 
   [[nodiscard]] virtual Result<std::unique_ptr<EventStream>> events(
       const EventFilter& filter) const = 0;
+
+  /// The vCPU that is this CPU of a guest's own trace; mostly the same number.
+  [[nodiscard]] virtual std::int64_t vcpu_of_cpu(std::string_view machine, std::int64_t cpu) const {
+    (void)machine;
+    return cpu;
+  }
 };
 
 }  // namespace vs::query

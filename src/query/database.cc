@@ -8,6 +8,8 @@
 #include <sqlite3.h>
 
 #include "query/event_table.h"
+#include "query/flow_source.h"
+#include "query/flow_table.h"
 #include "query/functions.h"
 #include "query/interval_table.h"
 #include "query/small_table.h"
@@ -22,7 +24,7 @@ constexpr int kLongestSql = 1 << 20;
 constexpr int kStepsBetweenChecks = 10000;
 
 std::vector<std::string_view> table_names() {
-  std::vector<std::string_view> names = {kEventTable};
+  std::vector<std::string_view> names = {kEventTable, kFlowTable, kPathTable};
   for (const model::TableDef& table : model::table_defs()) names.push_back(table.name);
   return names;
 }
@@ -37,6 +39,8 @@ std::vector<std::string_view> column_names() {
   for (const model::TableDef& table : model::table_defs()) {
     for (const model::ColumnDef& column : table.columns) names.push_back(column.name);
   }
+  names.insert(names.end(), flow_columns().begin(), flow_columns().end());
+  names.insert(names.end(), path_columns().begin(), path_columns().end());
   return names;
 }
 
@@ -78,6 +82,7 @@ struct Database::Handles {
   sqlite3* connection = nullptr;
   ErrorSlot errors;
   const std::atomic<bool>* cancel = nullptr;
+  std::unique_ptr<FlowSource> flow;
   ~Handles() { sqlite3_close_v2(connection); }
 };
 
@@ -114,6 +119,11 @@ Status Database::configure(const DataSource& source) {
     VS_TRY(register_table(connection, std::string(table.name), std::move(view), handles_->errors));
   }
   VS_TRY(register_table(connection, std::string(kEventTable), make_event_table(source),
+                        handles_->errors));
+  handles_->flow = std::make_unique<FlowSource>(source);
+  VS_TRY(register_table(connection, std::string(kFlowTable), make_flow_table(*handles_->flow),
+                        handles_->errors));
+  VS_TRY(register_table(connection, std::string(kPathTable), make_path_table(*handles_->flow),
                         handles_->errors));
   sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_set_authorizer(connection, authorize, this);

@@ -58,7 +58,7 @@ constexpr Feature kFeatures[] = {
      "interrupts"},
     {"thread_state",
      "threads and CPUs",
-     "thread thread_state pcpu_state",
+     "thread thread_state pcpu_state flow critical_path",
      Side::kAny,
      kSwitch,
      {},

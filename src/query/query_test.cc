@@ -354,6 +354,74 @@ ExperimentSummary host_with(std::initializer_list<model::EventKind> kinds) {
   return summary;
 }
 
+// ---- flow() and critical_path()
+
+// vm1's thread 4 runs on its CPU 0 from 100 to 200, where vCPU 0 is in turns in the guest and
+// preempted.
+class FlowQuery : public QueryTest {
+ protected:
+  void SetUp() override {
+    QueryTest::SetUp();
+    const std::int64_t key[] = {source_.intern("vm1"), 4};
+    const std::int64_t values[] = {1, 0, kNull, kNull, kNull, kNull, 0};
+    source_.add(source_.entity(TableId::kThreadState, key), HostTime{100}, HostTime{200}, values);
+    source_.add_row(TableId::kMachine, {"host", "host", {}, {}, {}, {}, {}});
+    source_.add_row(TableId::kMachine, {"vm1", "vm", "host", {}, {}, {}, {}});
+    ASSERT_TRUE(reopen());
+  }
+};
+
+TEST_F(FlowQuery, SumsToTheWindowItIsAskedFor) {
+  EXPECT_THAT(ask("SELECT kind, sum(dur), count(*) FROM flow('vm1', 4) GROUP BY 1"),
+              ElementsAre("run|50|5", "unknown|900|2", "vcpu_preempted_by|50|5"));
+  EXPECT_THAT(ask("SELECT ts, dur, kind, exec_machine, exec_vcpu, exec_tid, exec_comm, pcpu FROM "
+                  "flow('vm1', 4, 95, 115)"),
+              ElementsAre("95|5|unknown|NULL|NULL|NULL|NULL|NULL", "100|10|run|vm1|0|4|task4|0",
+                          "110|5|vcpu_preempted_by|NULL|NULL|NULL|NULL|NULL"));
+  EXPECT_THAT(ask("SELECT ts, dur, depth, label, exec_machine, exec_tid, exec_comm, cpu, cause "
+                  "FROM critical_path('vm1', 4, 95, 115)"),
+              ElementsAre("95|5|1|unknown|vm1|4|task4|NULL|NULL", "100|10|1|run|vm1|4|task4|0|NULL",
+                          "110|5|1|host_preempted|vm1|4|task4|0|idle"));
+  EXPECT_THAT(ask("SELECT sum(dur) FROM flow('vm1', 4, NULL, 500)"), ElementsAre("500"));
+  EXPECT_THAT(ask("SELECT sum(dur) FROM critical_path('vm1', 4, 0, 500, 1)"), ElementsAre("500"));
+  EXPECT_THAT(ask("SELECT count(*) FROM flow('vm1', 4, 500, 500)"), ElementsAre("0"));
+  EXPECT_THAT(ask("SELECT sum(dur) FROM flow WHERE machine = 'vm1' AND tid = 4"),
+              ElementsAre("1000"));
+}
+
+TEST_F(FlowQuery, JoinsAndOrders) {
+  EXPECT_THAT(ask("SELECT t.tid, sum(dur) FROM thread AS t, flow(t.machine, t.tid) WHERE t.tid IN "
+                  "(2, 4) GROUP BY 1"),
+              ElementsAre("2|1000", "4|1000"));
+  EXPECT_THAT(ask("SELECT (SELECT sum(dur) FROM flow(t.machine, t.tid)) FROM thread AS t WHERE "
+                  "t.tid = 4"),
+              ElementsAre("1000"));
+  EXPECT_THAT(ask("SELECT ts FROM flow('vm1', 4, 95, 115) ORDER BY ts DESC"),
+              ElementsAre("110", "100", "95"));
+  EXPECT_THAT(ask("SELECT machine, tid, begin_ts, end_ts FROM flow('vm1', 4, 95, 96)"),
+              ElementsAre("vm1|4|95|96"));
+  EXPECT_THAT(database_->tables_read(), ::testing::Contains("flow"));
+}
+
+TEST_F(FlowQuery, WrongArgumentsSayWhatIsRight) {
+  EXPECT_THAT(ask("SELECT * FROM flow('vm1', NULL)"), ElementsAre());
+  EXPECT_THAT(ask("SELECT * FROM flow(NULL, 4)"), ElementsAre());
+  EXPECT_THAT(ask("SELECT * FROM flow")[0], HasSubstr("flow needs a machine and a thread id"));
+  EXPECT_THAT(ask("SELECT * FROM flow('vm1')")[0], HasSubstr("needs a machine and a thread id"));
+  EXPECT_THAT(ask("SELECT * FROM flow('vm3', 4)")[0], HasSubstr("there is no machine vm3"));
+  EXPECT_THAT(ask("SELECT * FROM critical_path('vm1', 5)")[0],
+              HasSubstr("vm1 has no thread 5 (the nearest are 4 (task4), 6 (task6)"));
+  EXPECT_THAT(ask("SELECT * FROM flow('vm1', 'four')")[0], HasSubstr("tid of flow() is no whole"));
+  EXPECT_THAT(ask("SELECT * FROM flow('vm1', 4, 1.5)")[0], HasSubstr("begin_ts of flow() is no"));
+}
+
+TEST_F(FlowQuery, ErrorsBelowReachTheCaller) {
+  source_.fail_after(1, {ErrorCode::kMalformed, "piece 3 is broken", "x.vsh", ""});
+  EXPECT_THAT(ask("SELECT * FROM flow('vm1', 4)")[0], HasSubstr("piece 3 is broken"));
+  source_.fail_after(1, {ErrorCode::kMalformed, "piece 4 is broken", "x.vsh", ""});
+  EXPECT_THAT(ask("SELECT * FROM critical_path('vm1', 4)")[0], HasSubstr("piece 4 is broken"));
+}
+
 TEST(Features, MissingEventsAreNamedWithTheirCommand) {
   using K = model::EventKind;
   const auto summary = host_with({K::kSchedSwitch, K::kKvmEntry});

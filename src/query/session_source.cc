@@ -159,6 +159,16 @@ Result<std::unique_ptr<EventStream>> SessionSource::events(const EventFilter& fi
   return std::unique_ptr<EventStream>(std::make_unique<ScanStream>(session_, std::move(scan)));
 }
 
+std::int64_t SessionSource::vcpu_of_cpu(std::string_view machine, std::int64_t cpu) const {
+  for (const model::Machine& candidate : session_.experiment().machines) {
+    if (candidate.name != machine) continue;
+    for (const model::Vcpu& vcpu : candidate.vcpus) {
+      if (vcpu.guest_cpu == cpu) return vcpu.id;
+    }
+  }
+  return cpu;
+}
+
 ExperimentSummary summarise(const session::Session& session) {
   ExperimentSummary out;
   out.paths = session.options().inputs.paths;

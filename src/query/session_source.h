@@ -29,6 +29,7 @@ class SessionSource final : public DataSource {
   [[nodiscard]] std::optional<std::int64_t> find_string(std::string_view text) const override;
   [[nodiscard]] Result<std::unique_ptr<EventStream>> events(
       const EventFilter& filter) const override;
+  [[nodiscard]] std::int64_t vcpu_of_cpu(std::string_view machine, std::int64_t cpu) const override;
 
  private:
   const session::Session& session_;

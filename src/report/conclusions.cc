@@ -137,6 +137,18 @@ std::string idle_elsewhere(const ReportData& data, const Vm& vm) {
                      share_text(ratio(idle, life)));
 }
 
+// What goes on from here: why the VM's task that was hit hardest took its time.
+std::string why_command(const ReportData& data, const Vm& vm) {
+  for (const HitTask& task : data.hit) {
+    if (task.machine != vm.name || task.tid <= 0) continue;
+    std::string command = "virtscope why";
+    for (const std::string& path : data.paths) command += " " + shell_word(path);
+    const std::string name = task.only_one ? task.comm : std::to_string(task.tid);
+    return command + " --task " + shell_word(task.machine + "/" + name) + " --slowest 5";
+  }
+  return {};
+}
+
 std::string hit_text(const ReportData& data, const Vm& vm) {
   for (const HitTask& task : data.hit) {
     if (task.machine != vm.name) continue;
@@ -158,11 +170,14 @@ void add_stolen(const ReportData& data, const Vm& vm, Lines& lines) {
                               terminal_text(vm.name), duration_text(steal), share_text(deprivation),
                               culprit.empty() ? "" : "; " + culprit, hit_text(data, vm),
                               idle_elsewhere(data, vm)),
-                  query_command(data,
-                                "SELECT ts, dur, vcpu, comm, by_machine, by_comm, pcpu "
-                                "FROM preemption WHERE machine = " +
-                                    sql_text(vm.name) + " ORDER BY dur DESC LIMIT 10"),
+                  why_command(data, vm),
                   deprivation};
+  if (line.next.empty()) {  // its threads are not known
+    line.next = query_command(data,
+                              "SELECT ts, dur, vcpu, comm, by_machine, by_comm, pcpu "
+                              "FROM preemption WHERE machine = " +
+                                  sql_text(vm.name) + " ORDER BY dur DESC LIMIT 10");
+  }
   lines.push_back(std::move(line));
 }
 

@@ -120,6 +120,13 @@ Status gather_thieves(const query::DataSource& source, const Window& window, Rep
   std::stable_sort(data.thieves.begin(), data.thieves.end(), [](const Thief& a, const Thief& b) {
     return std::tie(a.machine, a.vcpu, b.total_ns) < std::tie(b.machine, b.vcpu, a.total_ns);
   });
+  std::map<std::pair<std::string, std::string>, std::set<std::int64_t>> named;
+  for (const model::Row& row : source.small(TableId::kThread).rows) {
+    named[{text_at(row, 0), text_at(row, 4)}].insert(integer_at(row, 1).value_or(0));
+  }
+  for (auto& [key, task] : hit) {
+    task.only_one = named[{task.machine, task.comm}] == std::set{task.tid};
+  }
   for (auto& [key, task] : hit) data.hit.push_back(std::move(task));
   std::stable_sort(data.hit.begin(), data.hit.end(), [](const HitTask& a, const HitTask& b) {
     return std::tie(a.machine, b.total_ns) < std::tie(b.machine, a.total_ns);

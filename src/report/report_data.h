@@ -65,6 +65,7 @@ struct HitTask {
   std::string machine;
   std::int64_t tid = 0;
   std::string comm;
+  bool only_one = false;  ///< no other thread of the machine has this name
   std::int64_t total_ns = 0;
   std::uint64_t count = 0;
 };

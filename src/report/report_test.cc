@@ -154,7 +154,8 @@ TEST(Report, NamesTheThiefFirst) {
   EXPECT_THAT(data.conclusions[0].message, HasSubstr("vm2 took 98 % of that, mostly burst0"));
   EXPECT_THAT(data.conclusions[0].message, HasSubstr("Hit hardest: critical (tid 301)"));
   EXPECT_THAT(data.conclusions[0].message, HasSubstr("pCPUs 2 and 3 were 98 % idle"));
-  EXPECT_THAT(data.conclusions[0].next, HasSubstr("virtscope query host.dat vm1.dat vm2.dat \""));
+  EXPECT_THAT(data.conclusions[0].next,
+              HasSubstr("virtscope why host.dat vm1.dat vm2.dat --task vm1/301 --slowest 5"));
   const std::string page = report_text(data, {});
   expect_tidy(page);
   const auto lines = split(page, '\n');

@@ -2,7 +2,7 @@
 """The command line as documented: exit codes, formats, where options may stand, same input same output; and every
 command that README.md shows runs.
 
-  contract.py --virtscope PATH --capture FOLDER [--readme README.md]
+  contract.py --virtscope PATH --capture FOLDER [--readme PAGE...]
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 COMMANDS = ("info", "check", "sync", "report", "stat")
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 SQL = "SELECT machine, COUNT(*) AS n FROM event GROUP BY machine ORDER BY machine"
 
 
@@ -54,8 +55,8 @@ def exit_codes(test):
     code, out, _ = test.run("--version")
     test.holds(code == 0 and re.search(rb"\d+\.\d+\.\d+", out), f"--version: {code}, {out!r}")
     code, out, _ = test.run("--help")
-    test.holds(code == 0 and all(name.encode() in out for name in COMMANDS + ("query",)), "--help names no commands")
-    for name in COMMANDS + ("query",):
+    test.holds(code == 0 and all(name.encode() in out for name in COMMANDS + ("query", "why")), "--help names no commands")
+    for name in COMMANDS + ("query", "why"):
         code, out, _ = test.run(name, "--help")
         test.holds(code == 0 and out, f"{name} --help: exit code {code}")
     test.expect_code(2)
@@ -66,6 +67,13 @@ def exit_codes(test):
     test.expect_code(2, "query", test.capture, "SELEC 1")
     test.expect_code(2, "query", test.capture, "SELECT * FROM nowhere")
     test.expect_code(2, "query", test.capture, "SELECT nothing FROM event")
+    test.expect_code(2, "query", test.capture, "SELECT * FROM flow", says="needs a machine and a thread")
+    test.expect_code(2, "query", test.capture, "SELECT * FROM flow('nobody', 1)", says="there is no machine nobody")
+    test.expect_code(2, "query", test.capture, "SELECT * FROM critical_path('vm1', 99999)", says="has no thread 99999")
+    test.expect_code(2, "why", test.capture, says="needs a task")
+    test.expect_code(2, "why", test.capture, "--task", "vm9/1", says="there is no machine vm9")
+    test.expect_code(2, "why", test.capture, "--task", "vm1/99999", says="has no thread 99999 .*nearest")
+    test.expect_code(2, "why", test.capture, "--task", "vm1/sytemd", says="has no task sytemd")
     test.expect_code(3, "info", os.path.join(test.work, "missing"))
     empty = os.path.join(test.work, "empty.dat")
     with open(empty, "wb"):
@@ -130,37 +138,37 @@ def times(test):
 
 def readme(test, path):
     """Lines of fenced blocks that begin with build/virtscope, run from the top of the tree."""
-    top = os.path.dirname(os.path.abspath(path))
     with open(path, encoding="utf-8") as handle:
         blocks = re.findall(r"^```\w*\n(.*?)^```", handle.read(), re.MULTILINE | re.DOTALL)
     lines = [line.lstrip("$ ") for block in blocks for line in block.split("\n")]
     commands = [line for line in lines if line.startswith("build/virtscope ")]
-    test.holds(commands, "README.md shows no command")
+    test.holds(commands, f"{path} shows no command")
     for command in commands:
-        # The page that README.md shows is what the program prints, as far as it is shown.
+        # The page that a document shows is what the program prints, as far as it is shown.
         done = subprocess.run(
-            ["bash", "-c", command.replace("build/virtscope", '"$VIRTSCOPE"')], capture_output=True, cwd=top,
+            ["bash", "-c", command.replace("build/virtscope", '"$VIRTSCOPE"')], capture_output=True, cwd=TOP,
             stdin=subprocess.DEVNULL, timeout=120, check=False,
             env=dict(os.environ, VIRTSCOPE=test.program, XDG_CACHE_HOME=test.work),
         )
-        test.holds(done.returncode in (0, 1) and done.stdout, f"README: {command}: exit code {done.returncode}: "
+        test.holds(done.returncode in (0, 1) and done.stdout, f"{path}: {command}: exit code {done.returncode}: "
                    f"{done.stderr[-300:]!r}")
         shown = next((block for block in blocks if block.startswith(f"$ {command}\n")), None)
         printed = done.stdout.decode("utf-8").split("\n")
         for line in shown.split("\n")[1:] if shown else []:
-            test.holds(line.strip() in ("", "...") or line in printed, f"README shows a line that is not printed: {line}")
+            test.holds(line.strip() in ("", "...") or line in printed, f"{path} shows a line that is not printed: {line}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--virtscope", required=True)
     parser.add_argument("--capture", required=True)
-    parser.add_argument("--readme")
+    parser.add_argument("--readme", nargs="+", default=[])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         test = Tester(options.virtscope, options.capture, work)
         if options.readme:
-            readme(test, options.readme)
+            for page in options.readme:
+                readme(test, page)
         else:
             for part in (exit_codes, formats, options_anywhere, same_answer, times):
                 part(test)

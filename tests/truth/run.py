@@ -18,6 +18,7 @@ import check_block
 import check_cuts
 import check_events
 import check_exits
+import check_flow
 import check_invariants
 import check_net
 import check_preempt
@@ -30,7 +31,7 @@ import program
 
 CHECKS = [
     check_events, check_exits, check_invariants, check_threads, check_sync, check_preempt, check_twovms, check_scenes,
-    check_cuts, check_block, check_net,
+    check_cuts, check_block, check_net, check_flow,
 ]
 
 

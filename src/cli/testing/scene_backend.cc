@@ -30,6 +30,7 @@ Result<std::unique_ptr<Opened>> SceneBackend::open(const OpenOptions& options) {
     return std::unique_ptr<Opened>(std::make_unique<SceneOpened>(std::move(scene), analysed));
   };
   if (name == "twovms") return give(query::testing::two_vms());
+  if (name == "robbed") return give(query::testing::robbed_task());
   if (name == "idle") return give(query::testing::idle_vm());
   if (name == "bare") return give(query::testing::bare_host());
   if (name == "troubled") return give(query::testing::troubled());

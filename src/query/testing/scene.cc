@@ -360,6 +360,95 @@ Scene two_vms() {
   return scene;
 }
 
+namespace {
+
+// Rows of a guest's periodic task and of the vCPU below it, in step.
+class TaskScript {
+ public:
+  explicit TaskScript(MemorySource& source) : source_(source) {
+    const std::int64_t vcpu[] = {source_.intern("vm1"), 0};
+    const std::int64_t task[] = {source_.intern("vm1"), 5};
+    vcpu_ = source_.entity(TableId::kVcpuState, vcpu);
+    robbed_ = source_.entity(TableId::kPreemption, vcpu);
+    task_ = source_.entity(TableId::kThreadState, task);
+  }
+  void runs(std::int64_t ns) {
+    vcpu(VcpuState::kGuest, now_ + ns);
+    now_ += ns;
+  }
+  void robbed(std::int64_t ns) {
+    vcpu(VcpuState::kPreempted, now_ + ns);
+    const std::int64_t by[] = {5,   source_.intern("critical"), 1, 0, source_.intern("vm2"), 0,
+                               155, source_.intern("burst0")};
+    source_.add(robbed_, HostTime{now_}, HostTime{now_ + ns}, by);
+    now_ += ns;
+  }
+  // Ends what it did since it was woken, and sleeps.
+  void sleeps(std::int64_t ns) {
+    task(model::ThreadState::kUser, since_, now_ - 10 * kUs, nullptr);
+    task(model::ThreadState::kSyscall, now_ - 10 * kUs, now_, "clock_nanosleep");
+    task(model::ThreadState::kBlocked, now_, now_ + ns, "timer");
+    vcpu(VcpuState::kHalted, now_ + ns);
+    now_ += ns;
+    since_ = now_;
+  }
+  [[nodiscard]] std::int64_t now() const { return now_; }
+
+ private:
+  void vcpu(VcpuState state, std::int64_t end) {
+    const bool on_cpu = state == VcpuState::kGuest;
+    const std::int64_t values[] = {
+        static_cast<std::int64_t>(state), on_cpu ? 1 : kNull, 1, kNull, kNull, 0};
+    source_.add(vcpu_, HostTime{now_}, HostTime{end}, values);
+  }
+  void task(model::ThreadState state, std::int64_t begin, std::int64_t end, const char* detail) {
+    const bool running = state != model::ThreadState::kBlocked;
+    const std::int64_t values[] = {static_cast<std::int64_t>(state),
+                                   running ? 0 : kNull,
+                                   kNull,
+                                   detail == nullptr ? kNull : source_.intern(detail),
+                                   kNull,
+                                   kNull,
+                                   0};
+    source_.add(task_, HostTime{begin}, HostTime{end}, values);
+  }
+  MemorySource& source_;
+  model::EntityId vcpu_ = 0;
+  model::EntityId robbed_ = 0;
+  model::EntityId task_ = 0;
+  std::int64_t now_ = kBegin;
+  std::int64_t since_ = kBegin;
+};
+
+}  // namespace
+
+Scene robbed_task() {
+  Scene scene;
+  scene.summary.name = "robbed";
+  scene.summary.experiment.epoch = true;
+  add_host(scene, "host");
+  add_vm(scene, "vm1", 0, 812, 1);
+  add_vm(scene, "vm2", 0, 831, 1);
+  add_trace(scene, "host.dat", "host", 1000 * kMs, host_events());
+  add_trace(scene, "vm1.dat", "vm1", 1000 * kMs, guest_events());
+  TaskScript script(*scene.source);
+  for (std::int64_t round = 0; round < 40; ++round) {
+    script.runs(4 * kMs);
+    if (round % 10 == 9) script.robbed(3 * kMs + 1 + round);
+    script.runs(6 * kMs);
+    script.sleeps(10 * kMs);
+  }
+  const auto thread = [&](std::int64_t tid, const char* comm) {
+    scene.source->add_row(
+        TableId::kThread,
+        {std::string("vm1"), tid, tid, {}, std::string(comm), {}, kBegin, script.now()});
+  };
+  thread(5, "critical");
+  thread(6, "twin");
+  thread(9, "twin");
+  return scene;
+}
+
 Scene idle_vm() {
   Scene scene;
   scene.summary.name = "idle";

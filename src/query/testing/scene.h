@@ -16,6 +16,9 @@ struct Scene {
 
 /// Two VMs on the same pCPU: vm1's critical task is robbed by vm2's bursts. 12 s, clocks exact.
 [[nodiscard]] Scene two_vms();
+/// vm1's task critical (5) runs for 10 ms, sleeps 10 ms, and so on, 40 times; every tenth time
+/// vm2's burst0 (155) has its pCPU 1 for 3,000,001 ns + the round's number in between. Exact.
+[[nodiscard]] Scene robbed_task();
 /// One VM that hardly does anything; nothing lost, nothing stolen.
 [[nodiscard]] Scene idle_vm();
 /// A host without VMs and without KVM events.

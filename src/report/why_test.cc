@@ -1,0 +1,133 @@
+// `why` on a task whose timing is known to the nanosecond.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/escape.h"
+#include "base/strings.h"
+#include "query/testing/scene.h"
+#include "report/why.h"
+
+namespace vs::report {
+namespace {
+
+using model::FlowKind;
+using ::testing::HasSubstr;
+using Json = nlohmann::json;
+
+constexpr std::int64_t kMs = 1'000'000;
+
+WhyData why(const query::testing::Scene& scene, const WhyRequest& request) {
+  auto data = gather_why(*scene.source, scene.summary, request);
+  EXPECT_TRUE(data.ok()) << data.error().to_string();
+  return data.ok() ? std::move(data).value() : WhyData{};
+}
+
+WhyRequest ask(const std::string& task, std::optional<std::size_t> slowest = {}) {
+  WhyRequest request;
+  request.task = task;
+  request.slowest = slowest;
+  return request;
+}
+
+// Iterations number 10, 20, 30 and 39 rounds apart are robbed of 3,000,001 ns + the round.
+TEST(Why, TheSlowAreSlowerByWhatWasTakenToTheNanosecond) {
+  const auto scene = query::testing::robbed_task();
+  const WhyData data = why(scene, ask("vm1/critical", 4));
+  ASSERT_TRUE(data.cycle);
+  EXPECT_EQ(data.cycle->waits_in, "clock_nanosleep");
+  EXPECT_EQ(data.cycle->iterations, 39u);
+  EXPECT_EQ(data.cycle->typical.dur_ns(), 10 * kMs);
+  ASSERT_EQ(data.slow.size(), 4u);
+  std::int64_t excess = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const Iteration& slow = data.slow[i];
+    const std::int64_t round = 39 - 10 * static_cast<std::int64_t>(i);
+    const std::int64_t robbed = slow.kind_ns[static_cast<std::size_t>(FlowKind::kVcpuPreemptedBy)];
+    EXPECT_EQ(robbed, 3 * kMs + 1 + round);
+    EXPECT_EQ(robbed, slow.dur_ns() - slow.typical_ns);
+    EXPECT_EQ(slow.number, static_cast<std::uint64_t>(round));
+    excess += robbed;
+  }
+  EXPECT_EQ(data.kind_ns(FlowKind::kVcpuPreemptedBy), excess);
+  std::int64_t more = 0;
+  for (const FlowGroup& group : data.groups) more += group.total_ns - group.typical_ns;
+  EXPECT_EQ(more, excess);
+  EXPECT_EQ(data.total_ns, 4 * 10 * kMs + excess);
+  EXPECT_EQ(data.headline,
+            "vm1's task critical (5) took 13.0 ms instead of 10.0 ms: 23 % lost to vm2/burst0 on "
+            "pCPU 1");
+  ASSERT_EQ(data.intervals.size(), 4u);
+  EXPECT_EQ(data.intervals[0].dur_ns, 3 * kMs + 40);
+  EXPECT_EQ(data.intervals[0].what.comm, "burst0");
+}
+
+TEST(Why, AWindowSumsToItselfInEverySection) {
+  const auto scene = query::testing::robbed_task();
+  const WhyData data = why(scene, ask("vm1/5"));
+  EXPECT_FALSE(data.cycle);
+  EXPECT_EQ(data.total_ns, data.end - data.begin);
+  const Json json = Json::parse(to_json(to_document(data)));
+  std::map<std::string, std::int64_t> sums;
+  std::map<std::string, double> shares;
+  for (const Json& row : json) {
+    if (row.contains("total_ns")) sums[row["section"]] += row["total_ns"].get<std::int64_t>();
+    if (row.contains("share")) shares[row["section"]] += row["share"].get<double>();
+  }
+  for (const char* section : {"kind", "path_label", "path_worker", "path_machine", "path_layer"}) {
+    EXPECT_EQ(sums[section], data.total_ns) << section;
+    EXPECT_NEAR(shares[section], 1, 1e-12) << section;
+  }
+  EXPECT_THAT(data.headline, HasSubstr("took 812 ms: 49 % blocked (timer), 49 % running"));
+}
+
+TEST(Why, TooFewWaitsAreNoCycleAndItSaysSo) {
+  const auto scene = query::testing::robbed_task();
+  WhyRequest request = ask("vm1/5", 3);
+  const WhyData all = why(scene, ask("vm1/5"));
+  request.window = {all.begin, all.begin + 45 * kMs};
+  const WhyData data = why(scene, request);
+  EXPECT_FALSE(data.cycle);
+  ASSERT_EQ(data.notes.size(), 1u);
+  EXPECT_THAT(data.notes[0], HasSubstr("no cycle found (2 waits)"));
+  EXPECT_EQ(data.total_ns, 45 * kMs);
+}
+
+TEST(Why, MissingEventsAreNamedWhereTheyMatter) {
+  auto scene = query::testing::robbed_task();
+  EXPECT_TRUE(why(scene, ask("vm1/5")).missing.empty());
+  for (auto& trace : scene.summary.traces) {
+    std::erase_if(trace.events, [](const query::EventCount& count) {
+      return count.kind == model::EventKind::kSchedWaking ||
+             count.kind == model::EventKind::kSchedWakeup;
+    });
+  }
+  EXPECT_TRUE(why(scene, ask("vm1/5")).missing.empty()) << "nothing here is unknown for it";
+  const std::int64_t key[] = {scene.source->intern("vm1"), 6};
+  const auto entity = scene.source->entity(model::TableId::kThreadState, key);
+  const WhyData life = why(scene, ask("vm1/5"));
+  const std::int64_t blocked[] = {
+      6, model::kNull, model::kNull, model::kNull, model::kNull, model::kNull, 0};
+  scene.source->add(entity, life.begin, life.end, blocked);
+  const WhyData data = why(scene, ask("vm1/6"));
+  ASSERT_EQ(data.missing.size(), 1u);
+  EXPECT_EQ(data.missing[0].events, "sched_waking");
+  EXPECT_EQ(data.missing[0].affected_ns, data.total_ns);
+  EXPECT_THAT(data.missing[0].command, HasSubstr("-e sched:sched_waking"));
+}
+
+TEST(Why, PageFitsAndIsEscaped) {
+  const auto scene = query::testing::robbed_task();
+  for (const auto slowest : {std::optional<std::size_t>{}, std::optional<std::size_t>{5}}) {
+    const std::string page = why_text(why(scene, ask("vm1/critical", slowest)), {});
+    for (const std::string_view line : split(page, '\n')) {
+      EXPECT_LE(display_width(line), 100u) << line;
+      EXPECT_EQ(line.find('\x1b'), std::string_view::npos);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vs::report
