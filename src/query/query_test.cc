@@ -223,7 +223,8 @@ TEST_F(QueryTest, ErrorsSayWhereAndWhatToTypeInstead) {
   EXPECT_EQ(details.offset, 7u);
   EXPECT_THAT(ask("SELECT * FROM vcpu_stat"),
               ElementsAre("error: no such table: vcpu_stat (did you mean vcpu_state?)"));
-  EXPECT_THAT(ask("SELECT * FROM zzzzzz")[0], HasSubstr("tables: event, vcpu_state"));
+  EXPECT_THAT(ask("SELECT * FROM zzzzzz")[0],
+              HasSubstr("tables: event, flow, critical_path, vcpu_state"));
   EXPECT_THAT(ask("SELEC 1")[0], HasSubstr("syntax error"));
   EXPECT_THAT(ask("")[0], HasSubstr("no SQL statement"));
   EXPECT_THAT(ask("SELECT 1; SELECT 2")[0], HasSubstr("more than one"));

@@ -17,8 +17,9 @@
 // names who ran. Other waits stay what they are.
 //
 // Ownership: borrows the world; texts are views into its source. Threads: one. Cost: one step per
-// row on the path and a search per hop. Memory: 40 bytes per piece, and the stack.
+// row on the path and a search per hop. Memory: 32 bytes per piece, and the stack.
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -170,7 +171,7 @@ class PathWalk {
   std::unordered_map<Worker, std::uint32_t, WorkerHash> worker_numbers_;
   std::vector<Detail> details_;
   std::unordered_map<Detail, std::uint32_t, DetailHash> detail_numbers_;
-  std::vector<Stored> pieces_;  ///< latest first
+  std::deque<Stored> pieces_;  ///< latest first; a deque, since it may be most of the memory
   std::size_t given_ = 0;
 };
 
