@@ -85,7 +85,10 @@ def measure_all(options, scratch):
     results = []
     for name, make in wanted_groups(suite, options.only):
         print(name, file=sys.stderr, flush=True)
-        results += measure_rows(suite.rows_of(name, make), options.rounds, say)
+        try:
+            results += measure_rows(suite.rows_of(name, make), options.rounds, say)
+        except (OSError, RuntimeError, ValueError) as reason:  # the other groups are worth their time
+            suite.skipped.append((name, f"failed: {reason}"))
     return results, suite, counter
 
 
