@@ -185,12 +185,12 @@ def wall_ns_per(count):
     return lambda run: run.wall_s * 1e9 / count
 
 
+def cpu_ms(run):
+    return run.cpu_s * 1e3
+
+
 def cpu_s(run):
     return run.cpu_s
-
-
-def wall_ms(run):
-    return run.wall_s * 1e3
 
 
 def anonymous_mib(run):

@@ -97,7 +97,8 @@ def as_json(results, about):
             "floor_ratio": result.floor_ratio,
             "peer_ratios": {name: result.peer_ratio(name) for name, _ in result.of("peer")},
             "instructions_per_event": result.instructions, "instructions_target": row.instructions_target,
-            "on_target": result.on_target, "checks": [{"what": what, "holds": holds} for what, holds in result.checks()],
+            "on_target": result.on_target,
+            "checks": [{"what": what, "holds": holds} for what, holds in result.checks()],
             "result": result.verdict,
         })
     return json.dumps({**about, "rows": rows}, indent=1) + "\n"
