@@ -167,7 +167,7 @@ class Memory final : public StateSource {
    public:
     Stream(const Memory& memory, const std::vector<StoredRow>& rows, std::int64_t from,
            std::int64_t to)
-        : memory_(memory), rows_(rows), from_(from), to_(to) {
+        : memory_(memory), rows_(rows), to_(to) {
       const auto first = std::partition_point(
           rows.begin(), rows.end(), [&](const StoredRow& row) { return row.end <= from; });
       at_ = static_cast<std::size_t>(first - rows.begin());
@@ -184,7 +184,6 @@ class Memory final : public StateSource {
     const Memory& memory_;
     const std::vector<StoredRow>& rows_;
     std::size_t at_ = 0;
-    std::int64_t from_;
     std::int64_t to_;
   };
 
