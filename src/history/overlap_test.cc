@@ -166,8 +166,20 @@ TEST_P(Overlap, TimelinesCoverWhatIsCovered) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Overlap,
                          testing::Values(Shape{1, 3, 2000, 5000}, Shape{2, 1, 5000, 1'000'000},
-                                         Shape{3, 2, 300'000, 50'000}, Shape{4, 40, 500, 100'000},
+                                         Shape{3, 2, 20'000, 50'000}, Shape{4, 40, 500, 100'000},
                                          Shape{5, 2, 0, 10}));
+
+// Requests that are in flight when a slab is sealed.
+TEST(OverlapSlabs, RangesAgreeWithANaiveModel) {
+  Requests requests(Shape{6, 1, 270'000, 2'000'000});
+  const auto reader = build(requests);
+  const auto& rows = requests.rows(0);
+  expect_range(*reader, requests.id(0), rows, kHostTimeMin.ns, kHostTimeMax.ns);
+  for (int i = 0; i < 5; ++i) {
+    const std::int64_t from = rows.back().end_ns - 4'000'000 + requests.below(4'000'000);
+    expect_range(*reader, requests.id(0), rows, from, from + requests.below(100'000));
+  }
+}
 
 }  // namespace
 }  // namespace vs::history

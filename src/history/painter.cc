@@ -46,9 +46,7 @@ void Painter<Parts>::add_rows(const BlockTimes& times, std::span<const Key> keys
   for (std::size_t i = 0; i < keys.size(); ++i) pixels[i] = frame_.pixel_of(times.end_ns[i]);
   // At most two stretches per row; the place is advanced and not branched over.
   std::size_t count = 0;
-  std::size_t i = 0;
-  while (i < keys.size() && times.end_ns[i] <= frame_.from_ns()) ++i;
-  for (; i < keys.size() && !done(); ++i) {
+  for (std::size_t i = 0; i < keys.size() && !done(); ++i) {
     const std::int64_t begin_ns = std::max(times.begin_ns[i], frame_.edge(at_));
     if (begin_ns >= frame_.edge(at_ + 1)) {  // a hole
       put(std::span(room).first(std::exchange(count, 0)));
@@ -57,8 +55,9 @@ void Painter<Parts>::add_rows(const BlockTimes& times, std::span<const Key> keys
     }
     const Key key = keys[i];
     const std::uint32_t last = pixels[i];
-    if (last == at_) {
-      parts_.add(key, static_cast<double>(times.end_ns[i] - begin_ns));
+    if (last <= at_) {  // less, and behind its end, when a broken file goes back in time
+      const std::int64_t held_ns = std::max<std::int64_t>(0, times.end_ns[i] - begin_ns);
+      parts_.add(key, static_cast<double>(held_ns));
       continue;
     }
     parts_.add(key, static_cast<double>(frame_.edge(at_ + 1) - begin_ns));

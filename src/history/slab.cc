@@ -6,37 +6,32 @@ namespace vs::history {
 namespace {
 
 constexpr std::size_t kFirstPlaces = 1024;
-constexpr unsigned kRecentBits = 14;
 
 }  // namespace
 
 void TupleDictionary::start(const TableLayout& layout) {
   layout_ = &layout;
+  in_place_ = true;
+  for (std::size_t c = 0; c < layout.tuple_slots.size(); ++c) {
+    in_place_ = in_place_ && layout.tuple_slots[c] == c;
+  }
   tuples_.clear();
   hashes_.clear();
   places_.assign(kFirstPlaces, 0);
-  recent_.assign(std::size_t{1} << kRecentBits, 0);
 }
 
 bool TupleDictionary::equal(std::uint32_t id, std::span<const std::int64_t> values) const {
   const std::size_t width = layout_->tuple_slots.size();
-  std::int64_t difference = 0;
+  const std::span<const std::int64_t> tuple = std::span(tuples_).subspan(id * width, width);
+  // One by one: the values were stored one by one a moment ago, and wider loads would wait for
+  // that.
   for (std::size_t c = 0; c < width; ++c) {
-    difference |= tuples_[id * width + c] ^ values[layout_->tuple_slots[c]];
+    if (tuple[c] != values[in_place_ ? c : layout_->tuple_slots[c]]) return false;
   }
-  return difference == 0;
+  return true;
 }
 
-std::uint32_t TupleDictionary::id_of(EntityId entity, std::span<const std::int64_t> values) {
-  const auto first = static_cast<std::uint64_t>(values[layout_->tuple_slots.front()]);
-  const std::uint64_t key = (first + (std::uint64_t{entity} << 8)) * 0x9e3779b97f4a7c15ULL;
-  std::uint32_t& recent = recent_[key >> (64 - kRecentBits)];
-  if (recent < hashes_.size() && equal(recent, values)) return recent;
-  recent = find(values);
-  return recent;
-}
-
-std::uint32_t TupleDictionary::find(std::span<const std::int64_t> values) {
+std::uint32_t TupleDictionary::id_of(std::span<const std::int64_t> values) {
   // Products that do not wait for each other, folded once.
   std::uint64_t hash = 0;
   std::uint64_t factor = 0x9e3779b97f4a7c15ULL;
@@ -80,18 +75,15 @@ TableSlab::TableSlab(TableId table) : layout_(layout_of(table)) {
 
 void TableSlab::add(EntityId entity, std::int64_t begin_ns, std::int64_t end_ns,
                     std::span<const std::int64_t> values) {
-  SlabRow row{begin_ns, end_ns, dictionary_.id_of(entity, values),
-              static_cast<std::uint32_t>(numbers_.size())};
+  log_.push_back(SlabRow{begin_ns, end_ns, dictionary_.id_of(values), entity});
   for (const std::uint8_t slot : layout_.number_slots) numbers_.push_back(values[slot]);
-  entity_of_.push_back(entity);
-  log_.push_back(row);
 }
 
 std::span<const TableSlab::Run> TableSlab::group(std::size_t entities) {
   if (place_.size() < entities) place_.resize(entities, 0);
   present_.clear();
-  for (const EntityId entity : entity_of_) {
-    if (place_[entity]++ == 0) present_.push_back(entity);
+  for (const SlabRow& row : log_) {
+    if (place_[row.numbers]++ == 0) present_.push_back(row.numbers);
   }
   std::sort(present_.begin(), present_.end());
   grouped_.resize(log_.size());
@@ -103,7 +95,14 @@ std::span<const TableSlab::Run> TableSlab::group(std::size_t entities) {
     runs_.push_back(Run{entity, std::span(grouped_).subspan(next, rows)});
     next += rows;
   }
-  for (std::size_t i = 0; i < log_.size(); ++i) grouped_[place_[entity_of_[i]]++] = log_[i];
+  const auto columns = static_cast<std::uint32_t>(layout_.number_slots.size());
+  std::uint32_t numbers = 0;
+  for (const SlabRow& row : log_) {
+    SlabRow& to = grouped_[place_[row.numbers]++];
+    to = row;
+    to.numbers = numbers;
+    numbers += columns;
+  }
   for (const EntityId entity : present_) place_[entity] = 0;
   if (layout_.overlaps) {
     for (const Run& run : runs_) std::ranges::stable_sort(run.rows, {}, &SlabRow::begin_ns);
@@ -127,7 +126,6 @@ void TableSlab::number_states(std::vector<std::int64_t>& states) {
 
 void TableSlab::clear() {
   dictionary_.start(layout_);
-  entity_of_.clear();
   log_.clear();
   numbers_.clear();
 }

@@ -20,22 +20,20 @@ namespace vs::history {
 class TupleDictionary {
  public:
   void start(const TableLayout& layout);
-  /// `entity` is a hint: an entity often comes back to a state with the same tuple as before.
-  [[nodiscard]] std::uint32_t id_of(EntityId entity, std::span<const std::int64_t> values);
+  [[nodiscard]] std::uint32_t id_of(std::span<const std::int64_t> values);
   /// Slot values of all tuples, one after the other.
   [[nodiscard]] std::span<const std::int64_t> tuples() const { return tuples_; }
 
  private:
   [[nodiscard]] bool equal(std::uint32_t id, std::span<const std::int64_t> values) const;
-  [[nodiscard]] std::uint32_t find(std::span<const std::int64_t> values);
   void grow();
 
   const TableLayout* layout_ = nullptr;
+  bool in_place_ = false;  ///< the tuple is the first columns as they stand
   std::vector<std::int64_t> tuples_;
   std::vector<std::uint64_t> hashes_;  ///< by id
   /// Open addressing: the hash's upper half and id + 1; 0 = free.
   std::vector<std::uint64_t> places_;
-  std::vector<std::uint32_t> recent_;  ///< by entity and first slot: the last id
 };
 
 class TableSlab {
@@ -74,8 +72,8 @@ class TableSlab {
   std::span<const std::int64_t> states_;
   std::vector<std::uint8_t> state_numbers_;  ///< by tuple
   TupleDictionary dictionary_;
-  std::vector<EntityId> entity_of_;
-  std::vector<SlabRow> log_;
+  std::vector<SlabRow>
+      log_;  ///< with the entity in place of `numbers`, which follow from the place
   std::vector<std::int64_t> numbers_;
   // scratch of group()
   std::vector<std::uint32_t> place_;  ///< by entity: rows, then the next free place
