@@ -132,6 +132,20 @@ void Deliveries::on_loss(HostTime, HostTime, model::MachineIndex machine, std::u
   if (lost.senders == nullptr) return;
   lost.senders->on_loss(cpu);
   if (Cpu* const at = cpu_at(lost, cpu)) at->shown = {};
+  forget_deliveries(machine);
+}
+
+void Deliveries::finish(model::MachineIndex machine, HostTime) { forget_deliveries(machine); }
+
+void Deliveries::forget_deliveries(model::MachineIndex host) {
+  for (const Machine& machine : machines_) {
+    if (machine.parent == host && machine.guest != nullptr) machine.guest->forget_deliveries();
+  }
+  for (Vcpu& vcpu : vcpus_) {
+    if (machines_[vcpu.ref.machine].parent != host) continue;
+    vcpu.woken = false;
+    vcpu.in_service = -1;
+  }
 }
 
 // ---- what the vCPUs do ----

@@ -50,7 +50,7 @@ class Deliveries final : public model::StreamAnalysis, public vcpu::VcpuObserver
   void on_event(const model::StreamEvent& event) override;
   void on_loss(HostTime begin, HostTime end, model::MachineIndex machine,
                std::uint32_t cpu) override;
-  void finish(model::MachineIndex, HostTime) override {}
+  void finish(model::MachineIndex machine, HostTime end) override;
   void on_vcpu_change(const vcpu::VcpuChange& change) override;
   void on_vcpu_event(HostTime time, const vcpu::VcpuRef& vcpu, const model::Event& event) override;
 
@@ -103,6 +103,7 @@ class Deliveries final : public model::StreamAnalysis, public vcpu::VcpuObserver
   [[nodiscard]] Delivery sent_by(const model::StreamEvent& event, Machine& host, const Vcpu* sender,
                                  const Vcpu* victim) const;
   void tell(Delivery delivery, Vcpu& victim);
+  void forget_deliveries(model::MachineIndex host);
   void learn(Delivery& delivery, const Vcpu& victim);
   void find_source(Delivery& delivery) const;
   [[nodiscard]] Vcpu* vcpu_of(model::MachineIndex vm, std::int64_t id);

@@ -192,6 +192,23 @@ TEST(Deliveries, AnIpiFromAnInterruptIsForWhoIsBehindThat) {
                                        "15 vm1/1 253 task by 110=vm1/0 for vm1:7"));
 }
 
+TEST(Deliveries, NothingIsOutstandingAfterTheHostsTraceOrALoss) {
+  for (const bool ended : {true, false}) {
+    Scene scene;
+    scene.run_vcpu(1, 1, 0, 0);
+    scene.feed(Scene::accept({.own = 10, .cpu = 3, .tid = 100}, 0, 39));
+    scene.vcpu_event(
+        ev::make(EventKind::kKvmInjVirq, {.own = 11, .cpu = 0, .tid = 110}, {{"vector", 39}}), 1,
+        0);
+    if (ended) scene.deliveries().finish(0, HostTime{12});
+    if (!ended) scene.deliveries().on_loss(HostTime{12}, HostTime{13}, 0, 2);
+    scene.feed(ev::irq_entry({.own = 14, .cpu = 0, .tid = 7}, 31, "virtio2-input.0"), 1);
+    const kernel::Context context{kernel::ContextKind::kHardirq, model::BlockCause::kIrq, 31};
+    EXPECT_EQ(scene.deliveries().resolver(1)->resolve({HostTime{15}, 0, &context, {}}).tid,
+              model::kNull);
+  }
+}
+
 TEST(Deliveries, AVectorsPastOverrulesWhatElseTheVmmDid) {
   Scene scene;
   std::int64_t at = 1;

@@ -81,6 +81,13 @@ void GuestInterrupts::on_loss(std::uint32_t cpu) {
   if (Cpu* const at = cpu_at(cpu)) *at = {};
 }
 
+void GuestInterrupts::forget_deliveries() {
+  for (Cpu& cpu : cpus_) {
+    cpu.pending = {};
+    cpu.injected = {};
+  }
+}
+
 GuestInterrupts::Cpu* GuestInterrupts::cpu_at(std::uint32_t cpu) {
   if (cpu >= limits::kCpus) return nullptr;
   if (cpu >= cpus_.size()) cpus_.resize(cpu + 1);

@@ -37,6 +37,8 @@ class GuestInterrupts final : public kernel::WakeResolver {
   [[nodiscard]] static model::KindSet kinds();
   void on_event(const model::StreamEvent& event);
   void on_loss(std::uint32_t cpu);
+  /// The host's events have a gap, or have ended: what was outstanding may have been handled.
+  void forget_deliveries();
 
   /// The host has accepted an interrupt for this processor.
   void on_delivery(std::uint32_t cpu, const Delivery& delivery);
