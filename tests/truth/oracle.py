@@ -7,6 +7,8 @@ that is there for it must say so (selftest.py).
 import json
 import sqlite3
 
+import check_block
+import check_net
 import check_twovms
 import expect
 import rawtrace
@@ -25,6 +27,8 @@ fused_cpu(ts, dur, host_machine, cpu, condition, machine, vcpu, tid, comm, state
 thread_state(ts, dur, machine, tid, state, cpu, effective, detail, waker_machine, waker_tid, lossy)
 vm_exit(ts, dur, machine, vcpu, reason, class, detail, handling_ns, userspace_ns, halted_ns, polling_ns, steal_ns)
 preemption(ts, dur, machine, vcpu, tid, comm, pcpu, kind, by_machine, by_vcpu, by_tid, by_comm)
+block_request(ts, dur, machine, vm, device, sector, bytes, op, queue_ns, service_ns, tid)
+net_packet(ts, machine, vm, device, direction, bytes)
 event(ts, trace, machine, cpu, tid, name, fields)
 issue(severity, origin, code, trace, place, count, message, advice)
 """
@@ -78,6 +82,24 @@ class Oracle:
             self.base.executemany(
                 f"INSERT INTO {table}({columns}) VALUES ({marks})", [tuple(row.values()) for row in rows]
             )
+
+    def requests_and_packets(self):
+        """Only for captures with such events and a single VM; not part of what every oracle holds."""
+        for machine, trace in self.capture.traces.items():
+            shift = 0 if machine == "host" else self._offset(machine)
+            names = check_block.device_names(trace)
+            self.add("block_request", ({
+                "ts": self.at(r.begin) + shift, "dur": self.at(r.end - r.begin), "machine": machine, "sector": r.sector,
+                "vm": None if machine == "host" else machine, "bytes": r.bytes, "op": r.op, "tid": r.tid,
+                "device": names.get(r.device) or f"{r.device >> 20}:{r.device & 0xfffff}",
+                "queue_ns": self.at(r.issue - r.begin), "service_ns": self.at(r.end - r.issue),
+            } for r in check_block.requests(trace)))
+            (only,) = self.capture.guests
+            for (device, direction), packets in check_net.packets(trace).items():
+                self.add("net_packet", ({
+                    "ts": self.at(ts) + shift, "machine": machine, "device": device, "direction": direction,
+                    "vm": only if machine != "host" or device.startswith("tap") else None, "bytes": length,
+                } for ts, length in packets))
 
     def _machines(self):
         self.add("machine", [{"machine": "host", "kind": "host"}])

@@ -217,9 +217,42 @@ def every_check_can_fail(check):
             check.holds(wrong, f"{name} does not notice: {mutation}")
 
 
+FACT_MUTATIONS = [
+    ("block", "DELETE FROM block_request WHERE rowid = 7"),
+    ("block", "UPDATE block_request SET bytes = 512 WHERE rowid = 7"),
+    ("block", "UPDATE block_request SET op = 'write' WHERE rowid = 7"),
+    ("block", "UPDATE block_request SET service_ns = service_ns + 2000 WHERE rowid = 7"),
+    ("block", "UPDATE block_request SET dur = NULL WHERE rowid = 7"),
+    ("block", "UPDATE block_request SET device = 'sda'"),
+    ("block", "UPDATE block_request SET vm = NULL"),
+    ("net", "DELETE FROM net_packet WHERE rowid = 7"),
+    ("net", "UPDATE net_packet SET bytes = bytes - 14 WHERE rowid = 7"),
+    ("net", "UPDATE net_packet SET direction = 'tx'"),
+    ("net", "UPDATE net_packet SET vm = NULL"),
+    ("net", "UPDATE net_packet SET ts = ts + 1000 WHERE machine = 'host'"),
+]
+
+
+def requests_and_packets_can_fail(check):
+    if check.capture.name != "wait-lttng":
+        return
+    stand_in = oracle.Oracle(check.capture)
+    stand_in.requests_and_packets()
+    stand_in.base.commit()
+    modules = {module.NAME: module for module in run.CHECKS}
+    for name in ("block", "net"):
+        wrong, _, compared = run.run_one(modules[name], check.capture, stand_in)
+        check.holds(compared and not wrong, f"{name} against the stand-in: {wrong}")
+    for name, mutation in FACT_MUTATIONS:
+        stand_in.base.execute(mutation)
+        wrong, _, _ = run.run_one(modules[name], check.capture, stand_in)
+        stand_in.base.rollback()
+        check.holds(wrong, f"{name} does not notice: {mutation}")
+
+
 WITHOUT = [sums_of_hand_made_events, exits_of_hand_made_events, printed_fields, the_score]
 WITH = [counts_of_the_laboratory, guest_events_are_in_guest_time, the_hog_takes_half, the_other_vm_takes_the_time,
-        every_check_can_fail]
+        every_check_can_fail, requests_and_packets_can_fail]
 
 
 class _Score(context.Check):
