@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace vs::reader::ftrace {
@@ -19,15 +20,36 @@ constexpr std::size_t kRunSpare = 2;
 
 }  // namespace
 
-DecodeTables::DecodeTables(const EventTable& events, const model::KindSet& kinds)
+DecodeTables::DecodeTables(const EventTable& events, const StreamRequest& request)
     : common(events.common()),
       wanted_by_id(events.by_id().begin(), events.by_id().end()),
-      plans(events.plans()),
-      arg_loads(events.arg_loads()),
-      texts(events.texts()) {
+      plans(events.plans().begin(), events.plans().end()),
+      arg_loads(1) {
   for (std::uint16_t& index : wanted_by_id) {
-    if (index != kNoType && !kinds.has(plans[index].kind)) index = kNoType;
+    if (index != kNoType && !request.kinds.has(plans[index].kind)) index = kNoType;
   }
+  for (DecodePlan& plan : plans) choose(events, request.choice.of(plan.kind), plan);
+}
+
+/// Keeps of a plan the loads of these slots (ArgumentChoice).
+void DecodeTables::choose(const EventTable& events, std::uint16_t slots, DecodePlan& plan) {
+  ArgLoads loads = events.arg_loads()[plan.arg_loads];
+  const auto all_texts = events.texts().subspan(plan.first_text, plan.texts);
+  plan.first_text = static_cast<std::uint32_t>(texts.size());
+  std::copy_if(
+      all_texts.begin(), all_texts.end(), std::back_inserter(texts),
+      [&](const TextLoad& load) { return (slots & ArgumentChoice::text(load.slot)) != 0; });
+  plan.texts = static_cast<std::uint8_t>(texts.size() - plan.first_text);
+  constexpr std::uint16_t kArgs = (1U << model::kMaxArgs) - 1;
+  plan.present = static_cast<std::uint16_t>(plan.present & slots & kArgs);
+  plan.arg_loads = 0;
+  plan.few_args = (plan.present >> kFewArgs) == 0;
+  if (plan.present == 0) return;
+  for (std::size_t i = 0; i < loads.size(); ++i) {
+    if ((plan.present >> i & 1U) == 0) loads[i] = ArgLoad{};
+  }
+  plan.arg_loads = static_cast<std::uint16_t>(arg_loads.size());
+  arg_loads.push_back(loads);
 }
 
 Cursor::Cursor(const CursorContext& context, BlockSource source, const StreamRequest& request,
@@ -35,7 +57,7 @@ Cursor::Cursor(const CursorContext& context, BlockSource source, const StreamReq
     : context_(context),
       request_(request),
       report_(std::move(report)),
-      tables_(context.events, request.kinds),
+      tables_(context.events, request),
       source_(std::move(source)),
       page_(context.layout),
       batch_(kRunEvents + kRunSpare) {}
@@ -207,7 +229,7 @@ inline void Cursor::fill(const DecodePlan& plan, Bytes record, Event& event) con
   for (std::size_t i = kFewArgs; i < loads.size(); ++i) {
     event.args[i] = plan.few_args ? 0 : loads[i].load<kOrder>(record);
   }
-  for (const TextLoad& load : tables_.texts.subspan(plan.first_text, plan.texts)) {
+  for (const TextLoad& load : std::span(tables_.texts).subspan(plan.first_text, plan.texts)) {
     if (load.is_comm) [[likely]] {
       const Bytes text = record.subspan(load.offset, comm_length(record, load.offset));
       event.texts[load.slot] = as_text(text);

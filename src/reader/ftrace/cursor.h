@@ -19,15 +19,18 @@
 
 namespace vs::reader::ftrace {
 
-/// The parts of an EventTable that each record needs, at hand.
+/// The parts of an EventTable that each record needs, at hand, without what was not asked for.
 struct DecodeTables {
-  DecodeTables(const EventTable& events, const model::KindSet& kinds);
+  DecodeTables(const EventTable& events, const StreamRequest& request);
 
   CommonFields common;
   std::vector<std::uint16_t> wanted_by_id;  ///< index of the type; kNoType: not wanted, or unknown
-  std::span<const DecodePlan> plans;
-  std::span<const ArgLoads> arg_loads;
-  std::span<const TextLoad> texts;
+  std::vector<DecodePlan> plans;
+  std::vector<ArgLoads> arg_loads;
+  std::vector<TextLoad> texts;
+
+ private:
+  void choose(const EventTable& events, std::uint16_t slots, DecodePlan& plan);
 };
 
 /// What all cursors of a trace share; lives in the Trace.

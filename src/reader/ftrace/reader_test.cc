@@ -170,6 +170,39 @@ TEST_P(ReaderTest, OnlyTheWantedKinds) {
   EXPECT_EQ((*run)[0].tid, 10);
 }
 
+TEST_P(ReaderTest, OnlyTheWantedArguments) {
+  const auto opened = open(standard_trace(variant));
+  StreamRequest request;
+  request.choice.only(EventKind::kSchedSwitch, ArgumentChoice::arg(model::arg::kNextTid) |
+                                                   ArgumentChoice::text(model::arg::kNextComm));
+  request.choice.only(EventKind::kSchedWakeup, 0);
+  auto cursor = opened->trace->open_stream(0, request, opened->issues);
+  auto whole = opened->trace->open_stream(0, {}, opened->issues);
+  const auto run = (*cursor)->next();
+  const auto all = (*whole)->next();
+  ASSERT_TRUE(run.ok() && all.ok());
+  ASSERT_EQ(run->size(), all->size());
+  for (std::size_t i = 0; i < run->size(); ++i) {
+    const Event& event = (*run)[i];
+    const Event& full = (*all)[i];
+    EXPECT_EQ(event.own, full.own);
+    EXPECT_EQ(event.tid, full.tid);
+    if (event.kind == EventKind::kSchedSwitch) {
+      EXPECT_EQ(event.present, 1U << model::arg::kNextTid);
+      EXPECT_EQ(event.i(model::arg::kNextTid), 11);
+      EXPECT_EQ(event.i(model::arg::kPrevTid), 0);
+      EXPECT_EQ(event.texts[model::arg::kNextComm], "beta");
+      EXPECT_TRUE(event.texts[model::arg::kPrevComm].empty());
+    } else if (event.kind == EventKind::kSchedWakeup) {
+      EXPECT_EQ(event.present, 0U);
+      EXPECT_EQ(event.args, Event{}.args);
+    } else {
+      EXPECT_EQ(event.present, full.present);
+      EXPECT_EQ(event.args, full.args);
+    }
+  }
+}
+
 TEST_P(ReaderTest, LostEventsTravelInTheStream) {
   TraceBuilder builder = standard_trace(variant);
   PageBuilder page(variant, 1'100'000);
