@@ -101,6 +101,12 @@ std::string_view name_of(Severity severity) {
 
 const IssueSpec& spec_of(IssueCode code) { return kCatalogue[static_cast<std::size_t>(code)]; }
 
+bool is_damage(IssueCode code) {
+  if (code == C::kLostEvents || code == C::kLostPackets) return false;
+  const IssueSpec& spec = spec_of(code);
+  return code == C::kUnreadableTrace || (spec.severity > kInfo && spec.origin == "reader");
+}
+
 void IssueLog::add(Issue issue) {
   const std::lock_guard lock(mutex_);
   auto& rows = by_code_[{issue.code, issue.trace}];

@@ -71,6 +71,9 @@ struct IssueSpec {
   std::string_view advice;
 };
 [[nodiscard]] const IssueSpec& spec_of(IssueCode code);
+/// The input is cut, broken or contradicts itself: another read of it may tell something else. What
+/// a tracer dropped and counted, or a clock that cannot be joined, is no damage.
+[[nodiscard]] bool is_damage(IssueCode code);
 
 /// One row of the `issue` table.
 struct Issue {

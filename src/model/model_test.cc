@@ -61,6 +61,16 @@ TEST(IssueCatalogue, RowsStandInTheOrderOfTheEnumeration) {
   }
 }
 
+TEST(IssueCatalogue, WhatATracerDroppedIsNoDamage) {
+  EXPECT_FALSE(is_damage(IssueCode::kLostEvents));
+  EXPECT_FALSE(is_damage(IssueCode::kLostPackets));
+  EXPECT_FALSE(is_damage(IssueCode::kGuestUnbound));
+  EXPECT_FALSE(is_damage(IssueCode::kTickRateCalibrated));
+  EXPECT_TRUE(is_damage(IssueCode::kTruncatedFile));
+  EXPECT_TRUE(is_damage(IssueCode::kBadEvent));
+  EXPECT_TRUE(is_damage(IssueCode::kUnreadableTrace));
+}
+
 TEST(IssueLog, FoldsTheFloodAndKeepsTheCount) {
   IssueLog log;
   for (int i = 0; i < 250; ++i) {

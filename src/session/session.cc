@@ -225,7 +225,7 @@ Status Session::analyse() {
   if (history_) return {};  // restored
   VS_ASSIGN(const std::string key, this->key());
   const std::string path = history_file(key);
-  if (!path.empty() && worst_issue() == model::Severity::kInfo) {
+  if (!path.empty() && !damaged()) {
     const auto stored = history::Reader::open(path);
     if (stored.ok() || stored.error().code != ErrorCode::kNotFound) {
       issues_.add(
@@ -329,7 +329,7 @@ Result<std::string> Session::key() const {
 
 bool Session::restore() {
   const bool stored_somewhere = !options_.history_path.empty() || !options_.cache_folder.empty();
-  if (!stored_somewhere || worst_issue() != model::Severity::kInfo) return false;
+  if (!stored_somewhere || damaged()) return false;
   const auto key = this->key();
   if (!key.ok()) return false;
   auto stored = history::Reader::open(history_file(key.value()));
@@ -379,7 +379,7 @@ Result<std::unique_ptr<history::Writer>> open_writer(const std::string& path, bo
 
 Status Session::build_history(const std::string& fingerprint) {
   // Damaged input never leaves a history that is reused (design.md 3).
-  const bool keep = worst_issue() == model::Severity::kInfo;
+  const bool keep = !damaged();
   VS_ASSIGN(const std::unique_ptr<history::Writer> writer,
             open_writer(history_file(fingerprint), keep, issues_));
   model::IssueLog seen_again;  // the first pass has told all of it
@@ -453,6 +453,12 @@ model::Severity Session::worst_issue() const {
   model::Severity worst = issues_.worst();
   for (const OpenTrace& open : traces_) worst = std::max(worst, open.issues->worst());
   return worst;
+}
+
+bool Session::damaged() const {
+  const std::vector<model::Issue> all = issues();
+  return std::any_of(all.begin(), all.end(),
+                     [](const model::Issue& issue) { return model::is_damage(issue.code); });
 }
 
 Result<std::unique_ptr<EventScan>> Session::events(const EventRequest& request) const {

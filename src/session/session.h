@@ -93,6 +93,8 @@ class Session {
   /// Every issue so far, with the index of its trace where it has one.
   [[nodiscard]] std::vector<model::Issue> issues() const;
   [[nodiscard]] model::Severity worst_issue() const;
+  /// Some input is damaged (model::is_damage), as far as it has been read.
+  [[nodiscard]] bool damaged() const;
   /// After join().
   [[nodiscard]] Result<std::unique_ptr<EventScan>> events(const EventRequest& request) const;
 
