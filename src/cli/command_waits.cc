@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "cli/command.h"
 #include "query/features.h"
+#include "report/disk_stages.h"
 #include "report/waits.h"
 
 namespace vs::cli {
@@ -26,12 +27,21 @@ Status set_all(Arguments& arguments, const std::string&) {
   return {};
 }
 
+Status set_disk_stages(Arguments& arguments, const std::string&) {
+  arguments.disk_stages = true;
+  return {};
+}
+
 constexpr OptionSpec kOptions[] = {
     {"--vm", "NAME", "only this VM", set_vm, false},
     kFromOption,
     kToOption,
     {"--seed-columns", "", "only root, nonroot, task, timer, disk, network and the\nremainder",
      set_seed_columns, false},
+    {"--disk-stages", "",
+     "where disk waits were spent: until the host's request, in\nits queue, in service, until the "
+     "process was back",
+     set_disk_stages, false},
     {"--all", "", "every process, not only the 20 of each VM that ran most", set_all, false},
 };
 
@@ -83,7 +93,9 @@ class WaitsCommand final : public Command {
            "\n"
            "JSON and CSV: section waits (machine, vprocess, identity, lifetime_ns, the states\n"
            "in percent, then STATE_count, STATE_mean_ns, STATE_max_ns of all but root and\n"
-           "nonroot) and section conclusion (kind, rule, subject, message).\n";
+           "nonroot), section conclusion (kind, rule, subject, message) and, with --disk-stages,\n"
+           "disk_stage (machine, vprocess, waits, unsplit, total_ns, submit_ns, queue_ns,\n"
+           "service_ns, deliver_ns).\n";
   }
   [[nodiscard]] std::span<const OptionSpec> options() const override { return kOptions; }
 
@@ -100,13 +112,22 @@ class WaitsCommand final : public Command {
     }
     VS_ASSIGN(const auto processes, report::gather_waits(context.opened.source(), query));
     const auto conclusions = report::waits_conclusions(processes);
+    std::vector<report::DiskStages> stages;
+    if (arguments.disk_stages) {
+      VS_ASSIGN(stages, report::gather_disk_stages(context.opened.source(), query));
+    }
     if (arguments.format == Format::kTable) {
       report::WaitsPage page{processes, conclusions, arguments.seed_columns};
       if (arguments.all) page.most = processes.size();
       context.streams.out << report::waits_text(page, text_options(context));
+      if (arguments.disk_stages) {
+        context.streams.out << report::disk_stage_text(stages, text_options(context));
+      }
     } else {
-      write_document(context, {{report::waits_section(processes, arguments.seed_columns),
-                                report::waits_conclusion_section(conclusions)}});
+      report::Document document{{report::waits_section(processes, arguments.seed_columns),
+                                 report::waits_conclusion_section(conclusions)}};
+      if (arguments.disk_stages) document.sections.push_back(report::disk_stage_section(stages));
+      write_document(context, document);
     }
     if (!interrupts_missing(context.opened.summary())) return answered(context);
     tell_how_to_record(context);
