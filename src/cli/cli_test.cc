@@ -57,7 +57,8 @@ TEST(WrongUse, OneLineAndWhatToTypeInstead) {
   expect_bad_use({}, "no command given (virtscope report TRACE..., or virtscope --help)");
   expect_bad_use({"repot", "x"}, "there is no command repot (did you mean report?)");
   expect_bad_use({"banana"},
-                 "there is no command banana (it has info, sync, report, stat, why, check, query)");
+                 "there is no command banana (it has info, sync, report, stat, waits, why, "
+                 "check, query)");
   expect_bad_use({"host.dat"},
                  "host.dat is no command (for the page about a trace: virtscope report host.dat)");
   expect_bad_use({"report"}, "report needs a trace (virtscope report [OPTION...] TRACE...)");
@@ -82,7 +83,7 @@ TEST(WrongUse, OneLineAndWhatToTypeInstead) {
 }
 
 TEST(WrongUse, CommandsOfLaterVersionsAreNamedAsSuch) {
-  for (const char* name : {"waits", "compare", "classify", "export", "serve", "record", "agent",
+  for (const char* name : {"compare", "classify", "export", "serve", "record", "agent",
                            "top", "doctor", "push"}) {
     const Outcome outcome = run({name, "x"});
     EXPECT_EQ(outcome.code, 2);

@@ -1,19 +1,24 @@
 #include "cli/command.h"
 
+#include <algorithm>
 #include <ostream>
 
 #include <fmt/format.h>
 
+#include "base/escape.h"
 #include "cli/time_argument.h"
 #include "model/tables.h"
+#include "query/database.h"
 #include "query/features.h"
 #include "report/cells.h"
+#include "report/text.h"
 
 namespace vs::cli {
 
 std::span<const Command* const> commands() {
-  static const Command* const kCommands[] = {&info_command(), &sync_command(), &report_command(),
-                                             &stat_command(), &why_command(),  &check_command(),
+  static const Command* const kCommands[] = {&info_command(),  &sync_command(), &report_command(),
+                                             &stat_command(),  &waits_command(), &why_command(),
+                                             &check_command(),
                                              &query_command()};
   return kCommands;
 }
@@ -72,6 +77,21 @@ Status require_tables(const Context& context, std::span<const std::string> table
       ErrorCode::kUnanswerable,
       fmt::format("{}: {} has no {}", first.feature->title, where, query::kind_list(first.missing)),
       "", "record them: " + query::record_command(summary, first.machine, first.missing)};
+}
+
+Status check_vm(const Context& context, const std::string& vm) {
+  std::vector<std::string> names;
+  for (const model::Row& row : context.opened.source().small(model::TableId::kMachine).rows) {
+    if (report::text_at(row, 1) == "vm") names.push_back(report::text_at(row, 0));
+  }
+  if (std::find(names.begin(), names.end(), vm) != names.end()) return {};
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const auto near = query::nearest(vm, views);
+  std::string hint = names.empty() ? "there is no VM in these traces"
+                     : near        ? fmt::format("did you mean --vm {}?", terminal_text(*near))
+                                   : "VMs: " + terminal_text(report::name_list(names, 8));
+  return Error{ErrorCode::kBadUse, fmt::format("there is no VM {}", terminal_text(vm)), "",
+               std::move(hint)};
 }
 
 }  // namespace vs::cli

@@ -57,13 +57,14 @@ class Command {
   [[nodiscard]] virtual Result<ExitCode> run(Context& context) const = 0;
 };
 
-/// info, sync, report, stat, why, check, query: in the order of the help.
+/// info, sync, report, stat, waits, why, check, query: in the order of the help.
 [[nodiscard]] std::span<const Command* const> commands();
 
 [[nodiscard]] const Command& info_command();
 [[nodiscard]] const Command& sync_command();
 [[nodiscard]] const Command& report_command();
 [[nodiscard]] const Command& stat_command();
+[[nodiscard]] const Command& waits_command();
 [[nodiscard]] const Command& why_command();
 [[nodiscard]] const Command& check_command();
 [[nodiscard]] const Command& query_command();
@@ -80,5 +81,8 @@ void write_document(const Context& context, const report::Document& document);
 /// Fails with kUnanswerable, naming the missing events and how to record them, when no machine has
 /// what these tables need.
 [[nodiscard]] Status require_tables(const Context& context, std::span<const std::string> tables);
+
+/// Fails with the nearest name when there is no such VM: an empty table would look like an answer.
+[[nodiscard]] Status check_vm(const Context& context, const std::string& vm);
 
 }  // namespace vs::cli

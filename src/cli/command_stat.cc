@@ -4,12 +4,7 @@
 #include <array>
 #include <ostream>
 
-#include <fmt/format.h>
-
-#include "base/escape.h"
 #include "cli/command.h"
-#include "query/database.h"
-#include "report/cells.h"
 
 namespace vs::cli {
 namespace {
@@ -53,22 +48,6 @@ void sort_stats(std::vector<report::ExitStat>& stats, std::string_view order) {
                      if (order == "reason") return a.reason < b.reason;
                      return key(a) > key(b);
                    });
-}
-
-// The VM must exist; an empty table would look like "no exits".
-Status check_vm(const Context& context, const std::string& vm) {
-  std::vector<std::string> names;
-  for (const model::Row& row : context.opened.source().small(model::TableId::kMachine).rows) {
-    if (report::text_at(row, 1) == "vm") names.push_back(report::text_at(row, 0));
-  }
-  if (std::find(names.begin(), names.end(), vm) != names.end()) return {};
-  const std::vector<std::string_view> views(names.begin(), names.end());
-  const auto near = query::nearest(vm, views);
-  std::string hint = names.empty() ? "there is no VM in these traces"
-                     : near        ? fmt::format("did you mean --vm {}?", terminal_text(*near))
-                                   : "VMs: " + terminal_text(report::name_list(names, 8));
-  return Error{ErrorCode::kBadUse, fmt::format("there is no VM {}", terminal_text(vm)), "",
-               std::move(hint)};
 }
 
 class StatCommand final : public Command {

@@ -30,6 +30,9 @@ struct Arguments {
   std::string to;
   std::string vm;
   bool per_vcpu = false;
+  bool seed_columns = false;  ///< waits
+  bool all = false;
+  bool disk_stages = false;
   std::string sort = "time";
   std::string task;
   std::optional<std::size_t> slowest;

@@ -13,8 +13,8 @@ namespace vs::cli {
 namespace {
 
 // Commands of versions to come: named, so that nobody takes them for typing errors.
-constexpr std::string_view kLater[] = {"waits",  "compare", "classify", "export", "serve",
-                                       "record", "agent",   "top",      "doctor", "push"};
+constexpr std::string_view kLater[] = {"compare", "classify", "export", "serve", "record",
+                                       "agent",   "top",      "doctor", "push"};
 
 Error bad(std::string what, std::string hint = {}) {
   return {ErrorCode::kBadUse, std::move(what), "", std::move(hint)};

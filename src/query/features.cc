@@ -23,6 +23,8 @@ constexpr K kHardInterrupts[] = {K::kIrqHandlerEntry};
 constexpr K kSoftInterrupts[] = {K::kSoftirqEntry};
 constexpr K kThreadExtras[] = {K::kSchedWaking, K::kSchedProcessFork, K::kSchedProcessExit};
 constexpr K kWaitExtras[] = {K::kIrqHandlerEntry, K::kSoftirqEntry, K::kHrtimerExpireEntry};
+constexpr K kHostWaitExtras[] = {K::kKvmApicAcceptIrq, K::kSchedWaking, K::kKvmInjVirq,
+                                 K::kBlockRqComplete, K::kGuestContextExit};
 constexpr K kSyscalls[] = {K::kSyscallEntry, K::kSyscallExit};
 constexpr K kClockExtras[] = {K::kKvmWriteTscOffset, K::kKvmHypercall, K::kKvmApicAcceptIrq};
 
@@ -83,6 +85,8 @@ constexpr Feature kFeatures[] = {
     {"net_packet", "network packets", "net_packet", Side::kAny, kPackets, kQueuedPackets, {}, ""},
     {"delivery", "who interrupted a guest, and for what", "", Side::kHost, kDeliveries,
      kOtherDeliveries, kDeliveryExtras, "IPIs to itself, disks, networks"},
+    {"waits", "waits of guest processes", "vprocess vprocess_state", Side::kHost, kSwitchEntryExit,
+     kEmulated, kHostWaitExtras, "causes of waits, disks, exact processes"},
     {"interrupt", "interrupts", "", Side::kAny, kHardInterrupts, kSoftInterrupts, kSoftInterrupts,
      "softirqs"},
     {"syscall", "system calls", "", Side::kAny, kSyscalls, {}, {}, ""},
@@ -158,6 +162,7 @@ constexpr Spelling kSpellings[] = {
     {K::kKvmWriteTscOffset, "kvm", "kvm_x86_write_tsc_offset"},
     {K::kKvmHypercall, "kvm", "kvm_x86_hypercall"},
     {K::kKvmApicAcceptIrq, "kvm", "kvm_x86_apic_accept_irq"},
+    {K::kKvmInjVirq, "kvm", "kvm_x86_inj_virq"},
     {K::kKvmApicIpi, "kvm", "kvm_x86_apic_ipi"},
     {K::kBlockRqInsert, "block", "block_rq_insert"},
     {K::kBlockRqIssue, "block", "block_rq_issue"},

@@ -198,8 +198,8 @@ TEST(Report, HostWithoutVmsReadsWell) {
   EXPECT_THAT(rules_of(data), ElementsAre("note:no_vcpu"));
   const std::string page = report_text(data, {});
   expect_tidy(page);
-  EXPECT_THAT(page, HasSubstr("box: vCPU states, VM exits, stolen time and who took it (no "
-                              "kvm_entry, kvm_exit)"));
+  EXPECT_THAT(page, HasSubstr("box: vCPU states, VM exits, stolen time and who took it, waits of "
+                              "guest processes"));
   EXPECT_THAT(page, HasSubstr("trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit"));
 }
 

@@ -4,6 +4,7 @@
 
 #include "analysis/block/block_requests.h"
 #include "analysis/net/packets.h"
+#include "analysis/waits/waits.h"
 
 namespace vs::session {
 namespace {
@@ -12,6 +13,7 @@ namespace {
 constexpr std::array kFactories = {
     &make_stream<analysis::block::BlockRequests>,
     &make_stream<analysis::net::Packets>,
+    &make_stream<analysis::waits::Waits>,
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-COMMANDS = ("info", "check", "sync", "report", "stat")
+COMMANDS = ("info", "check", "sync", "report", "stat", "waits")
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 SQL = "SELECT machine, COUNT(*) AS n FROM event GROUP BY machine ORDER BY machine"
 

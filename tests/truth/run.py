@@ -26,13 +26,14 @@ import check_scenes
 import check_sync
 import check_threads
 import check_twovms
+import check_waits
 import check_wakers
 import context
 import program
 
 CHECKS = [
     check_events, check_exits, check_invariants, check_threads, check_sync, check_preempt, check_twovms, check_scenes,
-    check_cuts, check_block, check_net, check_wakers, check_flow,
+    check_cuts, check_block, check_net, check_wakers, check_flow, check_waits,
 ]
 
 

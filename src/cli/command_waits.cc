@@ -1,0 +1,145 @@
+// virtscope waits
+
+#include <algorithm>
+#include <ostream>
+
+#include <fmt/format.h>
+
+#include "base/escape.h"
+#include "cli/command.h"
+#include "query/features.h"
+#include "report/disk_stages.h"
+#include "report/waits.h"
+
+namespace vs::cli {
+namespace {
+
+Status set_vm(Arguments& arguments, const std::string& value) {
+  arguments.vm = value;
+  return {};
+}
+Status set_seed_columns(Arguments& arguments, const std::string&) {
+  arguments.seed_columns = true;
+  return {};
+}
+Status set_all(Arguments& arguments, const std::string&) {
+  arguments.all = true;
+  return {};
+}
+
+Status set_disk_stages(Arguments& arguments, const std::string&) {
+  arguments.disk_stages = true;
+  return {};
+}
+
+constexpr OptionSpec kOptions[] = {
+    {"--vm", "NAME", "only this VM", set_vm, false},
+    kFromOption,
+    kToOption,
+    {"--seed-columns", "", "only root, nonroot, task, timer, disk, network and the\nremainder",
+     set_seed_columns, false},
+    {"--disk-stages", "",
+     "where disk waits were spent: until the host's request, in\nits queue, in service, until the "
+     "process was back",
+     set_disk_stages, false},
+    {"--all", "", "every process, not only the 20 of each VM that ran most", set_all, false},
+};
+
+/// No host's trace shows interrupts that reach a vCPU: then no wait has a cause.
+bool interrupts_missing(const query::ExperimentSummary& summary) {
+  using K = model::EventKind;
+  const auto& machines = summary.experiment.machines;
+  for (model::MachineIndex m = 0; m < machines.size(); ++m) {
+    if (machines[m].kind != model::MachineKind::kHost) continue;
+    const model::KindSet kinds = summary.kinds_of(m);
+    for (const K kind :
+         {K::kKvmApicAcceptIrq, K::kKvmApicvAcceptIrq, K::kKvmMsiSetIrq, K::kKvmInjVirq}) {
+      if (kinds.has(kind)) return false;
+    }
+  }
+  return true;
+}
+
+void tell_how_to_record(const Context& context) {
+  if (context.arguments.quiet) return;
+  const auto& summary = context.opened.summary();
+  const auto& machines = summary.experiment.machines;
+  const auto host = std::find_if(machines.begin(), machines.end(), [](const auto& machine) {
+    return machine.kind == model::MachineKind::kHost;
+  });
+  const auto index = static_cast<model::MachineIndex>(host - machines.begin());
+  const model::EventKind kinds[] = {model::EventKind::kKvmApicAcceptIrq,
+                                    model::EventKind::kSchedWaking};
+  context.streams.err << "virtscope: no interrupt of a guest is in these traces: what processes "
+                         "waited for is unknown (record: "
+                      << terminal_text(query::record_command(summary, index, kinds)) << ")\n";
+}
+
+class WaitsCommand final : public Command {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "waits"; }
+  [[nodiscard]] std::string_view summary() const override {
+    return "what guest processes waited for, from the host's trace";
+  }
+  [[nodiscard]] std::string_view usage() const override { return "waits [OPTION...] TRACE..."; }
+  [[nodiscard]] std::string_view description() const override {
+    return "Needs no trace of the guest. A process is told by its page tables where the trace\n"
+           "shows them (identity cr3), else by where its code lies (rip), else all that a\n"
+           "vCPU does is one (vcpu). Percent of its life: root (the host works for it),\n"
+           "nonroot (it runs), task, timer, disk, network, device (it waits for them),\n"
+           "preempted_host, preempted_vm, preempted_guest (it could run, but a thread of the\n"
+           "host, another vCPU, another process of the VM has the processor), unknown.\n"
+           "Each line sums to 100.000. Its life ends with the last time it ran.\n"
+           "\n"
+           "JSON and CSV: section waits (machine, vprocess, identity, lifetime_ns, the states\n"
+           "in percent, then STATE_count, STATE_mean_ns, STATE_max_ns of all but root and\n"
+           "nonroot), section conclusion (kind, rule, subject, message) and, with --disk-stages,\n"
+           "disk_stage (machine, vprocess, waits, unsplit, total_ns, submit_ns, queue_ns,\n"
+           "service_ns, deliver_ns).\n";
+  }
+  [[nodiscard]] std::span<const OptionSpec> options() const override { return kOptions; }
+
+  [[nodiscard]] Result<ExitCode> run(Context& context) const override {
+    const std::vector<std::string> tables = {"vprocess_state"};
+    VS_TRY(require_tables(context, tables));
+    VS_ASSIGN(const report::Window window, window_of(context));
+    VS_TRY(context.analyse());
+    const Arguments& arguments = context.arguments;
+    report::WaitsQuery query{window.from, window.to, {}};
+    if (!arguments.vm.empty()) {
+      VS_TRY(check_vm(context, arguments.vm));
+      query.machine = arguments.vm;
+    }
+    VS_ASSIGN(const auto processes, report::gather_waits(context.opened.source(), query));
+    const auto conclusions = report::waits_conclusions(processes);
+    std::vector<report::DiskStages> stages;
+    if (arguments.disk_stages) {
+      VS_ASSIGN(stages, report::gather_disk_stages(context.opened.source(), query));
+    }
+    if (arguments.format == Format::kTable) {
+      report::WaitsPage page{processes, conclusions, arguments.seed_columns};
+      if (arguments.all) page.most = processes.size();
+      context.streams.out << report::waits_text(page, text_options(context));
+      if (arguments.disk_stages) {
+        context.streams.out << report::disk_stage_text(stages, text_options(context));
+      }
+    } else {
+      report::Document document{{report::waits_section(processes, arguments.seed_columns),
+                                 report::waits_conclusion_section(conclusions)}};
+      if (arguments.disk_stages) document.sections.push_back(report::disk_stage_section(stages));
+      write_document(context, document);
+    }
+    if (!interrupts_missing(context.opened.summary())) return answered(context);
+    tell_how_to_record(context);
+    return ExitCode::kAnsweredWithIssues;
+  }
+};
+
+}  // namespace
+
+const Command& waits_command() {
+  static const WaitsCommand kCommand;
+  return kCommand;
+}
+
+}  // namespace vs::cli
