@@ -295,6 +295,11 @@ void BlockRequests::end_unfinished(Machine& machine, Request& request) {
 
 void BlockRequests::write(Machine& machine, const Request& request, HostTime end,
                           std::int64_t queue_ns, std::int64_t service_ns) {
+  const std::optional<model::EntityId> entity = entity_of(machine, request.device);
+  if (!entity) {
+    ++counters_.devices_dropped;
+    return;
+  }
   std::array<std::int64_t, 7> values{};
   values[model::slot::kBrVm] = machine.is_host ? kNull : machine.name_id;
   const vcpu::VmThread submitter = machine.vms->of(request.tid);
@@ -307,12 +312,13 @@ void BlockRequests::write(Machine& machine, const Request& request, HostTime end
   values[model::slot::kBrQueueNs] = queue_ns;
   values[model::slot::kBrServiceNs] = service_ns;
   values[model::slot::kBrTid] = request.tid < 0 ? kNull : request.tid;
-  sink_.add(entity_of(machine, request.device), request.begin, end, values);
+  sink_.add(*entity, request.begin, end, values);
 }
 
-model::EntityId BlockRequests::entity_of(Machine& machine, std::uint64_t device) {
+std::optional<model::EntityId> BlockRequests::entity_of(Machine& machine, std::uint64_t device) {
   const auto found = machine.entities.find(device);
   if (found != machine.entities.end()) return found->second;
+  if (machine.entities.size() == kMaxDevices) return std::nullopt;
   const auto named = machine.device_names.find(device);
   const std::string name = named != machine.device_names.end()
                                ? named->second

@@ -16,6 +16,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -28,12 +29,15 @@ namespace vs::analysis::block {
 
 class BlockRequests final : public model::StreamAnalysis {
  public:
+  static constexpr std::size_t kMaxDevices = 4096;  ///< per machine; rows of further ones get lost
+
   struct Counters {
     std::uint64_t completed = 0;
     std::uint64_t unfinished = 0;
     std::uint64_t merged = 0;             ///< requests that became part of another one
     std::uint64_t without_begin = 0;      ///< completions of what was never seen to begin
     std::uint64_t dropped_for_limit = 0;  ///< among the unfinished
+    std::uint64_t devices_dropped = 0;    ///< rows of devices beyond the limit
   };
 
   explicit BlockRequests(const model::StreamSetup& setup);
@@ -78,7 +82,7 @@ class BlockRequests final : public model::StreamAnalysis {
   void end_unfinished(Machine& machine, Request& request);
   void write(Machine& machine, const Request& request, HostTime end, std::int64_t queue_ns,
              std::int64_t service_ns);
-  model::EntityId entity_of(Machine& machine, std::uint64_t device);
+  [[nodiscard]] std::optional<model::EntityId> entity_of(Machine& machine, std::uint64_t device);
 
   const model::Experiment& experiment_;
   model::IntervalSink& sink_;

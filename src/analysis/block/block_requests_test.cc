@@ -254,6 +254,15 @@ TEST(BlockRequests, TooManyInFlightEndTheOldest) {
   EXPECT_EQ(scene.end().size(), RequestTable::kLimit + 3);
 }
 
+TEST(BlockRequests, TooManyDevices) {
+  Scene scene;
+  for (std::uint64_t i = 0; i < BlockRequests::kMaxDevices + 2; ++i) {
+    scene.issue({.at = 1, .sector = 8, .device = i}).complete({.at = 2, .sector = 8, .device = i});
+  }
+  EXPECT_EQ(scene.end().size(), BlockRequests::kMaxDevices);
+  EXPECT_EQ(scene.requests().counters().devices_dropped, 2U);
+}
+
 /// Random requests with known times, in random order: one row each, with exactly those times.
 TEST(BlockRequestsProperty, EachRequestIsOneRow) {
   for (unsigned seed = 0; seed < 50; ++seed) {
