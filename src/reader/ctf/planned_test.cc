@@ -356,7 +356,6 @@ TEST(PlannedWindows, JoinWithoutASeam) {
 
 // LTTng's usual types have no part that a plan leaves out: the programs are not needed for them.
 TEST(Plans, CarryEventsOfFixedLayoutWhole) {
-  const Shape shape;
   const auto model = model_of(
       "/* CTF 1.8 */ trace { major = 1; minor = 8; byte_order = le; };\n"
       "event { name = \"sched_switch\"; id = 1; fields := struct {\n"
