@@ -3,9 +3,11 @@
 // all machines (analysis/flow). As data first; the page, JSON and CSV are written from it.
 //
 // With `slowest` the task's cycle is found first: the wait that it comes back to. An iteration is
-// the time from the end of such a wait to the begin of the next. The one of median duration is the
-// typical one; sums are then over the slowest iterations, and `typical_ns` is what as many typical
-// ones have in the same group, so that sum of (total - typical) = sum of (slow - typical) exactly.
+// the time from the end of such a wait to the begin of the next, or to its end where the wait is
+// for a disk, a peer or another task: that is part of the work, and a timer is not. The iteration
+// of median duration is the typical one; sums are then over the slowest iterations, and
+// `typical_ns` is what as many typical ones have in the same group, so that sum of (total -
+// typical) = sum of (slow - typical) exactly.
 //
 // Plain data. Threads: values; gather_why reads its source from the calling thread.
 
@@ -75,7 +77,8 @@ struct Iteration {
 
 /// The wait that a task comes back to.
 struct Cycle {
-  std::string waits_in;  ///< system call, else the cause
+  std::string waits_in;    ///< system call, else the cause
+  bool with_wait = false;  ///< an iteration ends with the wait, not before it
   std::uint64_t iterations = 0;
   Iteration typical;
 };

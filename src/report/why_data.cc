@@ -262,7 +262,7 @@ Status explain_slowest(const flow::World& world, const flow::TaskWindow& window,
   std::vector<Iteration>& list = found.list;
   std::stable_sort(list.begin(), list.end(),
                    [](const Iteration& a, const Iteration& b) { return a.dur_ns() > b.dur_ns(); });
-  Cycle cycle{found.waits_in, list.size(), list[list.size() / 2]};
+  Cycle cycle{found.waits_in, found.with_wait, list.size(), list[list.size() / 2]};
   FlowTally typical_tally(world, 0);
   VS_TRY(typical_tally.add({window.machine, window.tid, cycle.typical.begin, cycle.typical.end}));
   const std::vector<FlowGroup> typical = typical_tally.groups();

@@ -29,9 +29,11 @@ struct Wait {
 [[nodiscard]] Result<std::vector<Wait>> waits_of(const analysis::flow::World& world,
                                                  const analysis::flow::TaskWindow& task);
 /// The iterations between the waits of the group that the task spends most time in, and what those
-/// waits are; empty when no wait comes back three times.
+/// waits are; empty when no wait comes back three times. A wait that ends a rest (a timer, a key)
+/// is in no iteration; a wait for a disk, a peer or another task is a part of the one that it ends.
 struct Iterations {
   std::string waits_in;
+  bool with_wait = false;  ///< iterations end with the wait, not before it
   std::vector<Iteration> list;
 };
 [[nodiscard]] Iterations iterations_of(const analysis::flow::World& world,

@@ -127,20 +127,35 @@ Result<std::vector<Wait>> waits_of(const flow::World& world, const flow::TaskWin
   return waits;
 }
 
+namespace {
+
+struct WaitGroup {
+  std::size_t count = 0;
+  std::int64_t total_ns = 0;
+  std::int64_t for_others_ns = 0;
+};
+
+// A disk, a peer or another task keeps a task from its work; a timer or a key press begins it.
+bool waits_for_others(std::string_view cause) {
+  return cause == "disk" || cause == "network" || cause == "task" || cause == "ipi";
+}
+
+// The system call tells best what a task waits for; without it, the cause.
+std::pair<std::int64_t, std::int64_t> key_of(const Wait& wait) {
+  return wait.syscall != kNull ? std::pair{wait.syscall, kNull} : std::pair{kNull, wait.cause};
+}
+
+}  // namespace
+
 Iterations iterations_of(const flow::World& world, const std::vector<Wait>& waits) {
-  struct Group {
-    std::size_t count = 0;
-    std::int64_t total_ns = 0;
-  };
-  // The system call tells best what a task waits for; without it, the cause.
-  const auto key_of = [](const Wait& wait) {
-    return wait.syscall != kNull ? std::pair{wait.syscall, kNull} : std::pair{kNull, wait.cause};
-  };
-  std::map<std::pair<std::int64_t, std::int64_t>, Group> groups;
+  std::map<std::pair<std::int64_t, std::int64_t>, WaitGroup> groups;
   for (const Wait& wait : waits) {
-    Group& group = groups[key_of(wait)];
+    WaitGroup& group = groups[key_of(wait)];
+    const std::int64_t waited_ns = wait.end - wait.begin;
     ++group.count;
-    group.total_ns += wait.end - wait.begin;
+    group.total_ns += waited_ns;
+    const bool others = wait.cause != kNull && waits_for_others(world.source().string(wait.cause));
+    if (others) group.for_others_ns += waited_ns;
   }
   const std::pair<std::int64_t, std::int64_t>* best = nullptr;
   for (const auto& [key, group] : groups) {
@@ -150,6 +165,7 @@ Iterations iterations_of(const flow::World& world, const std::vector<Wait>& wait
   Iterations out;
   if (best == nullptr) return out;
   out.waits_in = world.source().string(best->first != kNull ? best->first : best->second);
+  out.with_wait = groups[*best].for_others_ns * 2 > groups[*best].total_ns;
   std::optional<HostTime> begin;
   for (const Wait& wait : waits) {
     if (key_of(wait) != *best) continue;
@@ -157,7 +173,7 @@ Iterations iterations_of(const flow::World& world, const std::vector<Wait>& wait
       Iteration made;
       made.number = out.list.size() + 1;
       made.begin = *begin;
-      made.end = wait.begin;
+      made.end = out.with_wait ? wait.end : wait.begin;
       out.list.push_back(std::move(made));
     }
     begin = wait.end;

@@ -64,6 +64,22 @@ TEST(Why, TheSlowAreSlowerByWhatWasTakenToTheNanosecond) {
   EXPECT_EQ(data.intervals[0].what.comm, "burst0");
 }
 
+// A wait for a disk belongs to the iteration that it ends; a timer's is a rest between two.
+TEST(Why, AWaitForADiskIsPartOfTheWork) {
+  const auto scene = query::testing::reading_task();
+  const WhyData data = why(scene, ask("vm1/reader", 1));
+  ASSERT_TRUE(data.cycle);
+  EXPECT_TRUE(data.cycle->with_wait);
+  EXPECT_EQ(data.cycle->waits_in, "pread64");
+  EXPECT_EQ(data.cycle->typical.dur_ns(), 6 * kMs);
+  ASSERT_EQ(data.slow.size(), 1u);
+  EXPECT_EQ(data.slow[0].dur_ns(), 31 * kMs);
+  EXPECT_EQ(data.slow[0].kind_ns[static_cast<std::size_t>(FlowKind::kBlocked)], 30 * kMs);
+  EXPECT_THAT(why_text(data, {}), HasSubstr("from the end of one wait in pread64 to the end"));
+  const auto robbed = query::testing::robbed_task();
+  EXPECT_FALSE(why(robbed, ask("vm1/critical", 1)).cycle->with_wait);
+}
+
 TEST(Why, AWindowSumsToItselfInEverySection) {
   const auto scene = query::testing::robbed_task();
   const WhyData data = why(scene, ask("vm1/5"));

@@ -116,8 +116,10 @@ std::string iterations_text(const WhyData& data, const Painter& paint) {
   row(data.cycle->typical, "typical", Tone::kDim);
   return paint(Tone::kTitle, "Slowest iterations") +
          paint(Tone::kDim,
-               fmt::format("   of {}, from one wait in {} to the next", data.cycle->iterations,
-                           terminal_text(data.cycle->waits_in))) +
+               fmt::format("   of {}, {} one wait in {} to the {}", data.cycle->iterations,
+                           data.cycle->with_wait ? "from the end of" : "from",
+                           terminal_text(data.cycle->waits_in),
+                           data.cycle->with_wait ? "end of the next" : "next")) +
          "\n" + grid.render(paint, 2);
 }
 

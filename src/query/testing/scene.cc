@@ -384,10 +384,10 @@ class TaskScript {
     now_ += ns;
   }
   // Ends what it did since it was woken, and sleeps.
-  void sleeps(std::int64_t ns) {
+  void waits(std::int64_t ns, const char* syscall, const char* cause) {
     task(model::ThreadState::kUser, since_, now_ - 10 * kUs, nullptr);
-    task(model::ThreadState::kSyscall, now_ - 10 * kUs, now_, "clock_nanosleep");
-    task(model::ThreadState::kBlocked, now_, now_ + ns, "timer");
+    task(model::ThreadState::kSyscall, now_ - 10 * kUs, now_, syscall);
+    task(model::ThreadState::kBlocked, now_, now_ + ns, cause);
     vcpu(VcpuState::kHalted, now_ + ns);
     now_ += ns;
     since_ = now_;
@@ -436,7 +436,7 @@ Scene robbed_task() {
     script.runs(4 * kMs);
     if (round % 10 == 9) script.robbed(3 * kMs + 1 + round);
     script.runs(6 * kMs);
-    script.sleeps(10 * kMs);
+    script.waits(10 * kMs, "clock_nanosleep", "timer");
   }
   const auto thread = [&](std::int64_t tid, const char* comm) {
     scene.source->add_row(
@@ -446,6 +446,30 @@ Scene robbed_task() {
   thread(5, "critical");
   thread(6, "twin");
   thread(9, "twin");
+  return scene;
+}
+
+Scene reading_task() {
+  Scene scene;
+  scene.summary.name = "reading";
+  scene.summary.experiment.epoch = true;
+  add_host(scene, "host");
+  add_vm(scene, "vm1", 0, 812, 1);
+  add_trace(scene, "host.dat", "host", 200 * kMs, host_events());
+  add_trace(scene, "vm1.dat", "vm1", 200 * kMs, guest_events());
+  TaskScript script(*scene.source);
+  for (std::int64_t round = 0; round < 20; ++round) {
+    script.runs(kMs);
+    script.waits(round == 12 ? 30 * kMs : 5 * kMs, "pread64", "disk");
+  }
+  scene.source->add_row(TableId::kThread, {std::string("vm1"),
+                                           std::int64_t{5},
+                                           std::int64_t{5},
+                                           {},
+                                           std::string("reader"),
+                                           {},
+                                           kBegin,
+                                           script.now()});
   return scene;
 }
 

@@ -19,6 +19,8 @@ struct Scene {
 /// vm1's task critical (5) runs for 10 ms, sleeps 10 ms, and so on, 40 times; every tenth time
 /// vm2's burst0 (155) has its pCPU 1 for 3,000,001 ns + the round's number in between. Exact.
 [[nodiscard]] Scene robbed_task();
+/// vm1's task reader (5) runs for 1 ms and waits 5 ms for a disk, 20 times; once it waits 30 ms.
+[[nodiscard]] Scene reading_task();
 /// One VM that hardly does anything; nothing lost, nothing stolen.
 [[nodiscard]] Scene idle_vm();
 /// A host without VMs and without KVM events.
