@@ -46,7 +46,7 @@ void DecodeTables::choose(const EventTable& events, std::uint16_t slots, DecodeP
   plan.few_args = (plan.present >> kFewArgs) == 0;
   if (plan.present == 0) return;
   for (std::size_t i = 0; i < loads.size(); ++i) {
-    if ((plan.present >> i & 1U) == 0) loads[i] = ArgLoad{};
+    if (((static_cast<unsigned>(plan.present) >> i) & 1U) == 0) loads[i] = ArgLoad{};
   }
   plan.arg_loads = static_cast<std::uint16_t>(arg_loads.size());
   arg_loads.push_back(loads);
