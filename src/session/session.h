@@ -10,7 +10,8 @@
 // A stored history that still holds also keeps what survey() and join() found; no event is read.
 //
 // Ownership: owns traces, maps and history; everything returned by reference lives as long as the
-// session. Threads: one caller at a time; survey() uses up to `jobs` threads inside.
+// session. Threads: one caller at a time; survey() uses up to `jobs` threads inside, analyse() a
+// second one for the history where `jobs` > 1.
 
 #include <atomic>
 #include <cstdint>
