@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "query/features.h"
 #include "report/disk_stages.h"
+#include "report/process_path.h"
 #include "report/waits.h"
 
 namespace vs::cli {
@@ -32,6 +33,11 @@ Status set_disk_stages(Arguments& arguments, const std::string&) {
   return {};
 }
 
+Status set_path(Arguments& arguments, const std::string& value) {
+  arguments.path = value;
+  return {};
+}
+
 constexpr OptionSpec kOptions[] = {
     {"--vm", "NAME", "only this VM", set_vm, false},
     kFromOption,
@@ -42,6 +48,10 @@ constexpr OptionSpec kOptions[] = {
      "where disk waits were spent: until the host's request, in\nits queue, in service, until the "
      "process was back",
      set_disk_stages, false},
+    {"--path", "MACHINE[/PROCESS]",
+     "instead: what decided when this process, or the whole VM,\ngot where it did, through those "
+     "that woke it",
+     set_path, false},
     {"--all", "", "every process, not only the 20 of each VM that ran most", set_all, false},
 };
 
@@ -75,6 +85,46 @@ void tell_how_to_record(const Context& context) {
                       << terminal_text(query::record_command(summary, index, kinds)) << ")\n";
 }
 
+Status write_table(Context& context, const report::Window& window) {
+  const Arguments& arguments = context.arguments;
+  report::WaitsQuery query{window.from, window.to, {}};
+  if (!arguments.vm.empty()) {
+    VS_TRY(check_vm(context, arguments.vm));
+    query.machine = arguments.vm;
+  }
+  VS_ASSIGN(const auto processes, report::gather_waits(context.opened.source(), query));
+  const auto conclusions = report::waits_conclusions(processes);
+  std::vector<report::DiskStages> stages;
+  if (arguments.disk_stages) {
+    VS_ASSIGN(stages, report::gather_disk_stages(context.opened.source(), query));
+  }
+  if (arguments.format == Format::kTable) {
+    report::WaitsPage page{processes, conclusions, arguments.seed_columns};
+    if (arguments.all) page.most = processes.size();
+    context.streams.out << report::waits_text(page, text_options(context));
+    if (arguments.disk_stages) {
+      context.streams.out << report::disk_stage_text(stages, text_options(context));
+    }
+  } else {
+    report::Document document{{report::waits_section(processes, arguments.seed_columns),
+                               report::waits_conclusion_section(conclusions)}};
+    if (arguments.disk_stages) document.sections.push_back(report::disk_stage_section(stages));
+    write_document(context, document);
+  }
+  return {};
+}
+
+Status write_path(Context& context, const report::Window& window) {
+  const report::ProcessPathQuery query{context.arguments.path, window.from, window.to};
+  VS_ASSIGN(const auto path, report::gather_process_path(context.opened.source(), query));
+  if (context.arguments.format == Format::kTable) {
+    context.streams.out << report::process_path_text(path, text_options(context));
+  } else {
+    write_document(context, {report::process_path_sections(path)});
+  }
+  return {};
+}
+
 class WaitsCommand final : public Command {
  public:
   [[nodiscard]] std::string_view name() const override { return "waits"; }
@@ -95,40 +145,29 @@ class WaitsCommand final : public Command {
            "in percent, then STATE_count, STATE_mean_ns, STATE_max_ns of all but root and\n"
            "nonroot), section conclusion (kind, rule, subject, message) and, with --disk-stages,\n"
            "disk_stage (machine, vprocess, waits, unsplit, total_ns, submit_ns, queue_ns,\n"
-           "service_ns, deliver_ns).\n";
+           "service_ns, deliver_ns).\n"
+           "With --path: path (machine, vprocess, begin_ts, dur), path_share (vprocess, state,\n"
+           "total_ns, share, count) and path_piece (ts, dur, depth, vprocess, vcpu, state,\n"
+           "waker_vprocess, device, lossy); shares sum to 100.000, pieces tile the window.\n";
   }
   [[nodiscard]] std::span<const OptionSpec> options() const override { return kOptions; }
+
+  [[nodiscard]] Status check(const Arguments& arguments) const override {
+    const bool others =
+        !arguments.vm.empty() || arguments.seed_columns || arguments.disk_stages || arguments.all;
+    if (arguments.path.empty() || !others) return {};
+    return Error{ErrorCode::kBadUse,
+                 "--path is an answer of its own: no --vm, --seed-columns, --disk-stages, --all",
+                 "", "virtscope waits TRACE... --path vm1/0x683a000"};
+  }
 
   [[nodiscard]] Result<ExitCode> run(Context& context) const override {
     const std::vector<std::string> tables = {"vprocess_state"};
     VS_TRY(require_tables(context, tables));
     VS_ASSIGN(const report::Window window, window_of(context));
     VS_TRY(context.analyse());
-    const Arguments& arguments = context.arguments;
-    report::WaitsQuery query{window.from, window.to, {}};
-    if (!arguments.vm.empty()) {
-      VS_TRY(check_vm(context, arguments.vm));
-      query.machine = arguments.vm;
-    }
-    VS_ASSIGN(const auto processes, report::gather_waits(context.opened.source(), query));
-    const auto conclusions = report::waits_conclusions(processes);
-    std::vector<report::DiskStages> stages;
-    if (arguments.disk_stages) {
-      VS_ASSIGN(stages, report::gather_disk_stages(context.opened.source(), query));
-    }
-    if (arguments.format == Format::kTable) {
-      report::WaitsPage page{processes, conclusions, arguments.seed_columns};
-      if (arguments.all) page.most = processes.size();
-      context.streams.out << report::waits_text(page, text_options(context));
-      if (arguments.disk_stages) {
-        context.streams.out << report::disk_stage_text(stages, text_options(context));
-      }
-    } else {
-      report::Document document{{report::waits_section(processes, arguments.seed_columns),
-                                 report::waits_conclusion_section(conclusions)}};
-      if (arguments.disk_stages) document.sections.push_back(report::disk_stage_section(stages));
-      write_document(context, document);
-    }
+    VS_TRY(context.arguments.path.empty() ? write_table(context, window)
+                                          : write_path(context, window));
     if (!interrupts_missing(context.opened.summary())) return answered(context);
     tell_how_to_record(context);
     return ExitCode::kAnsweredWithIssues;

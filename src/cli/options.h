@@ -33,6 +33,7 @@ struct Arguments {
   bool seed_columns = false;  ///< waits
   bool all = false;
   bool disk_stages = false;
+  std::string path;  ///< waits: MACHINE or MACHINE/VPROCESS
   std::string sort = "time";
   std::string task;
   std::optional<std::size_t> slowest;

@@ -124,106 +124,119 @@ class Arguments {
   std::array<std::unique_ptr<sqlite3_value, Free>, kHiddenCount> kept_;
 };
 
-class FlowCursor final : public Cursor {
- public:
-  explicit FlowCursor(const FlowSource& source)
-      : arguments_(kFlowTable, source, static_cast<int>(kFlowColumns.size())) {}
+/// How flow() walks and shows a piece.
+struct FlowAnswer {
+  using Piece = flow::FlowPiece;
+  static constexpr std::string_view kName = kFlowTable;
+  static constexpr std::span<const std::string_view> kColumns = kFlowColumns;
 
-  [[nodiscard]] Status filter(int, std::span<const Argument> arguments) override {
-    VS_ASSIGN(const Question question, arguments_.read(arguments));
-    walk_.emplace(arguments_.world(), question.window);
-    return next();
-  }
-  [[nodiscard]] Status next() override {
-    VS_ASSIGN(more_, walk_->next(piece_));
+  [[nodiscard]] Status begin(const flow::World& world, const Question& question) {
+    walk.emplace(world, question.window);
     return {};
   }
-  [[nodiscard]] bool at_end() const override { return !more_; }
-  void column(sqlite3_context* context, int column) override {
-    if (arguments_.is_hidden(column)) return arguments_.hidden(context, column);
-    const flow::Actor& exec = piece_.exec;
-    switch (column) {
-      case 0:
-        return sqlite3_result_int64(context, piece_.begin.ns);
-      case 1:
-        return sqlite3_result_int64(context, piece_.end - piece_.begin);
-      case 2:
-        return result_text(context, model::flow_kind_names()[static_cast<std::size_t>(piece_.kind)],
-                           true);
-      case 3:
-        return result_text_or_null(context, arguments_.world().source().string(exec.machine), true);
-      case 4:
-        return result_integer_or_null(context, exec.vcpu);
-      case 5:
-        return result_integer_or_null(context, exec.tid);
-      case 6:
-        return result_text_or_null(context, piece_.comm, true);
-      case 7:
-        return result_integer_or_null(context, piece_.pcpu);
-      default:
-        return result_text_or_null(context, piece_.cause, true);
-    }
-  }
+  [[nodiscard]] Result<bool> next(Piece& piece) { return walk->next(piece); }
+  static void show(sqlite3_context* context, const flow::World& world, const Piece& piece,
+                   int column);
 
- private:
-  Arguments arguments_;
-  std::optional<flow::FlowWalk> walk_;
-  flow::FlowPiece piece_;
-  bool more_ = false;
+  std::optional<flow::FlowWalk> walk;
 };
 
-class PathCursor final : public Cursor {
+void FlowAnswer::show(sqlite3_context* context, const flow::World& world, const Piece& piece,
+                      int column) {
+  const flow::Actor& exec = piece.exec;
+  switch (column) {
+    case 2:
+      return result_text(context, model::flow_kind_names()[static_cast<std::size_t>(piece.kind)],
+                         true);
+    case 3:
+      return result_text_or_null(context, world.source().string(exec.machine), true);
+    case 4:
+      return result_integer_or_null(context, exec.vcpu);
+    case 5:
+      return result_integer_or_null(context, exec.tid);
+    case 6:
+      return result_text_or_null(context, piece.comm, true);
+    case 7:
+      return result_integer_or_null(context, piece.pcpu);
+    default:
+      return result_text_or_null(context, piece.cause, true);
+  }
+}
+
+/// How critical_path() walks and shows a piece.
+struct PathAnswer {
+  using Piece = flow::PathPiece;
+  static constexpr std::string_view kName = kPathTable;
+  static constexpr std::span<const std::string_view> kColumns = kPathColumns;
+
+  [[nodiscard]] Status begin(const flow::World& world, const Question& question) {
+    walk.reset();
+    flow::PathOptions options;
+    options.unbounded = question.unbounded;
+    VS_ASSIGN(auto made, flow::PathWalk::make(world, question.window, options));
+    walk.emplace(std::move(made));
+    return {};
+  }
+  [[nodiscard]] Result<bool> next(Piece& piece) { return walk->next(piece); }
+  static void show(sqlite3_context* context, const flow::World& world, const Piece& piece,
+                   int column);
+
+  std::optional<flow::PathWalk> walk;
+};
+
+void PathAnswer::show(sqlite3_context* context, const flow::World& world, const Piece& piece,
+                      int column) {
+  switch (column) {
+    case 2:
+      return sqlite3_result_int64(context, piece.depth);
+    case 3:
+      return result_text(context, model::path_label_names()[static_cast<std::size_t>(piece.label)],
+                         true);
+    case 4:
+      return result_text_or_null(context,
+                                 piece.machine == flow::kNoMachine
+                                     ? std::string_view{}
+                                     : std::string_view(world.machine(piece.machine).name),
+                                 true);
+    case 5:
+      return result_integer_or_null(context, piece.tid);
+    case 6:
+      return result_text_or_null(context, piece.comm, true);
+    case 7:
+      return result_integer_or_null(context, piece.cpu);
+    default:
+      return result_text_or_null(context, flow::cause_text(world, piece), false);
+  }
+}
+
+/// Reads the arguments, steps, and shows what both answers have: when a piece began and how long.
+template <typename Answer>
+class AnswerCursor final : public Cursor {
  public:
-  explicit PathCursor(const FlowSource& source)
-      : arguments_(kPathTable, source, static_cast<int>(kPathColumns.size())) {}
+  explicit AnswerCursor(const FlowSource& source)
+      : arguments_(Answer::kName, source, static_cast<int>(Answer::kColumns.size())) {}
 
   [[nodiscard]] Status filter(int, std::span<const Argument> arguments) override {
     VS_ASSIGN(const Question question, arguments_.read(arguments));
-    walk_.reset();
-    flow::PathOptions options;
-    options.unbounded = question.unbounded;
-    VS_ASSIGN(auto walk, flow::PathWalk::make(arguments_.world(), question.window, options));
-    walk_.emplace(std::move(walk));
+    VS_TRY(answer_.begin(arguments_.world(), question));
     return next();
   }
   [[nodiscard]] Status next() override {
-    more_ = walk_->next(piece_);
+    VS_ASSIGN(more_, answer_.next(piece_));
     return {};
   }
   [[nodiscard]] bool at_end() const override { return !more_; }
   void column(sqlite3_context* context, int column) override {
     if (arguments_.is_hidden(column)) return arguments_.hidden(context, column);
-    switch (column) {
-      case 0:
-        return sqlite3_result_int64(context, piece_.begin.ns);
-      case 1:
-        return sqlite3_result_int64(context, piece_.end - piece_.begin);
-      case 2:
-        return sqlite3_result_int64(context, piece_.depth);
-      case 3:
-        return result_text(context,
-                           model::path_label_names()[static_cast<std::size_t>(piece_.label)], true);
-      case 4:
-        return result_text_or_null(context, machine_name(), true);
-      case 5:
-        return result_integer_or_null(context, piece_.tid);
-      case 6:
-        return result_text_or_null(context, piece_.comm, true);
-      case 7:
-        return result_integer_or_null(context, piece_.cpu);
-      default:
-        return result_text_or_null(context, flow::cause_text(arguments_.world(), piece_), false);
-    }
+    if (column == 0) return sqlite3_result_int64(context, piece_.begin.ns);
+    if (column == 1) return sqlite3_result_int64(context, piece_.end - piece_.begin);
+    Answer::show(context, arguments_.world(), piece_, column);
   }
 
  private:
-  [[nodiscard]] std::string_view machine_name() const {
-    return piece_.machine == flow::kNoMachine ? std::string_view{}
-                                              : arguments_.world().machine(piece_.machine).name;
-  }
   Arguments arguments_;
-  std::optional<flow::PathWalk> walk_;
-  flow::PathPiece piece_;
+  Answer answer_;
+  typename Answer::Piece piece_;
   bool more_ = false;
 };
 
@@ -275,14 +288,14 @@ class FunctionTable final : public VirtualTable {
 std::unique_ptr<VirtualTable> make_flow_table(const FlowSource& source) {
   return std::make_unique<FunctionTable>(kFlowColumns, kEnd + 1, source,
                                          [](const FlowSource& from) -> std::unique_ptr<Cursor> {
-                                           return std::make_unique<FlowCursor>(from);
+                                           return std::make_unique<AnswerCursor<FlowAnswer>>(from);
                                          });
 }
 
 std::unique_ptr<VirtualTable> make_path_table(const FlowSource& source) {
   return std::make_unique<FunctionTable>(kPathColumns, kUnbounded + 1, source,
                                          [](const FlowSource& from) -> std::unique_ptr<Cursor> {
-                                           return std::make_unique<PathCursor>(from);
+                                           return std::make_unique<AnswerCursor<PathAnswer>>(from);
                                          });
 }
 

@@ -9,6 +9,7 @@ host.
 
 import bisect
 import collections
+import os
 
 import check_twovms
 import expect
@@ -210,8 +211,46 @@ class Guest:
         return self.timeline.at(begin + self.shift), self.timeline.at(end + self.shift)
 
 
+def example(page):
+    """The lines that the documentation shows after the command `page`."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/analyses/waits.md")
+    with open(path, encoding="utf-8") as document:
+        lines = document.read().split(f"    $ {page}\n")[1].split("\n\n## ")[0].split("\n")
+    return [line[4:] for line in lines if line.startswith("    ")]
+
+
+def paths(check, rows):
+    """The execution path of every process, and of each VM, tiles its life; waits end up at those who ended them."""
+    host = [check.capture.host.path]
+    lives = {name: (mine[0]["ts"], mine[-1]["ts"] + mine[-1]["dur"]) for name, mine in rows.by_process.items()}
+    vm = check.program.query(host, "SELECT DISTINCT machine FROM vprocess_state")[0]["machine"]
+    lives[None] = min(begin for begin, _ in lives.values()), max(end for _, end in lives.values())
+    followed = 0
+    for name, (begin, end) in lives.items():
+        answer = check.program.json("waits", host, "--path", vm if name is None else f"{vm}/{name}").rows
+        at = begin
+        for piece in (row for row in answer if row["section"] == "path_piece"):
+            check.same(f"path of {name}: begin of a piece", piece["ts"], at)
+            check.holds(piece["dur"] > 0, f"path of {name}: an empty piece at {at}")
+            own = piece["vprocess"] is None or list(rows.between(piece["vprocess"], at, at + piece["dur"]))
+            states = {row["state"] for row, _ in own} if piece["vprocess"] else {"unknown"}
+            check.same(f"path of {name}: state at {at}", states, {piece["state"]})
+            at += piece["dur"]
+            followed += piece["depth"] > 0
+        check.same(f"path of {name}: end", at, end)
+        check.near(f"path of {name}: sum of its shares",
+                   sum(row["share"] for row in answer if row["section"] == "path_share"), 100, 1e-6)
+    check.note(f"{len(lives)} execution paths; {followed} pieces of wakers")
+    if check.capture.name == "wait-tsc":
+        name = "vm-174/0x683a000#3"
+        _, page, _ = check.program.run(["waits", *host, "--quiet", "--path", name])
+        for line in example(f"virtscope waits host.dat --path '{name}'"):
+            check.holds(line in page.split("\n"), f"docs/analyses/waits.md shows a line that is not printed: {line}")
+
+
 def run(check):
     rows = Rows(check)
+    paths(check, rows)
     guest = Guest(check, "vm1")
     windows = phases(check)
     for phase, names, cause, least in PHASES:
