@@ -29,21 +29,23 @@ class Linker {
 
   std::optional<Target> place(const Who& who, HostTime time, std::string message) const {
     const std::string machine(history_.string(who.machine));
-    std::optional<model::EntityId> entity;
-    if (who.tid != model::kNull) entity = views_.entity(TableId::kThreadState, machine, who.tid);
-    if (auto target = stand(entity, "vms", time, message)) return target;
-    if (auto target = stand(entity, "control", time, message)) return target;
-    entity.reset();
-    if (who.vcpu != model::kNull) entity = views_.entity(TableId::kVcpuState, machine, who.vcpu);
-    if (auto target = stand(entity, "vms", time, message)) return target;
-    entity.reset();
-    if (who.pcpu != model::kNull) entity = views_.entity(TableId::kFusedCpu, who.host, who.pcpu);
-    return stand(entity, "fused", time, message);
+    if (who.tid != model::kNull) {
+      const auto thread = views_.entity(TableId::kThreadState, machine, who.tid);
+      if (auto target = stand(thread, "vms", time, message)) return target;
+      if (auto target = stand(thread, "control", time, message)) return target;
+    }
+    if (who.vcpu != model::kNull) {
+      const auto vcpu = views_.entity(TableId::kVcpuState, machine, who.vcpu);
+      if (auto target = stand(vcpu, "vms", time, message)) return target;
+    }
+    if (who.pcpu == model::kNull) return std::nullopt;
+    return stand(views_.entity(TableId::kFusedCpu, who.host, who.pcpu), "fused", time, message);
   }
 
  private:
-  std::optional<Target> stand(std::optional<model::EntityId> entity, std::string_view view_id,
-                              HostTime time, const std::string& message) const {
+  std::optional<Target> stand(const std::optional<model::EntityId>& entity,
+                              std::string_view view_id, HostTime time,
+                              const std::string& message) const {
     if (!entity) return std::nullopt;
     const View* const view = views_.find(view_id);
     const auto id = views_.row_of(*view, *entity);
