@@ -19,6 +19,10 @@
 #include "model/interval_sink.h"
 #include "model/tables.h"
 
+namespace vs::history {
+class Reader;
+}
+
 namespace vs::query {
 
 /// One timeline of an interval table.
@@ -100,6 +104,10 @@ class DataSource {
     (void)machine;
     return cpu;
   }
+
+  /// The history that the interval tables are read from, for those who draw; nullptr before the
+  /// analysis, and where the rows come from elsewhere.
+  [[nodiscard]] virtual const history::Reader* history() const { return nullptr; }
 };
 
 }  // namespace vs::query

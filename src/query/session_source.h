@@ -30,6 +30,7 @@ class SessionSource final : public DataSource {
   [[nodiscard]] Result<std::unique_ptr<EventStream>> events(
       const EventFilter& filter) const override;
   [[nodiscard]] std::int64_t vcpu_of_cpu(std::string_view machine, std::int64_t cpu) const override;
+  [[nodiscard]] const history::Reader* history() const override { return history_; }
 
  private:
   const session::Session& session_;

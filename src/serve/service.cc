@@ -1,0 +1,102 @@
+#include "serve/service.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "serve/limits.h"
+
+namespace vs::serve {
+
+std::string_view name_of(RunState state) {
+  constexpr std::string_view kNames[] = {"RUNNING", "COMPLETED", "FAILED"};
+  return kNames[static_cast<std::size_t>(state)];
+}
+
+Service::Service(Sources sources) : sources_(std::move(sources)) {}
+
+Service::~Service() {
+  if (sources_.stop) sources_.stop();
+  wait();
+}
+
+void Service::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Service::wait() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Service::run() {
+  Status status = sources_.analyse();
+  if (status.ok()) {
+    auto views = Views::build(sources_.summary, sources_.source);
+    if (views.ok()) {
+      owned_views_ = std::make_unique<const Views>(std::move(*views));
+      views_.store(owned_views_.get());
+    } else {
+      status = views.error();
+    }
+  }
+  const std::scoped_lock lock(mutex_);
+  progress_.state = status.ok() ? RunState::kCompleted : RunState::kFailed;
+  progress_.done = status.ok() ? 1 : progress_.done;
+  progress_.message = status.ok() ? "" : status.error().to_string();
+}
+
+void Service::tell_progress(std::uint64_t done, std::uint64_t total, std::string_view phase) {
+  const std::scoped_lock lock(mutex_);
+  if (progress_.state != RunState::kRunning) return;
+  progress_.message = phase;
+  if (total != 0) {
+    progress_.done = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+  }
+}
+
+Progress Service::progress() const {
+  const std::scoped_lock lock(mutex_);
+  return progress_;
+}
+
+HostTime Service::begin() const { return summary().begin().value_or(HostTime{0}); }
+HostTime Service::end() const { return summary().end().value_or(HostTime{0}); }
+
+const Views* Service::views() const { return views_.load(); }
+
+std::optional<Service::Lock> Service::lock(const std::atomic<bool>* cancel) const {
+  std::unique_lock<std::mutex> lock(source_mutex_, std::defer_lock);
+  while (!lock.try_lock()) {
+    if (cancel != nullptr && cancel->load()) return std::nullopt;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return Lock(std::move(lock), sources_.source);
+}
+
+std::vector<Bookmark> Service::bookmarks() const {
+  const std::scoped_lock lock(mutex_);
+  return bookmarks_;
+}
+
+std::optional<Bookmark> Service::add_bookmark(Bookmark bookmark) {
+  const std::scoped_lock lock(mutex_);
+  if (bookmarks_.size() >= limits::kBookmarks) return std::nullopt;
+  bookmark.id = next_bookmark_++;
+  bookmarks_.push_back(bookmark);
+  return bookmark;
+}
+
+std::optional<Bookmark> Service::change_bookmark(const Bookmark& bookmark) {
+  const std::scoped_lock lock(mutex_);
+  for (Bookmark& mine : bookmarks_) {
+    if (mine.id == bookmark.id) return mine = bookmark;
+  }
+  return std::nullopt;
+}
+
+bool Service::remove_bookmark(std::uint64_t id) {
+  const std::scoped_lock lock(mutex_);
+  return std::erase_if(bookmarks_, [id](const Bookmark& mine) { return mine.id == id; }) != 0;
+}
+
+}  // namespace vs::serve

@@ -1,0 +1,201 @@
+// Which views there are, and the rows of each.
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "query/features.h"
+#include "serve/views.h"
+
+namespace vs::serve {
+namespace {
+
+using model::TableId;
+
+constexpr Layer kFusedLayers[] = {{"machine", "Machine", LayerKind::kMachine, "machine"},
+                                  {"condition", "Condition", LayerKind::kState, "condition"},
+                                  {"state", "State", LayerKind::kState, "state"}};
+constexpr Layer kVmLayers[] = {{"effective", "Effective", LayerKind::kState, "effective"},
+                               {"state", "State", LayerKind::kState, "state"}};
+constexpr Layer kControlLayers[] = {{"state", "State", LayerKind::kState, "state"},
+                                    {"effective", "Effective", LayerKind::kState, "effective"}};
+constexpr Layer kVprocessLayers[] = {{"state", "State", LayerKind::kState, "state"}};
+constexpr Layer kDiskLayers[] = {{"op", "Operation", LayerKind::kState, "op"}};
+constexpr Layer kNetLayers[] = {{"direction", "Direction", LayerKind::kState, "direction"}};
+
+std::vector<View> all_views() {
+  return {{"fused", "CPUs", "who had each physical CPU", kFusedLayers, 0, 0, {}},
+          {"vms", "Virtual machines", "the vCPUs and threads of each VM", kVmLayers, 0, 0, {}},
+          {"control", "Threads", "the threads of each machine", kControlLayers, 0, 0, {}},
+          {"vprocess",
+           "Guest processes",
+           "guest processes from the host's trace alone",
+           kVprocessLayers,
+           0,
+           0,
+           {}},
+          {"disk", "Disks", "requests of each device", kDiskLayers, 0, 0, {}},
+          {"net", "Network", "packets of each device", kNetLayers, 0, 0, {}}};
+}
+
+/// Rows of one table that stand below each machine in one view.
+struct Part {
+  std::string_view view;
+  TableId table;
+  RowKind kind;
+  bool only_vms;
+};
+constexpr Part kParts[] = {
+    {"fused", TableId::kFusedCpu, RowKind::kPcpu, false},
+    {"vms", TableId::kVcpuState, RowKind::kVcpu, true},
+    {"vms", TableId::kThreadState, RowKind::kThread, true},
+    {"control", TableId::kThreadState, RowKind::kThread, false},
+    {"vprocess", TableId::kVprocessState, RowKind::kVprocess, false},
+    {"disk", TableId::kBlockRequest, RowKind::kDevice, false},
+    {"net", TableId::kNetPacket, RowKind::kDevice, false},
+};
+
+}  // namespace
+
+class ViewBuilder {
+ public:
+  ViewBuilder(const query::ExperimentSummary& summary, const query::DataSource& source)
+      : summary_(summary), source_(source) {
+    for (const model::Row& row : source.small(TableId::kThread).rows) {
+      const auto* const machine = std::get_if<std::string>(&row[0]);
+      const auto* const tid = std::get_if<std::int64_t>(&row[1]);
+      const auto* const comm = std::get_if<std::string>(&row[4]);
+      if (machine != nullptr && tid != nullptr && comm != nullptr) {
+        comms_[{*machine, *tid}] = *comm;
+      }
+    }
+  }
+
+  Views build(const history::Reader& history) {
+    out_.source_ = &source_;
+    out_.history_ = &history;
+    out_.views_ = all_views();
+    for (View& view : out_.views_) {
+      view.first_row = next_id();
+      for (const model::Machine& machine : summary_.experiment.machines) add_machine(view, machine);
+      view.row_count = next_id() - view.first_row;
+      if (view.row_count == 0) view.missing = missing(view);
+    }
+    return std::move(out_);
+  }
+
+ private:
+  [[nodiscard]] std::int32_t next_id() const {
+    return static_cast<std::int32_t>(out_.rows_.size());
+  }
+
+  void add_machine(const View& view, const model::Machine& machine) {
+    std::int32_t group = -1;
+    for (const Part& part : kParts) {
+      if (part.view != view.id) continue;
+      if (part.only_vms && machine.kind != model::MachineKind::kVm) continue;
+      std::vector<model::EntityId> entities;
+      for (const history::Entity& entity : out_.history_->entities(part.table)) {
+        if (out_.history_->string(entity.key[0]) == machine.name &&
+            out_.history_->entity(entity.id).rows != 0) {
+          entities.push_back(entity.id);
+        }
+      }
+      if (entities.empty()) continue;
+      if (group < 0) group = add_group(machine);
+      sort_by_key(part, entities);
+      for (const model::EntityId entity : entities) add_row(part, group, machine.name, entity);
+    }
+  }
+
+  std::int32_t add_group(const model::Machine& machine) {
+    Row row;
+    row.id = next_id();
+    row.label = machine.name;
+    row.sub = machine.kind == model::MachineKind::kHost ? "host" : "VM";
+    row.machine = machine.name;
+    out_.rows_.push_back(std::move(row));
+    return next_id() - 1;
+  }
+
+  void sort_by_key(const Part& part, std::vector<model::EntityId>& entities) const {
+    const bool text = part.kind == RowKind::kVprocess || part.kind == RowKind::kDevice;
+    std::map<model::EntityId, std::int64_t> keys;
+    for (const history::Entity& one : out_.history_->entities(part.table)) {
+      keys[one.id] = one.key[1];
+    }
+    std::sort(entities.begin(), entities.end(), [&](model::EntityId a, model::EntityId b) {
+      if (!text) return keys[a] < keys[b];
+      return out_.history_->string(keys[a]) < out_.history_->string(keys[b]);
+    });
+    numbers_ = std::move(keys);
+  }
+
+  void add_row(const Part& part, std::int32_t group, const std::string& machine,
+               model::EntityId entity) {
+    const history::EntityInfo& info = out_.history_->entity(entity);
+    const std::int64_t number = numbers_[entity];
+    Row row;
+    row.id = next_id();
+    row.parent = group;
+    row.machine = machine;
+    row.kind = part.kind;
+    row.entity = entity;
+    row.table = part.table;
+    row.begin = HostTime{info.first_ns};
+    row.end = HostTime{info.last_ns};
+    name_row(row, number);
+    Row& parent = out_.rows_[static_cast<std::size_t>(group)];
+    const bool first = parent.begin == HostTime{} && parent.end == HostTime{};
+    parent.begin = first ? row.begin : std::min(parent.begin, row.begin);
+    parent.end = first ? row.end : std::max(parent.end, row.end);
+    out_.rows_.push_back(std::move(row));
+  }
+
+  void name_row(Row& row, std::int64_t number) const {
+    if (row.kind == RowKind::kPcpu) {
+      row.cpu = number;
+      row.label = fmt::format("CPU {}", number);
+    } else if (row.kind == RowKind::kVcpu) {
+      row.vcpu = number;
+      row.label = fmt::format("vCPU {}", number);
+    } else if (row.kind == RowKind::kThread) {
+      row.tid = number;
+      const auto comm = comms_.find({row.machine, number});
+      row.label = comm == comms_.end() ? fmt::format("{}", number) : comm->second;
+      row.sub = fmt::format("{}", number);
+    } else {
+      row.label = out_.history_->string(number);
+    }
+  }
+
+  [[nodiscard]] Missing missing(const View& view) const {
+    std::vector<std::string> tables;
+    for (const Part& part : kParts) {
+      if (part.view == view.id) tables.emplace_back(model::table_def(part.table).name);
+    }
+    for (const query::FeatureStatus& status : query::unanswerable(summary_, tables)) {
+      return {fmt::format("needs {}", query::kind_list(status.missing)),
+              query::record_command(summary_, status.machine, status.missing)};
+    }
+    return {"nothing of this kind is in these traces", ""};
+  }
+
+  const query::ExperimentSummary& summary_;
+  const query::DataSource& source_;
+  std::map<std::pair<std::string, std::int64_t>, std::string> comms_;
+  mutable std::map<model::EntityId, std::int64_t> numbers_;
+  Views out_;
+};
+
+Result<Views> Views::build(const query::ExperimentSummary& summary,
+                           const query::DataSource& source) {
+  const history::Reader* const history = source.history();
+  if (history == nullptr) {
+    return Error{ErrorCode::kInternal, "views need a history", "", "open the traces again"};
+  }
+  return ViewBuilder(summary, source).build(*history);
+}
+
+}  // namespace vs::serve

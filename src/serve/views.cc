@@ -1,0 +1,265 @@
+#include "serve/views.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+namespace vs::serve {
+namespace {
+
+using model::TableId;
+
+constexpr std::int64_t kTableStep = 256;    // state values of different tables do not collide
+constexpr std::size_t kPointRows = 200000;  // points that one picture looks at
+
+struct Slot {
+  std::size_t index = 0;
+  const model::ColumnDef* column = nullptr;
+};
+
+std::optional<Slot> slot_of(TableId table, std::string_view column) {
+  std::size_t slot = 0;
+  for (const model::ColumnDef& def : model::table_def(table).columns) {
+    if (def.role != model::ColumnRole::kValue) continue;
+    if (def.name == column) return Slot{slot, &def};
+    ++slot;
+  }
+  return std::nullopt;
+}
+
+std::int64_t shown(TableId table, const Slot& slot, std::int64_t value) {
+  if (value == model::kNull || slot.column->type != model::ColumnType::kState) return value;
+  return static_cast<std::int64_t>(table) * kTableStep + value;
+}
+
+std::string state_name(const model::ColumnDef& column, std::int64_t value) {
+  const auto names = column.states();
+  const auto index = static_cast<std::size_t>(value);
+  return value >= 0 && index < names.size() ? std::string(names[index]) : std::string();
+}
+
+std::string sql_text(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
+  return out + "'";
+}
+
+void append(Picture& picture, std::int64_t value, std::uint32_t pixels, float share) {
+  if (pixels == 0) return;
+  if (!picture.empty() && picture.back().value == value && picture.back().share == share) {
+    picture.back().pixels += pixels;
+  } else {
+    picture.push_back({value, pixels, share});
+  }
+}
+
+/// Rows without a duration: a pixel that has one is filled by the first.
+Status draw_points(const history::Reader& history, model::EntityId entity,
+                   const history::Window& window, std::size_t slot, Picture& picture) {
+  picture.clear();
+  const double width = static_cast<double>(window.to - window.from);
+  auto cursor = history.rows(entity, window.from, window.to);
+  history::Row row;
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < kPointRows && cursor.next(row); ++i) {
+    const double part = static_cast<double>(row.begin - window.from) / width;
+    const double scaled = part * static_cast<double>(window.pixels);
+    if (scaled < 0) continue;
+    const std::size_t pixel = std::min(static_cast<std::size_t>(scaled), window.pixels - 1);
+    if (pixel < next) continue;
+    append(picture, model::kNull, static_cast<std::uint32_t>(pixel - next), 0);
+    append(picture, row.values[slot], 1, 1);
+    next = pixel + 1;
+  }
+  append(picture, model::kNull, static_cast<std::uint32_t>(window.pixels - next), 0);
+  return cursor.status();
+}
+
+}  // namespace
+
+std::string_view name_of(RowKind kind) {
+  constexpr std::string_view kNames[] = {"group", "pcpu", "vcpu", "thread", "vprocess", "device"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+std::string_view name_of(LayerKind kind) {
+  constexpr std::string_view kNames[] = {"state", "text", "machine"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+std::string_view name_of(ArrowKind kind) {
+  constexpr std::string_view kNames[] = {"wakeup", "preempt", "migrate"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+const View* Views::find(std::string_view id) const {
+  const auto found =
+      std::find_if(views_.begin(), views_.end(), [&](const View& view) { return view.id == id; });
+  return found == views_.end() ? nullptr : &*found;
+}
+
+std::span<const Row> Views::rows(const View& view) const {
+  return std::span(rows_).subspan(static_cast<std::size_t>(view.first_row),
+                                  static_cast<std::size_t>(view.row_count));
+}
+
+const Row* Views::row(std::int32_t id) const {
+  if (id < 0 || static_cast<std::size_t>(id) >= rows_.size()) return nullptr;
+  return &rows_[static_cast<std::size_t>(id)];
+}
+
+std::optional<std::size_t> Views::layer(const View& view, std::string_view id) {
+  for (std::size_t i = 0; i < view.layers.size(); ++i) {
+    if (view.layers[i].id == id) return i;
+  }
+  return std::nullopt;
+}
+
+Status Views::states(const View& view, std::size_t layer, std::span<const std::int32_t> rows,
+                     history::Window window, std::vector<Picture>& pictures) const {
+  pictures.assign(rows.size(), {});
+  struct Batch {
+    std::vector<model::EntityId> entities;
+    std::vector<std::size_t> places;
+  };
+  std::map<std::size_t, Batch> batches;  // by slot: tables differ in where the column is
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Row* const one = row(rows[i]);
+    if (one == nullptr || !one->entity) continue;
+    const auto slot = slot_of(one->table, view.layers[layer].column);
+    if (!slot) continue;
+    if (one->table == TableId::kNetPacket) {
+      VS_TRY(draw_points(*history_, *one->entity, window, slot->index, pictures[i]));
+      continue;
+    }
+    batches[slot->index].entities.push_back(*one->entity);
+    batches[slot->index].places.push_back(i);
+  }
+  std::vector<Picture> drawn;
+  for (auto& [slot, batch] : batches) {
+    window.value_slot = slot;
+    VS_TRY(history_->timelines(batch.entities, window, drawn));
+    for (std::size_t i = 0; i < drawn.size(); ++i) pictures[batch.places[i]] = std::move(drawn[i]);
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Row* const one = row(rows[i]);
+    if (one == nullptr || pictures[i].empty()) continue;
+    const auto slot = slot_of(one->table, view.layers[layer].column);
+    for (auto& stretch : pictures[i]) stretch.value = shown(one->table, *slot, stretch.value);
+  }
+  return {};
+}
+
+std::string Views::name(const View& view, std::size_t layer, std::int64_t value) const {
+  if (value == model::kNull) return {};
+  if (view.layers[layer].kind != LayerKind::kState) return std::string(history_->string(value));
+  const std::int64_t table = value / kTableStep;
+  if (table < 0 || table >= static_cast<std::int64_t>(TableId::kCount)) return {};
+  const auto slot = slot_of(static_cast<TableId>(table), view.layers[layer].column);
+  return slot ? state_name(*slot->column, value % kTableStep) : std::string();
+}
+
+namespace {
+
+std::string column_text(const history::Reader& history, const model::ColumnDef& column,
+                        std::int64_t value) {
+  if (value == model::kNull) return {};
+  if (column.type == model::ColumnType::kState) return state_name(column, value);
+  if (column.type == model::ColumnType::kText) return std::string(history.string(value));
+  return fmt::format("{}", value);
+}
+
+RowState describe(const history::Reader& history, const Row& row, HostTime begin, HostTime end,
+                  std::span<const std::int64_t> values) {
+  const model::TableDef& def = model::table_def(row.table);
+  RowState out;
+  out.begin = begin;
+  out.end = end;
+  std::size_t slot = 0;
+  for (const model::ColumnDef& column : def.columns) {
+    if (column.role != model::ColumnRole::kValue) continue;
+    std::string text = column_text(history, column, values[slot++]);
+    if (out.state.empty() && column.type == model::ColumnType::kState) out.state = text;
+    if (!text.empty()) out.attributes.emplace_back(column.name, std::move(text));
+  }
+  std::string where = fmt::format("ts = {}", begin.ns);
+  std::size_t key = 0;
+  for (const model::ColumnDef& column : def.columns) {
+    if (column.role != model::ColumnRole::kKey) continue;
+    const auto number = row.cpu ? row.cpu : row.vcpu ? row.vcpu : row.tid;
+    const std::string value = key == 0 ? sql_text(row.machine)
+                              : number ? fmt::format("{}", *number)
+                                       : sql_text(row.label);
+    where += fmt::format(" AND {} = {}", column.name, value);
+    ++key;
+  }
+  out.sql = fmt::format("SELECT * FROM {} WHERE {}", def.name, where);
+  return out;
+}
+
+}  // namespace
+
+Result<std::optional<RowState>> Views::at(const Row& row, HostTime time) const {
+  if (!row.entity) return std::optional<RowState>{};
+  VS_ASSIGN(const auto found, history_->at(*row.entity, time));
+  if (!found) return std::optional<RowState>{};
+  return std::optional(describe(*history_, row, found->begin, found->end, found->values()));
+}
+
+Result<std::optional<RowState>> Views::step(const View& view, const Row& row, HostTime time,
+                                            int direction, std::size_t layer,
+                                            const std::atomic<bool>* cancel) const {
+  if (!row.entity) return std::optional<RowState>{};
+  const auto slot = slot_of(row.table, view.layers[layer].column);
+  if (!slot) return std::optional<RowState>{};
+  VS_ASSIGN(const auto now, history_->at(*row.entity, time));
+  const std::int64_t value = now ? now->values()[slot->index] : model::kNull;
+  // Forwards all of the rest; backwards in windows that double, because rows come in one direction.
+  const HostTime first = row.begin;
+  const HostTime last = row.end + 1;
+  HostTime to = direction > 0 ? last : (now ? now->begin : time);
+  HostTime from = direction > 0 ? (now ? now->end : time) : to;
+  std::int64_t width = 1'000'000;
+  do {
+    if (direction < 0) {
+      from = to.ns - first.ns > width ? to + -width : first;
+      width *= 4;
+    }
+    std::optional<RowState> found;
+    auto cursor = history_->rows(*row.entity, from, to);
+    history::Row one;
+    while (cursor.next(one)) {
+      if (cancel != nullptr && cancel->load()) {
+        return Error{ErrorCode::kCancelled, "stopped on request", "", ""};
+      }
+      if (now && (one.values[slot->index] == value || one.begin == now->begin)) continue;
+      if (direction < 0 && one.begin >= to) break;
+      found = describe(*history_, row, one.begin, one.end, one.values);
+      if (direction > 0) break;
+    }
+    VS_TRY(cursor.status());
+    if (found) return found;
+    to = from;
+  } while (direction < 0 && from > first);
+  return std::optional<RowState>{};
+}
+
+std::optional<std::int32_t> Views::row_of(const View& view, model::EntityId entity) const {
+  for (const Row& row : rows(view)) {
+    if (row.entity == entity) return row.id;
+  }
+  return std::nullopt;
+}
+
+std::optional<model::EntityId> Views::entity(TableId table, std::string_view first,
+                                             std::int64_t second) const {
+  const auto machine = history_->find_string(first);
+  if (!machine) return std::nullopt;
+  for (const history::Entity& entity : history_->entities(table)) {
+    if (entity.key[0] == *machine && entity.key[1] == second) return entity.id;
+  }
+  return std::nullopt;
+}
+
+}  // namespace vs::serve

@@ -1,0 +1,170 @@
+#pragma once
+// The view model that the page API and TSP share: views, their rows as dense numbers, what a row
+// was in over a window, at a time, next and before, whom it leads to, and the arrows between rows.
+// Series are in series.h.
+//
+// Rows stand on entities of the history. Row ids are dense over all views, from 0, and the same for
+// equal inputs. Layer values are numbers that only name() explains: states of different tables in
+// one layer do not collide.
+//
+// Ownership: Views borrows source, summary and history; all outlive it. Threads: immutable; every
+// method from any thread (they read the history alone).
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "history/reader.h"
+#include "query/data_source.h"
+#include "query/summary.h"
+
+namespace vs::serve {
+
+enum class RowKind : std::uint8_t { kGroup, kPcpu, kVcpu, kThread, kVprocess, kDevice };
+[[nodiscard]] std::string_view name_of(RowKind kind);
+
+enum class LayerKind : std::uint8_t { kState, kText, kMachine };
+[[nodiscard]] std::string_view name_of(LayerKind kind);
+
+struct Layer {
+  std::string_view id;
+  std::string_view name;
+  LayerKind kind = LayerKind::kState;
+  std::string_view column;  ///< of the row's table
+};
+
+/// Why a view has no rows and how to record what it needs.
+struct Missing {
+  std::string message;
+  std::string command;
+};
+
+struct View {
+  std::string_view id;
+  std::string_view name;
+  std::string_view description;
+  std::span<const Layer> layers;
+  std::int32_t first_row = 0;  ///< its rows are [first_row, first_row + row_count)
+  std::int32_t row_count = 0;
+  std::optional<Missing> missing;
+};
+
+struct Row {
+  std::int32_t id = 0;
+  std::int32_t parent = -1;  ///< a row of the same view with a smaller id
+  std::string label;
+  std::string sub;
+  std::string machine;
+  RowKind kind = RowKind::kGroup;
+  std::optional<std::int64_t> cpu;
+  std::optional<std::int64_t> vcpu;
+  std::optional<std::int64_t> tid;
+  HostTime begin;
+  HostTime end;
+  std::optional<model::EntityId> entity;  ///< groups have none
+  model::TableId table = model::TableId::kCount;
+};
+
+/// What a row was in, as people read it.
+struct RowState {
+  HostTime begin;
+  HostTime end;
+  std::string state;
+  std::vector<std::pair<std::string, std::string>> attributes;  ///< column and text, by column
+  std::string sql;                                              ///< what gives the same row
+};
+
+/// Where a jump leads.
+struct Target {
+  std::string_view view;
+  std::int32_t row = 0;
+  HostTime begin;
+  HostTime end;
+  std::string label;
+  std::string message;
+};
+
+enum class ArrowKind : std::uint8_t { kWakeup, kPreempt, kMigrate };
+[[nodiscard]] std::string_view name_of(ArrowKind kind);
+
+struct Arrow {
+  ArrowKind kind = ArrowKind::kWakeup;
+  std::int32_t from_row = 0;
+  std::int32_t to_row = 0;
+  HostTime from;
+  HostTime to;
+  std::string label;
+};
+
+struct ArrowList {
+  std::vector<Arrow> arrows;  ///< by time
+  bool truncated = false;
+};
+
+struct ArrowRequest {
+  std::span<const std::int32_t> rows;
+  HostTime from;
+  HostTime to;
+  std::size_t limit = 0;
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+using Picture = std::vector<history::Stretch>;
+
+class Views {
+ public:
+  /// Requires an analysed source with a history.
+  [[nodiscard]] static Result<Views> build(const query::ExperimentSummary& summary,
+                                           const query::DataSource& source);
+
+  [[nodiscard]] std::span<const View> views() const { return views_; }
+  [[nodiscard]] const View* find(std::string_view id) const;
+  [[nodiscard]] std::span<const Row> rows(const View& view) const;
+  /// nullptr for an id that does not exist.
+  [[nodiscard]] const Row* row(std::int32_t id) const;
+  /// Index into view.layers.
+  [[nodiscard]] static std::optional<std::size_t> layer(const View& view, std::string_view id);
+
+  /// One picture per row, in their order; rows that do not exist or have no such layer give an
+  /// empty one. `window.value_slot` is not used. Values are those of name().
+  [[nodiscard]] Status states(const View& view, std::size_t layer,
+                              std::span<const std::int32_t> rows, history::Window window,
+                              std::vector<Picture>& pictures) const;
+  /// The text of a layer's value; empty for kNull.
+  [[nodiscard]] std::string name(const View& view, std::size_t layer, std::int64_t value) const;
+
+  /// The row's state at a time; nothing where it has none.
+  [[nodiscard]] Result<std::optional<RowState>> at(const Row& row, HostTime time) const;
+  /// The state that the next (+1) or previous (-1) change of `layer` leads to.
+  [[nodiscard]] Result<std::optional<RowState>> step(const View& view, const Row& row,
+                                                     HostTime time, int direction,
+                                                     std::size_t layer,
+                                                     const std::atomic<bool>* cancel) const;
+  /// From an interval in which something else had the CPU, or which somebody ended, to that.
+  [[nodiscard]] Result<std::optional<Target>> follow(const View& view, const Row& row,
+                                                     HostTime time) const;
+  [[nodiscard]] Result<ArrowList> arrows(const View& view, const ArrowRequest& request) const;
+
+  [[nodiscard]] const history::Reader& history() const { return *history_; }
+  /// The row of `view` that stands on this entity.
+  [[nodiscard]] std::optional<std::int32_t> row_of(const View& view, model::EntityId entity) const;
+  [[nodiscard]] std::optional<model::EntityId> entity(model::TableId table, std::string_view first,
+                                                      std::int64_t second) const;
+
+ private:
+  friend class ViewBuilder;
+  Views() = default;
+
+  const query::DataSource* source_ = nullptr;
+  const history::Reader* history_ = nullptr;
+  std::vector<View> views_;
+  std::vector<Row> rows_;
+};
+
+}  // namespace vs::serve
