@@ -1,0 +1,3 @@
+export function BookmarksPanel() {
+  return <div class="panel" data-panel="bookmarks" />;
+}

@@ -1,0 +1,3 @@
+export function DetailsPanel() {
+  return <div class="panel" data-panel="details" />;
+}

@@ -1,0 +1,3 @@
+export function EventsPanel() {
+  return <div class="panel" data-panel="events" />;
+}

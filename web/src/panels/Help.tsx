@@ -1,0 +1,3 @@
+export function HelpPanel() {
+  return <div class="panel" data-panel="help" />;
+}

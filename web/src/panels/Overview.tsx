@@ -1,0 +1,3 @@
+export function OverviewPanel() {
+  return <div class="panel" data-panel="overview" />;
+}

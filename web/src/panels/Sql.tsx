@@ -1,0 +1,3 @@
+export function SqlPanel() {
+  return <div class="panel" data-panel="sql" />;
+}

@@ -1,0 +1,3 @@
+export function WhyPanel() {
+  return <div class="panel" data-panel="why" />;
+}

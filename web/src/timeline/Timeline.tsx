@@ -1,0 +1,3 @@
+export function Timeline() {
+  return <main class="timeline" aria-label="Timeline" />;
+}
