@@ -3,14 +3,13 @@
 import { useEffect, useState } from 'preact/hooks';
 import { api, type SqlAnswer } from '../api';
 import { useStore } from '../store';
+import { keys } from '../timeline/commands';
 import { duration, errorText, text } from './data';
 import { Problem } from './parts';
 
-export const keys: ReadonlyArray<readonly [string, ReadonlyArray<readonly [string, string]>]> = [
-  ['Zoom and pan', [['W / S', 'in and out at the mouse'], ['+ / −', 'in and out at the selection'], ['Ctrl+wheel', 'zoom at the mouse'], ['A / D', 'a quarter window left, right'], ['Shift+wheel', 'pan'], ['Z', 'zoom to the selection'], ['Home, double click on the ruler', 'show everything'], ['Ctrl+Z / Ctrl+Shift+Z', 'undo and redo the zoom']]],
-  ['Select', [['Click, drag', 'a time, a span'], ['← / →', 'previous and next state of the row; Shift extends'], ['↑ / ↓', 'row above, below'], [', / .', 'previous and next mark'], ['Esc', 'clear the selection']]],
-  ['Follow', [['F', 'from a robbed interval to who took the CPU'], ['Enter', 'fold or unfold a group'], ['P', 'pin the row']]],
-  ['Find', [['/', 'filter the rows'], ['Ctrl+Enter in the console', 'run the statement'], ['↑ / ↓ in Events', 'walk the events']]],
+const inPanels: ReadonlyArray<readonly [string, string]> = [
+  ['↑ / ↓ in Events', 'Previous and next event; moves the cursor'],
+  ['Ctrl+Enter in SQL', 'Run the statement'],
 ];
 
 interface Word { name: string; pattern: string; says: string }
@@ -61,12 +60,9 @@ export function HelpPanel() {
   return (
     <div class="panel" data-panel="help">
       <h2>Keys</h2>
-      <div class="p-grid">{keys.map(([title, list]) => (
-        <section class="p-card" key={title} aria-label={title}>
-          <header class="p-head"><h3>{title}</h3></header>
-          <dl class="p-keys">{list.map(([key, says]) => [<dt key={`k${key}`}><kbd>{key}</kbd></dt>, <dd key={`d${key}`}>{says}</dd>])}</dl>
-        </section>
-      ))}</div>
+      <dl class="p-keys p-card">
+        {[...keys.map((key) => [key.label, key.text] as const), ...inPanels].map(([key, says]) => [<dt key={`k${key}`}><kbd>{key}</kbd></dt>, <dd key={`d${key}`}>{says}</dd>])}
+      </dl>
       <h2>Legend <small class="muted">how often and how long in this recording</small></h2>
       <div class="p-grid">{views.filter((view) => legend[view.id]).map((view) => <Legend key={view.id} id={view.id} name={view.name} />)}</div>
       {views.filter((view) => view.missing).map((view) => <p key={view.id} class="muted">{view.name}: {view.missing?.message}</p>)}

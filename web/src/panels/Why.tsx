@@ -9,7 +9,7 @@ import { amount, duration, entries, errorText, jump, momentOf, num, parseTask, p
 import { Meter, type Part, Problem, StackedBar } from './parts';
 
 const tones: Record<string, string> = {
-  run: 'guest', hypervisor: 'hyper', preempted_by: 'hyper', vcpu_preempted_by: 'stolen', runnable: 'waiting', blocked: 'blocked', lock_wait: 'waiting', unknown: 'unknown',
+  run: 'guest', hypervisor: 'hyper', preempted_by: 'waiting', vcpu_preempted_by: 'stolen', runnable: 'waiting', blocked: 'blocked', lock_wait: 'waiting', unknown: 'unknown',
 };
 const words: Record<string, string> = {
   run: 'ran', hypervisor: 'in the hypervisor', preempted_by: 'preempted by', vcpu_preempted_by: 'vCPU preempted by', runnable: 'waited for a CPU', blocked: 'blocked', lock_wait: 'waited for a lock', unknown: 'unknown',

@@ -297,6 +297,7 @@ describe('compare, bookmarks, help', () => {
     await settle();
     expect(root.textContent).toContain('1,200');
     expect(root.textContent).toContain('2.00 ms');
+    expect(root.textContent).toContain('Follow the culprit');
     expect(countsOf({ columns: [], rows: [], truncated: false, elapsed_ms: 0 })).toEqual({});
     expect(Object.keys(legend)).toEqual(['fused', 'vms', 'control', 'vprocess']);
   });
