@@ -1,9 +1,10 @@
 // All keys, and what the colours mean, per view.
 
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, type SqlAnswer } from '../api';
 import { useStore } from '../store';
 import { keys } from '../timeline/commands';
+import { css, darkScheme, fusedFill, lightScheme, patternMask, stateFill } from '../timeline/palette';
 import { duration, errorText, text } from './data';
 import { Problem } from './parts';
 
@@ -27,6 +28,25 @@ export function countsOf(answer: SqlAnswer): Record<string, { count: string; tim
   return Object.fromEntries(answer.rows.map((row) => [text(row[0]), { count: Number(text(row[1])).toLocaleString('en'), time: duration(row[2]) }]));
 }
 
+/** The very fill of the timeline; the CSS class stands in where no canvas can be had. */
+function Swatch({ view, word }: { view: string; word: Word }) {
+  const theme = useStore((state) => state.theme);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useEffect(() => {
+    const pen = canvas.current?.getContext('2d');
+    if (!pen) return;
+    const scheme = getComputedStyle(document.documentElement).colorScheme === 'light' ? lightScheme : darkScheme;
+    const fill = view === 'fused' ? fusedFill([86, 180, 233], word.name, 'user', scheme) : stateFill(word.name, scheme);
+    for (let y = 0; y < 16; ++y) {
+      for (let x = 0; x < 24; ++x) {
+        pen.fillStyle = css(patternMask(fill.pattern, x, y) ? fill.ink : fill.base);
+        pen.fillRect(x, y, 1, 1);
+      }
+    }
+  }, [theme, view]);
+  return <canvas ref={canvas} width={24} height={16} class={`p-${word.pattern}`} aria-hidden="true" />;
+}
+
 function Legend({ id, name }: { id: string; name: string }) {
   const [counts, setCounts] = useState<Record<string, { count: string; time: string }>>({});
   const [problem, setProblem] = useState('');
@@ -47,7 +67,7 @@ function Legend({ id, name }: { id: string; name: string }) {
       {problem && <Problem>{problem}</Problem>}
       <table class="p-table">
         <tbody>{view.words.map((one) => (
-          <tr key={one.name}><td><i class={`p-swatch p-${one.pattern}`} aria-hidden="true" /></td><th scope="row">{one.name}</th><td>{one.says}</td><td class="p-num">{counts[one.name]?.count ?? ''}</td><td class="p-num">{counts[one.name]?.time ?? ''}</td></tr>
+          <tr key={one.name}><td><Swatch view={id} word={one} /></td><th scope="row">{one.name}</th><td>{one.says}</td><td class="p-num">{counts[one.name]?.count ?? ''}</td><td class="p-num">{counts[one.name]?.time ?? ''}</td></tr>
         ))}</tbody>
       </table>
     </section>
