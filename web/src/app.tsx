@@ -4,6 +4,7 @@ import { useEffect } from 'preact/hooks';
 import { bottomTabs, DetailsPanel } from './panels';
 import { actions, store, useStore } from './store';
 import { loginWith } from './start';
+import { isDark } from './timeline/scene';
 import { Timeline } from './timeline/Timeline';
 import { TopBar } from './TopBar';
 
@@ -94,7 +95,7 @@ function Notice() {
 function useTheme(): void {
   const theme = useStore((state) => state.theme);
   useEffect(() => {
-    document.documentElement.dataset['theme'] = theme;
+    document.documentElement.dataset['theme'] = isDark(theme) ? 'dark' : 'light';
   }, [theme]);
 }
 
