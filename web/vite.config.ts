@@ -28,5 +28,5 @@ export default defineConfig({
       },
     },
   },
-  test: { environment: 'node', include: ['tests/unit/**/*.test.ts', 'src/**/*.test.ts'] },
+  test: { environment: 'node', include: ['tests/unit/**/*.test.ts', 'src/**/*.test.{ts,tsx}'] },
 });

@@ -122,7 +122,7 @@ export const api = {
     (await json<{ series: Series[] }>('series', 'POST', query, signal)).series,
   marks: () => json<Marks>('marks', 'GET'),
   events: (query: EventsQuery, signal?: AbortSignal) => json<{ rows: EventRow[]; more: boolean }>('events', 'POST', query, signal),
-  sql: (sql: string, limit = 1000) => json<SqlAnswer>('sql', 'POST', { sql, limit }),
+  sql: (sql: string, limit = 1000, signal?: AbortSignal) => json<SqlAnswer>('sql', 'POST', { sql, limit }, signal),
   why: (query: { task: string; from_ns?: AbsText; to_ns?: AbsText; slowest?: number }, signal?: AbortSignal) =>
     json<WhyAnswer>('why', 'POST', query, signal),
   compare: async (a: CompareSide, b: CompareSide) => (await json<{ rows: CompareRow[] }>('compare', 'POST', { a, b })).rows,

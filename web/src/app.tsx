@@ -2,6 +2,7 @@
 
 import { useEffect } from 'preact/hooks';
 import { bottomTabs, DetailsPanel } from './panels';
+import './panels.css';
 import { actions, store, useStore } from './store';
 import { loginWith } from './start';
 import { isDark } from './timeline/scene';
