@@ -5,6 +5,7 @@ import { bottomTabs, DetailsPanel } from './panels';
 import './panels.css';
 import { actions, store, useStore } from './store';
 import { loginWith } from './start';
+import { isDark } from './timeline/scene';
 import { Timeline } from './timeline/Timeline';
 import { TopBar } from './TopBar';
 
@@ -95,7 +96,7 @@ function Notice() {
 function useTheme(): void {
   const theme = useStore((state) => state.theme);
   useEffect(() => {
-    document.documentElement.dataset['theme'] = theme;
+    document.documentElement.dataset['theme'] = isDark(theme) ? 'dark' : 'light';
   }, [theme]);
 }
 

@@ -215,7 +215,7 @@ export function Timeline() {
       <Minimap scene={scene} labelWidth={labelWidth} />
       <div class="ruler">
         <RulerInfo />
-        <canvas ref={ruler} class="ruler-canvas" style={{ height: `${rulerHeight}px` }} aria-hidden="true"
+        <canvas ref={ruler} class="ruler-canvas" style={{ height: `${rulerHeight}px`, width: `${size.width}px` }} aria-hidden="true"
           onPointerDown={(event) => scene && dragRuler(scene, event)} onDblClick={() => actions.showAll()} />
       </div>
       <div class="lanes" ref={lanesBox} tabIndex={0} role="tree" aria-label="Rows of the timeline; arrow keys move" onScroll={(event) => setScroll((event.currentTarget as HTMLElement).scrollTop)}>

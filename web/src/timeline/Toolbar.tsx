@@ -46,8 +46,8 @@ export function Toolbar({ context }: { context: { current: Context | null } }) {
         onKeyDown={(event) => (event.key === 'Escape' || event.key === 'Enter') && (event.currentTarget as HTMLElement).blur()} />
       <span class="spring" />
       <button onClick={() => context.current && void follow(context.current)} title="Follow the culprit (F)">Follow culprit</button>
-      <button aria-label="Zoom in" title="Zoom in (W)" onClick={() => context.current && zoom(context.current.scene, 0.5)}>＋</button>
-      <button aria-label="Zoom out" title="Zoom out (S)" onClick={() => context.current && zoom(context.current.scene, 2)}>－</button>
+      <button aria-label="Zoom in" title="Zoom in (W)" onClick={() => context.current && zoom(context.current.scene, 0.5)}>+</button>
+      <button aria-label="Zoom out" title="Zoom out (S)" onClick={() => context.current && zoom(context.current.scene, 2)}>−</button>
       <button onClick={() => actions.showAll()} title="Show all (0)">All</button>
       <button aria-label="Undo zoom" title="Undo zoom (Backspace)" disabled={!canUndo} onClick={() => actions.undo()}>↶</button>
       <button aria-label="Redo zoom" title="Redo zoom (Shift+U)" disabled={!canRedo} onClick={() => actions.redo()}>↷</button>

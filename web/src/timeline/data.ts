@@ -4,6 +4,7 @@
 
 import { api, type Row } from '../api';
 import { loadRows } from '../start';
+import type { LayerPixels } from '../states';
 import { store } from '../store';
 import { toAbs } from '../time';
 import type { Geometry, RowPixels } from './paint';
@@ -23,6 +24,13 @@ export class Names {
     this.byName.set(name, this.list.length - 1);
     return this.list.length - 1;
   }
+}
+
+/** The fullest layer's share: a row without a value in one layer is not faint because of that. */
+function mostOf(layers: LayerPixels[], pixels: number): Uint8Array {
+  const out = new Uint8Array(pixels);
+  for (const { share } of layers) for (let i = 0; i < pixels; ++i) if ((share[i] as number) > (out[i] as number)) out[i] = share[i] as number;
+  return out;
 }
 
 interface Kept { coarse: RowPixels | null; fine: RowPixels | null }
@@ -111,7 +119,7 @@ export class StatesCache {
           for (let i = 0; i < own.length; ++i) own[i] = map[own[i] as number] as number;
           return own;
         });
-        this.keep(view, rows[index] as Row, which, { geometry, codes, share: row[0]?.share ?? new Uint8Array(geometry.pixels) });
+        this.keep(view, rows[index] as Row, which, { geometry, codes, share: mostOf(row, geometry.pixels) });
       });
     } catch (error) {
       this.failedUntil = performance.now() + 2000;
