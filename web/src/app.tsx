@@ -1,0 +1,122 @@
+// Layout: top bar; the timeline with the details at its right; the bottom panel with tabs.
+
+import { useEffect } from 'preact/hooks';
+import { bottomTabs, DetailsPanel } from './panels';
+import './panels.css';
+import { actions, store, useStore } from './store';
+import { loginWith } from './start';
+import { isDark } from './timeline/scene';
+import { Timeline } from './timeline/Timeline';
+import { TopBar } from './TopBar';
+
+function Fatal() {
+  const fatal = useStore((state) => state.fatal);
+  if (!fatal) return null;
+  return (
+    <main class="fatal" role="alert">
+      <h1>{fatal.title}</h1>
+      <p>{fatal.detail}</p>
+      {fatal.login && (
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            const field = (event.currentTarget as HTMLFormElement).elements.namedItem('token') as HTMLInputElement;
+            void loginWith(field.value);
+          }}
+        >
+          <label>
+            Token <input name="token" autocomplete="off" autofocus />
+          </label>
+          <button type="submit">Open</button>
+          <p class="hint">virtscope serve prints it as part of the link.</p>
+        </form>
+      )}
+    </main>
+  );
+}
+
+function Progress() {
+  const experiment = useStore((state) => state.experiment);
+  const share = experiment?.progress ?? 0;
+  return (
+    <main class="loading" aria-busy="true">
+      <h1>{experiment ? experiment.name : 'virtscope'}</h1>
+      <progress max={1} value={share} aria-label="Analysis" />
+      <p role="status">{experiment?.message || 'Opening the traces'}</p>
+    </main>
+  );
+}
+
+function BottomPanel() {
+  const tab = useStore((state) => state.tab);
+  const open = useStore((state) => state.bottomOpen);
+  const current = bottomTabs.find((item) => item.id === tab) ?? bottomTabs[0];
+  return (
+    <section class={`bottom${open ? '' : ' closed'}`} aria-label="Panels">
+      <div class="tabs" role="tablist">
+        {bottomTabs.map((item) => (
+          <button
+            key={item.id}
+            role="tab"
+            id={`tab-${item.id}`}
+            aria-selected={open && item.id === tab}
+            aria-controls="tab-panel"
+            onClick={() => actions.openTab(item.id)}
+          >
+            {item.name}
+          </button>
+        ))}
+        <button class="fold" aria-expanded={open} aria-label={open ? 'Fold the panel' : 'Unfold the panel'} onClick={() => store.set({ bottomOpen: !open })}>
+          {open ? '▾' : '▴'}
+        </button>
+      </div>
+      {open && current && (
+        <div class="tab-panel" id="tab-panel" role="tabpanel" aria-labelledby={`tab-${current.id}`}>
+          {current.panel()}
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Notice() {
+  const notice = useStore((state) => state.notice);
+  useEffect(() => {
+    if (!notice) return undefined;
+    const timer = setTimeout(() => store.set({ notice: null }), 5000);
+    return () => clearTimeout(timer);
+  }, [notice]);
+  return (
+    <div class={`notice ${notice?.kind ?? ''}`} role="status" aria-live="polite" hidden={!notice}>
+      {notice?.text}
+    </div>
+  );
+}
+
+function useTheme(): void {
+  const theme = useStore((state) => state.theme);
+  useEffect(() => {
+    document.documentElement.dataset['theme'] = isDark(theme) ? 'dark' : 'light';
+  }, [theme]);
+}
+
+export function App() {
+  useTheme();
+  const fatal = useStore((state) => state.fatal);
+  const ready = useStore((state) => state.views.length > 0);
+  if (fatal) return <Fatal />;
+  if (!ready) return <Progress />;
+  return (
+    <div class="app">
+      <TopBar />
+      <div class="middle">
+        <Timeline />
+        <aside class="details" aria-label="Details">
+          <DetailsPanel />
+        </aside>
+      </div>
+      <BottomPanel />
+      <Notice />
+    </div>
+  );
+}

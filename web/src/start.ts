@@ -1,0 +1,93 @@
+// From an address to a filled store: login with the token of the fragment, the experiment, the position of the link, then
+// what may come later (report, marks, bookmarks). While the analysis still runs, the experiment is asked again.
+
+import { api, ApiError } from './api';
+import { actions, store } from './store';
+import { setOrigin, toRel } from './time';
+import { decodePosition, encodePosition } from './url';
+
+const pollMs = 700;
+
+/** Takes the token out of the address, so that it is in no link and no history. */
+async function login(): Promise<void> {
+  const parameters = new URLSearchParams(location.hash.replace(/^#/, ''));
+  const token = parameters.get('token');
+  if (token === null) return;
+  parameters.delete('token');
+  const rest = parameters.toString();
+  history.replaceState(null, '', rest ? `#${rest}` : location.pathname + location.search);
+  await api.login(token);
+}
+
+function fail(error: unknown): void {
+  if (error instanceof ApiError) store.set({ fatal: { title: error.title, detail: error.detail, login: error.status === 401 } });
+  else store.set({ fatal: { title: 'The page failed', detail: String(error), login: false } });
+}
+
+async function later(): Promise<void> {
+  const [report, marks, bookmarks] = await Promise.allSettled([api.report(), api.marks(), api.bookmarks()]);
+  if (report.status === 'fulfilled') store.set({ report: report.value });
+  else actions.notify(`The report did not load: ${String(report.reason)}`, 'error');
+  if (marks.status === 'fulfilled') store.set({ marks: marks.value });
+  if (bookmarks.status === 'fulfilled') store.set({ bookmarks: bookmarks.value });
+}
+
+/** Rows of a view, once. */
+export async function loadRows(view: string): Promise<void> {
+  if (store.get().rows[view]) return;
+  const rows = await api.rows(view);
+  store.set({ rows: { ...store.get().rows, [view]: rows } });
+}
+
+async function open(): Promise<void> {
+  let experiment = await api.experiment();
+  while (experiment.status === 'RUNNING') {
+    store.set({ experiment });
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    experiment = await api.experiment();
+  }
+  if (experiment.status === 'FAILED') {
+    store.set({ experiment, fatal: { title: 'The analysis failed', detail: experiment.message, login: false } });
+    return;
+  }
+  setOrigin(experiment.begin_ns, experiment.epoch);
+  const limit = { from: 0, to: Math.max(1, toRel(experiment.end_ns)) };
+  const views = await api.views();
+  store.set({ experiment, views, limit, window: limit, ...decodePosition(location.hash) });
+  document.title = `${experiment.name} · virtscope`;
+  keepUrl();
+  await later();
+}
+
+/** Writes the position back, at most every 200 ms: browsers refuse faster changes of the address. */
+function keepUrl(): void {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const write = (): void => {
+    timer = null;
+    const text = encodePosition(store.get());
+    if (`#${text}` !== location.hash) history.replaceState(null, '', text ? `#${text}` : location.pathname + location.search);
+  };
+  store.subscribe(() => {
+    if (timer === null) timer = setTimeout(write, 200);
+  });
+  window.addEventListener('hashchange', () => store.set(decodePosition(location.hash)));
+}
+
+export async function start(): Promise<void> {
+  try {
+    await login();
+    await open();
+  } catch (error) {
+    fail(error);
+  }
+}
+
+export async function loginWith(token: string): Promise<void> {
+  try {
+    await api.login(token.trim());
+    store.set({ fatal: null });
+    await open();
+  } catch (error) {
+    fail(error);
+  }
+}

@@ -1,0 +1,190 @@
+// The one store. Plain data and pure updates; components subscribe with useStore(selector). Everything that a link must
+// restore is in the URL fragment (url.ts). Times are relative nanoseconds (time.ts).
+
+import { useEffect, useReducer, useRef } from 'preact/hooks';
+import type { Bookmark, Experiment, Marks, Report, Row, ViewInfo } from './api';
+import { clampSpan, type Rel, type Span } from './time';
+
+export interface RowRef { view: string; id: number }
+export type Theme = 'system' | 'dark' | 'light';
+export type BottomTab = 'overview' | 'events' | 'sql' | 'why' | 'compare' | 'bookmarks' | 'help';
+
+export interface State {
+  experiment: Experiment | null;
+  report: Report | null;
+  views: ViewInfo[];
+  /** Rows by view id, filled when the view is first shown. */
+  rows: Record<string, Row[]>;
+  marks: Marks;
+  bookmarks: Bookmark[];
+  /** The whole experiment and what is visible of it. */
+  limit: Span;
+  window: Span;
+  undo: Span[];
+  redo: Span[];
+  /** Selection, shared by all views and panels. `range` null: only a moment. */
+  time: Rel | null;
+  range: Span | null;
+  row: RowRef | null;
+  /** The task whose critical path is shown, as `why` takes it ("vm1/156"); null: of the selected row. */
+  task: string | null;
+  /** Two marks of the measure. */
+  measure: [Rel | null, Rel | null];
+  openViews: string[];
+  collapsed: Record<string, true>;
+  pins: RowRef[];
+  filter: string;
+  machine: string | null;
+  arrows: boolean;
+  grid: boolean;
+  rowHeight: number;
+  theme: Theme;
+  tab: BottomTab;
+  bottomOpen: boolean;
+  /** Whether the overview covers the timeline (first page) or the timeline shows. */
+  notice: { kind: 'info' | 'error'; text: string } | null;
+  fatal: { title: string; detail: string; login: boolean } | null;
+}
+
+const everything: Span = { from: 0, to: 1 };
+
+export function initialState(): State {
+  return {
+    experiment: null, report: null, views: [], rows: {}, marks: { losses: [], clocks: [] }, bookmarks: [],
+    limit: everything, window: everything, undo: [], redo: [], time: null, range: null, row: null, task: null,
+    measure: [null, null], openViews: ['fused', 'vms'], collapsed: {}, pins: [], filter: '', machine: null, arrows: true, grid: true,
+    rowHeight: 18, theme: 'system', tab: 'overview', bottomOpen: true, notice: null, fatal: null,
+  };
+}
+
+type Listener = () => void;
+
+export class Store {
+  private current: State = initialState();
+  private readonly listeners = new Set<Listener>();
+
+  get(): State {
+    return this.current;
+  }
+
+  set(change: Partial<State>): void {
+    this.current = { ...this.current, ...change };
+    for (const listener of [...this.listeners]) listener();
+  }
+
+  subscribe(listener: Listener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  reset(state: Partial<State> = {}): void {
+    this.set({ ...initialState(), ...state });
+  }
+}
+
+export const store = new Store();
+
+/** Draws again when the selected part changes (===). Select single fields, or objects that keep their identity. */
+export function useStore<T>(selector: (state: State) => T): T {
+  const [, redraw] = useReducer((count: number) => count + 1, 0);
+  const value = selector(store.get());
+  const seen = useRef(value);
+  const select = useRef(selector);
+  seen.current = value;
+  select.current = selector;
+  useEffect(() => {
+    const check = (): void => {
+      if (select.current(store.get()) !== seen.current) redraw(0);
+    };
+    check();
+    return store.subscribe(check);
+  }, []);
+  return value;
+}
+
+const undoDepth = 100;
+
+function sameSpan(a: Span, b: Span): boolean {
+  return a.from === b.from && a.to === b.to;
+}
+
+/** What users and panels do. Each is one change of the store. */
+export const actions = {
+  /** Shows a span. `record`: the span before goes on the undo list (false while a gesture runs). */
+  show(span: Span, record = true): void {
+    const { limit, window, undo } = store.get();
+    const next = clampSpan(span, limit);
+    if (sameSpan(next, window)) return;
+    store.set(record ? { window: next, undo: [...undo.slice(-undoDepth), window], redo: [] } : { window: next });
+  },
+  /** Ends a gesture that began at `before`: one step of undo for all of it. */
+  recordFrom(before: Span): void {
+    const { window, undo } = store.get();
+    if (!sameSpan(before, window)) store.set({ undo: [...undo.slice(-undoDepth), before], redo: [] });
+  },
+  showAll(): void {
+    actions.show(store.get().limit);
+  },
+  undo(): void {
+    const { undo, redo, window } = store.get();
+    const last = undo[undo.length - 1];
+    if (last) store.set({ window: last, undo: undo.slice(0, -1), redo: [...redo, window] });
+  },
+  redo(): void {
+    const { undo, redo, window } = store.get();
+    const last = redo[redo.length - 1];
+    if (last) store.set({ window: last, redo: redo.slice(0, -1), undo: [...undo, window] });
+  },
+  select(change: { time?: Rel | null; range?: Span | null; row?: RowRef | null }): void {
+    store.set(change);
+  },
+  /** Shows a moment; moves the window only as far as it has to. */
+  reveal(time: Rel): void {
+    const { window } = store.get();
+    if (time >= window.from && time <= window.to) return;
+    const half = (window.to - window.from) / 2;
+    actions.show({ from: time - half, to: time + half });
+  },
+  /**
+   * Opens the timeline at a place: the evidence of a card, a row of the SQL console, a bookmark. The span is selected and
+   * shown with room around it.
+   */
+  goTo(place: { from: Rel; to?: Rel; view?: string | null; row?: number | null }): void {
+    const to = Math.max(place.to ?? place.from, place.from);
+    const room = Math.max((to - place.from) * 0.5, 20_000);
+    const { openViews } = store.get();
+    const view = place.view ?? null;
+    store.set({
+      time: place.from,
+      range: to > place.from ? { from: place.from, to } : null,
+      ...(view !== null && place.row !== null && place.row !== undefined ? { row: { view, id: place.row } } : {}),
+      ...(view !== null && !openViews.includes(view) ? { openViews: [...openViews, view] } : {}),
+    });
+    actions.show({ from: place.from - room, to: to + room });
+  },
+  openTab(tab: BottomTab): void {
+    store.set({ tab, bottomOpen: true });
+  },
+  toggleView(id: string): void {
+    const { openViews } = store.get();
+    store.set({ openViews: openViews.includes(id) ? openViews.filter((view) => view !== id) : [...openViews, id] });
+  },
+  togglePin(row: RowRef): void {
+    const { pins } = store.get();
+    const has = pins.some((pin) => pin.view === row.view && pin.id === row.id);
+    store.set({ pins: has ? pins.filter((pin) => pin.view !== row.view || pin.id !== row.id) : [...pins, row] });
+  },
+  toggleCollapsed(row: RowRef): void {
+    const key = `${row.view}:${row.id}`;
+    const collapsed = { ...store.get().collapsed };
+    if (collapsed[key]) delete collapsed[key];
+    else collapsed[key] = true;
+    store.set({ collapsed });
+  },
+  notify(text: string, kind: 'info' | 'error' = 'info'): void {
+    store.set({ notice: { kind, text } });
+  },
+  setTheme(theme: Theme): void {
+    store.set({ theme });
+  },
+};

@@ -1,0 +1,46 @@
+import { beforeEach, expect, test } from 'vitest';
+import { actions, store } from '../../src/store';
+import { setOrigin } from '../../src/time';
+import { decodePosition, encodePosition } from '../../src/url';
+
+beforeEach(() => {
+  setOrigin('54556227853', false);
+  store.reset({ limit: { from: 0, to: 1e9 }, window: { from: 0, to: 1e9 } });
+});
+
+test('undo and redo walk through the windows, a new one ends redo', () => {
+  actions.show({ from: 0, to: 100 });
+  actions.show({ from: 10, to: 20 });
+  actions.undo();
+  expect(store.get().window).toEqual({ from: 0, to: 100 });
+  actions.redo();
+  expect(store.get().window).toEqual({ from: 10, to: 20 });
+  actions.undo();
+  actions.show({ from: 50, to: 60 });
+  expect(store.get().redo).toEqual([]);
+  actions.undo();
+  actions.undo();
+  expect(store.get().window).toEqual({ from: 0, to: 1e9 });
+});
+
+test('a gesture is one step of undo', () => {
+  const before = store.get().window;
+  for (let i = 1; i < 9; ++i) actions.show({ from: i, to: 1000 + i }, false);
+  actions.recordFrom(before);
+  actions.undo();
+  expect(store.get().window).toEqual(before);
+});
+
+test('a link restores the whole position', () => {
+  const place = {
+    window: { from: 1_000_001, to: 2_000_003 }, range: { from: 1_100_000, to: 1_200_007 }, time: 1_100_000, row: { view: 'vms', id: 12 }, task: 'vm1/156',
+    openViews: ['fused', 'control', 'series'], pins: [{ view: 'fused', id: 2 }], collapsed: { 'vms:3': true as const }, filter: 'kind:thread burst', machine: 'vm2',
+    measure: [5, 77] as [number, number], arrows: false, grid: false, rowHeight: 24, theme: 'light' as const, tab: 'sql' as const, bottomOpen: false,
+  };
+  store.set(place);
+  expect(decodePosition(`#${encodePosition(store.get())}`)).toEqual(place);
+});
+
+test('wrong parts of a link are left out', () => {
+  expect(decodePosition('#w=9-3&s=x&t=1e5&r=vms.-1&h=9999&tab=nothing&theme=pink')).toEqual({});
+});
