@@ -194,7 +194,7 @@ MUTATIONS = [
 ]
 
 
-# What the stand-in cannot answer: cut files, table-valued functions; of the latter liar.py lies.
+# What the stand-in cannot answer: cut files, table-valued functions; mutants.py changes those answers.
 BEYOND = ("cuts", "flow")
 
 
