@@ -32,6 +32,7 @@ struct Arguments {
   bool per_vcpu = false;
   bool seed_columns = false;  ///< waits
   bool all = false;
+  bool full = false;  ///< info
   bool disk_stages = false;
   std::string sort = "time";
   std::string task;
