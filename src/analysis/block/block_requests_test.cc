@@ -264,7 +264,7 @@ TEST(BlockRequests, TooManyDevices) {
   const std::vector<model::Issue> issues = scene.requests().issues();
   ASSERT_EQ(issues.size(), 1U);
   EXPECT_EQ(issues[0].code, model::IssueCode::kDevicesOverLimit);
-  EXPECT_EQ(issues[0].place, "host");
+  EXPECT_EQ(issues[0].place, "vm1");
   EXPECT_EQ(issues[0].count, 2U);
 }
 
