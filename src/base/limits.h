@@ -22,6 +22,7 @@ inline constexpr std::uint32_t kSubBufferBytes = 1U << 26;  ///< one ftrace sub-
 inline constexpr std::size_t kOptions = 65536;              ///< trace.dat options
 inline constexpr std::size_t kStringBytes = 1U << 20;       ///< one string field
 inline constexpr std::size_t kTraces = 4096;                ///< traces in one experiment
+inline constexpr std::size_t kLossWindows = 1U << 16;       ///< loss windows kept of one trace
 inline constexpr std::size_t kIssueRowsPerCode = 100;       ///< issue rows kept per (code, trace)
 
 }  // namespace vs::limits

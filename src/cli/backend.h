@@ -34,6 +34,7 @@ struct OpenOptions {
   std::string history;  ///< --history PATH; empty = the default place
   bool no_cache = false;
   unsigned jobs = 0;  ///< 0 = one per CPU
+  bool overview = false;  ///< a sample of a large trace will do; nothing is analysed
   ProgressFunction progress;
   const std::atomic<bool>* cancel = nullptr;
 };

@@ -7,6 +7,14 @@
 namespace vs::cli {
 namespace {
 
+Status set_full(Arguments& arguments, const std::string&) {
+  arguments.full = true;
+  return {};
+}
+
+constexpr OptionSpec kOptions[] = {
+    {"--full", "", "read large traces whole, so that everything is counted", set_full, false}};
+
 class InfoCommand final : public Command {
  public:
   [[nodiscard]] std::string_view name() const override { return "info"; }
@@ -19,8 +27,16 @@ class InfoCommand final : public Command {
            "name, which analyses can run, and which events are missing for the others with\n"
            "the command that records them. Nothing is analysed, so it is quick.\n"
            "\n"
+           "Of traces above 32 MiB without a stored history only headers and a sample are\n"
+           "read: numbers of events are then not known, machines, vCPUs and events are those\n"
+           "of the sample, and the answer says so. Where clocks can only be joined by reading\n"
+           "all, all is read. --full reads everything at once.\n"
+           "\n"
            "Sections of the JSON: trace, machine, vcpu, event, analysis.\n";
   }
+
+  [[nodiscard]] std::span<const OptionSpec> options() const override { return kOptions; }
+  [[nodiscard]] bool overview(const Arguments& arguments) const override { return !arguments.full; }
 
   [[nodiscard]] Result<ExitCode> run(Context& context) const override {
     const auto& summary = context.opened.summary();

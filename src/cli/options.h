@@ -32,6 +32,7 @@ struct Arguments {
   bool per_vcpu = false;
   bool seed_columns = false;  ///< waits
   bool all = false;
+  bool full = false;  ///< info
   bool disk_stages = false;
   std::string path;  ///< waits: MACHINE or MACHINE/VPROCESS
   std::string sort = "time";

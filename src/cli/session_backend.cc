@@ -39,6 +39,7 @@ Result<session::SessionOptions> session_options(const OpenOptions& from) {
                                              std::uint64_t total) { callback(done, total, phase); };
   }
   to.cancel = from.cancel;
+  if (from.overview) to.overview = session::OverviewLimits{};
   return to;
 }
 

@@ -90,6 +90,11 @@ constexpr std::array<IssueSpec, kCodeCount> kCatalogue = {{
      "A stored history was broken, stale or of another version and was rebuilt."},
     {C::kUnreadableTrace, "unreadable_trace", "session", kError,
      "This trace is left out of the answer."},
+    {C::kLossesMerged, "losses_merged", "session", kInfo,
+     "Too many loss windows: those after the limit are told as one per stream, from the first to "
+     "the last of them. The count of lost events stays right."},
+    {C::kDevicesOverLimit, "devices_over_limit", "analysis", kWarning,
+     "This machine used more devices than are followed; rows of the others are missing."},
 }};
 
 }  // namespace
@@ -109,6 +114,7 @@ bool is_damage(IssueCode code) {
 
 void IssueLog::add(Issue issue) {
   const std::lock_guard lock(mutex_);
+  ++version_;
   auto& rows = by_code_[{issue.code, issue.trace}];
   if (rows.size() >= limits::kIssueRowsPerCode) {
     rows.back().count += issue.count;
@@ -138,6 +144,7 @@ Severity IssueLog::worst() const {
 
 void IssueLog::clear() {
   const std::lock_guard lock(mutex_);
+  ++version_;
   by_code_.clear();
 }
 

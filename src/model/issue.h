@@ -8,6 +8,7 @@
 //
 // Threads: IssueLog may be used from any thread.
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -60,6 +61,8 @@ enum class IssueCode : std::uint16_t {
   kHistoryNotStored,
   kHistoryRebuilt,
   kUnreadableTrace,
+  kLossesMerged,      ///< more loss windows than are kept apart
+  kDevicesOverLimit,  ///< more block or network devices than are followed
   kCount
 };
 
@@ -93,8 +96,11 @@ class IssueLog {
   [[nodiscard]] std::vector<Issue> rows() const;
   [[nodiscard]] Severity worst() const;  ///< kInfo when there is none
   void clear();
+  /// Grows with every change.
+  [[nodiscard]] std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
 
  private:
+  std::atomic<std::uint64_t> version_ = 0;
   mutable std::mutex mutex_;
   std::map<std::pair<IssueCode, std::string>, std::vector<Issue>> by_code_;
 };

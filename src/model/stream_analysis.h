@@ -26,6 +26,7 @@
 #include "model/event_kind.h"
 #include "model/experiment.h"
 #include "model/interval_sink.h"
+#include "model/issue.h"
 #include "model/tables.h"
 
 namespace vs::model {
@@ -79,6 +80,9 @@ class StreamAnalysis {
   virtual void finish(MachineIndex machine, HostTime end) = 0;
   /// After every machine's finish().
   [[nodiscard]] virtual std::vector<SmallTable> small_tables() const { return {}; }
+  /// After every machine's finish(): what the answer has to say about itself. `place` is the
+  /// machine's name; `trace` stays empty.
+  [[nodiscard]] virtual std::vector<Issue> issues() const { return {}; }
 };
 
 }  // namespace vs::model

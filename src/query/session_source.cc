@@ -67,7 +67,8 @@ std::vector<EventCount> event_counts(const session::OpenTrace& open) {
   std::vector<EventCount> counts;
   const auto types = open.trace->event_types();
   for (std::size_t i = 0; i < types.size(); ++i) {
-    if (open.survey.events_by_type[i] == 0) continue;
+    const bool declared = open.survey.sample && types[i].kind != model::EventKind::kUnknown;
+    if (open.survey.events_by_type[i] == 0 && !declared) continue;
     counts.push_back(
         {types[i].name, types[i].system, types[i].kind, open.survey.events_by_type[i]});
   }
@@ -102,6 +103,9 @@ TraceSummary trace_summary(const session::Session& session, std::size_t t) {
         stream_summary(open.trace->streams()[s], open.survey.streams[s], open.survey));
     // A tracer that keeps no count may have dropped events between windows, too.
     if (!out.info.lost_events) out.streams.back().lost_events.reset();
+  }
+  if (const auto& sample = open.survey.sample) {
+    out.sample = SampleSummary{sample->events, sample->losses_known};
   }
   out.begin = host_time(session, t, open.survey.begin);
   out.end = host_time(session, t, open.survey.end);

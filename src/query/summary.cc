@@ -55,12 +55,17 @@ std::optional<HostTime> ExperimentSummary::end() const {
       traces, [](const TraceSummary& trace) { return trace.end; }, true);
 }
 
+bool ExperimentSummary::sampled() const {
+  return std::any_of(traces.begin(), traces.end(),
+                     [](const TraceSummary& trace) { return trace.sample.has_value(); });
+}
+
 model::KindSet ExperimentSummary::kinds_of(model::MachineIndex machine) const {
   model::KindSet kinds;
   for (const TraceSummary& trace : traces) {
     if (trace.machine != machine) continue;
     for (const EventCount& event : trace.events) {
-      if (event.count > 0) kinds.add(event.kind);
+      if (event.count > 0 || trace.sample) kinds.add(event.kind);
     }
   }
   return kinds;

@@ -35,11 +35,20 @@ struct StreamSummary {
   std::uint64_t loss_windows = 0;
 };
 
+/// What is known of a trace of which only a part was read (session/survey.h).
+struct SampleSummary {
+  std::uint64_t events = 0;   ///< read
+  bool losses_known = false;  ///< the loss figures are the whole trace's, from packet headers
+};
+
 struct TraceSummary {
   std::int64_t id = 0;  ///< the `trace` column of the SQL tables
   reader::TraceInfo info;
   model::MachineIndex machine = model::kNoMachine;
-  std::vector<EventCount> events;  ///< types that occur, in any order
+  /// Types that occur, in any order. Of a sample: how often in it, and with count 0 those of known
+  /// kinds that the trace declares and the sample has not.
+  std::vector<EventCount> events;
+  std::optional<SampleSummary> sample;  ///< set: the trace was not read whole
   std::vector<StreamSummary> streams;
   std::optional<HostTime> begin;  ///< first and last event on the host timeline
   std::optional<HostTime> end;
@@ -67,7 +76,9 @@ struct ExperimentSummary {
   /// First and last event of all traces; nothing when there is no event.
   [[nodiscard]] std::optional<HostTime> begin() const;
   [[nodiscard]] std::optional<HostTime> end() const;
-  /// Kinds that occur at least once in the machine's traces.
+  /// Some trace was not read whole.
+  [[nodiscard]] bool sampled() const;
+  /// Kinds that occur at least once in the machine's traces; of a sample also those declared.
   [[nodiscard]] model::KindSet kinds_of(model::MachineIndex machine) const;
 };
 

@@ -105,6 +105,7 @@ struct StreamInfo {
   std::uint32_t cpu = model::kNoCpu;
   std::uint32_t buffer = 0;      ///< index into TraceInfo::buffers
   std::uint64_t bytes = 0;       ///< for progress
+  std::uint64_t packets = 0;     ///< about, by the first one's size; 0 = not known
   std::optional<OwnTime> first;  ///< bounds where packet or page headers tell them cheaply
   std::optional<OwnTime> last;
 };
@@ -189,6 +190,12 @@ class Trace {
   /// Requires stream < streams().size(). Issues found while reading go to `issues`.
   [[nodiscard]] virtual Result<std::unique_ptr<StreamCursor>> open_stream(
       std::size_t stream, const StreamRequest& request, model::IssueLog& issues) const = 0;
+  /// A cursor that goes from packet header to packet header and delivers the losses that these
+  /// tell, no event. Null where the format's headers cannot be had without what is between them.
+  [[nodiscard]] virtual Result<std::unique_ptr<StreamCursor>> open_headers(std::size_t,
+                                                                           model::IssueLog&) const {
+    return std::unique_ptr<StreamCursor>();
+  }
 };
 
 /// One format. The session's registry lists them; nothing else names a concrete reader.

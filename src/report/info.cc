@@ -29,11 +29,15 @@ model::Cell ts_cell(const std::optional<HostTime>& time) {
   return time ? cell(time->ns) : model::Cell{};
 }
 
+bool windows_known(const TraceSummary& trace) {
+  return !trace.sample || trace.sample->losses_known;
+}
+
 Section trace_section(const ExperimentSummary& summary) {
   Section section{
       "trace",
       {"trace", "machine", "path", "format", "format_detail", "tracer", "kernel", "clock", "cpus",
-       "bytes", "begin_ts", "end_ts", "events", "lost_events", "loss_windows"},
+       "bytes", "begin_ts", "end_ts", "events", "lost_events", "loss_windows", "sampled_events"},
       {}};
   for (const TraceSummary& t : summary.traces) {
     section.rows.push_back(
@@ -41,7 +45,9 @@ Section trace_section(const ExperimentSummary& summary) {
          cell(t.info.format), text_or_null(t.info.format_detail), text_or_null(t.info.tracer),
          text_or_null(t.info.kernel), text_or_null(t.info.clock.name),
          cell(std::int64_t{t.info.cpu_count}), cell(t.byte_total()), ts_cell(t.begin),
-         ts_cell(t.end), cell(t.event_total()), cell(t.lost_events()), cell(t.loss_windows())});
+         ts_cell(t.end), t.sample ? model::Cell{} : cell(t.event_total()), cell(t.lost_events()),
+         windows_known(t) ? cell(t.loss_windows()) : model::Cell{},
+         t.sample ? cell(t.sample->events) : model::Cell{}});
   }
   return section;
 }
@@ -83,11 +89,12 @@ std::vector<query::EventCount> by_count(const TraceSummary& trace) {
 }
 
 Section event_section(const ExperimentSummary& summary) {
-  Section section{"event", {"trace", "machine", "name", "count"}, {}};
+  Section section{"event", {"trace", "machine", "name", "count", "sampled"}, {}};
   for (const TraceSummary& trace : summary.traces) {
     for (const query::EventCount& event : by_count(trace)) {
       section.rows.push_back({cell(trace.id), text_or_null(machine_name(summary, trace.machine)),
-                              cell(event.name), cell(event.count)});
+                              cell(event.name), trace.sample ? model::Cell{} : cell(event.count),
+                              trace.sample ? cell(event.count) : model::Cell{}});
     }
   }
   return section;
@@ -126,8 +133,9 @@ std::string traces_text(const ExperimentSummary& summary, const Painter& paint,
            "\n    " + wrap(fmt::format("{}", fmt::join(facts, " · ")), options.width - 4, "    ") +
            "\n";
     const auto lost = t.lost_events();
-    std::string line = fmt::format("{}, {}", plural(t.event_total(), "event", "events"),
-                                   bytes_text(t.byte_total()));
+    std::string line = fmt::format(
+        "{}, {}", t.sample ? "events not counted" : plural(t.event_total(), "event", "events"),
+        bytes_text(t.byte_total()));
     if (t.begin && t.end) line += fmt::format(" in {}", duration_text(*t.end - *t.begin));
     line += !lost        ? ", losses unknown"
             : *lost == 0 ? ", none lost"
@@ -204,13 +212,19 @@ std::string events_text(const ExperimentSummary& summary, const Painter& paint, 
   std::string out = paint(Tone::kTitle, "Events") + "\n";
   for (const TraceSummary& trace : summary.traces) {
     std::string text = terminal_text(std::string(machine_name(summary, trace.machine)));
+    if (trace.sample) text += fmt::format(", of {} read", count_text(trace.sample->events));
     text += text.empty() ? "" : ":";
-    const auto events = by_count(trace);
+    auto events = by_count(trace);
+    const auto unseen = std::find_if(events.begin(), events.end(),
+                                     [](const query::EventCount& e) { return e.count == 0; });
+    const auto declared = events.end() - unseen;
+    events.erase(unseen, events.end());
     for (std::size_t i = 0; i < events.size() && i < kMost; ++i) {
       text += fmt::format(" {} {}{}", terminal_text(events[i].name), count_text(events[i].count),
                           i + 1 < events.size() ? "," : "");
     }
     if (events.size() > kMost) text += fmt::format(" {} more types", events.size() - kMost);
+    if (declared > 0) text += fmt::format("; {} declared, not in the sample", declared);
     out += "  " + wrap(text, width - 2, "    ") + "\n";
   }
   return summary.traces.empty() ? "" : out;
@@ -278,12 +292,20 @@ std::string info_text(const ExperimentSummary& summary, const TextOptions& optio
   for (const TraceSummary& trace : summary.traces) events += trace.event_total();
   std::string out = paint(Tone::kTitle, clip(terminal_text(summary.name), 40)) + "   " +
                     plural(summary.traces.size(), "trace", "traces") + "   " +
-                    plural(events, "event", "events");
-  if (const auto begin = summary.begin()) {
-    out += "   " + duration_text(*summary.end() - *begin) + " from " +
+                    (summary.sampled() ? "overview" : plural(events, "event", "events"));
+  if (const auto begin = summary.begin(), end = summary.end(); begin && end) {
+    out += "   " + duration_text(*end - *begin) + " from " +
            time_text(*begin, summary.experiment.epoch);
   }
   out += "\n";
+  if (summary.sampled()) {
+    out += wrap("Headers and " + plural(events, "event", "events") +
+                    " were read: numbers of events are not known, and machines, vCPUs and analyses "
+                    "are those of this sample. --full reads everything; so does every other "
+                    "command, once.",
+                options.width, "") +
+           "\n";
+  }
   for (const std::string& part :
        {traces_text(summary, paint, options), machines_text(summary, paint, options.width),
         events_text(summary, paint, options.width), analyses_text(summary, paint, options.width)}) {

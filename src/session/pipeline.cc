@@ -125,6 +125,7 @@ class Flow final : public analysis::fused::EffectiveSink {
     for (model::SmallTable& table : analyses_->small_tables()) {
       append(std::move(table), output.tables);
     }
+    for (model::Issue& issue : analyses_->issues()) issues.add(std::move(issue));
   }
 
   void set_effective(HostTime time, MachineIndex machine, std::uint32_t guest_cpu,

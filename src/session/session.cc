@@ -75,6 +75,7 @@ Status Session::open_traces() {
       continue;
     }
     open.trace = std::move(trace).value();
+    open.opening = open.issues->rows();
     open.input = std::move(input);
     traces_.push_back(std::move(open));
   }
@@ -105,21 +106,29 @@ std::vector<analysis::vcpu::VmHint> vm_hints(const std::optional<Capture>& captu
 
 }  // namespace
 
-Status Session::survey() {
-  if (surveyed_ || restore()) return {};
+std::uint64_t Session::total_bytes() const {
   std::uint64_t bytes = 0;
   for (const OpenTrace& open : traces_) {
     for (const reader::StreamInfo& stream : open.trace->streams()) bytes += stream.bytes;
   }
-  progress_.begin("reading", bytes);
+  return bytes;
+}
+
+Status Session::survey_traces(bool sampled) {
+  progress_.begin("reading", total_bytes());
   std::atomic<std::size_t> next = 0;
   std::vector<Status> results(traces_.size());
+  const bool alone = traces_.size() == 1;
   const auto work = [&] {
     for (std::size_t t = next++; t < traces_.size(); t = next++) {
-      auto survey = survey_trace(*traces_[t].trace, vm_hints(capture_, traces_[t].input),
-                                 *traces_[t].issues, progress_, traces_.size() == 1);
+      OpenTrace& open = traces_[t];
+      auto hints = vm_hints(capture_, open.input);
+      auto survey =
+          sampled ? sample_trace(*open.trace, std::move(hints), *open.issues,
+                                 options_.overview->events / traces_.size(), alone)
+                  : survey_trace(*open.trace, std::move(hints), *open.issues, progress_, alone);
       if (survey.ok()) {
-        traces_[t].survey = std::move(survey).value();
+        open.survey = std::move(survey).value();
       } else {
         results[t] = survey.error();
       }
@@ -132,6 +141,18 @@ Status Session::survey() {
     work();
   }
   for (Status& result : results) VS_TRY(std::move(result));
+  return {};
+}
+
+Status Session::survey() {
+  if (surveyed_ || restore()) return {};
+  sampled_ = options_.overview && total_bytes() > options_.overview->whole_bytes;
+  VS_TRY(survey_traces(sampled_));
+  finish_survey();
+  return {};
+}
+
+void Session::finish_survey() {
   for (const OpenTrace& open : traces_) {
     if (open.survey.time_reversals == 0) continue;
     open.issues->add({model::IssueCode::kTimeGoesBack, open.place, open.place,
@@ -139,7 +160,6 @@ Status Session::survey() {
   }
   surveyed_ = true;
   refresh_tables();
-  return {};
 }
 
 namespace {
@@ -183,10 +203,45 @@ JoinInput join_input(const std::vector<OpenTrace>& traces, const std::optional<C
 
 }  // namespace
 
+namespace {
+
+/// Every clock is the reference's or is known by its time stamp counter's offset: evidence that was
+/// not read cannot move it.
+bool known_by_counters(const JoinResult& joined) {
+  for (std::size_t t = 0; t < joined.traces.size(); ++t) {
+    if (t == joined.reference) continue;
+    if (!joined.traces[t].joined || !joined.traces[t].binding) return false;
+    for (const model::ClockSegment& segment : joined.traces[t].clock.segments()) {
+      const bool counter = segment.method == model::SyncMethod::kTsc;
+      if (!counter || segment.quality != model::SyncQuality::kExact) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+Status Session::join_traces() {
+  model::IssueLog told;
+  VS_ASSIGN(joined_, join_clocks(join_input(traces_, capture_, options_), told));
+  if (sampled_ && traces_.size() > 1 && !known_by_counters(joined_)) {
+    sampled_ = false;
+    for (OpenTrace& open : traces_) {
+      open.issues->clear();
+      for (const model::Issue& issue : open.opening) open.issues->add(issue);
+    }
+    VS_TRY(survey_traces(false));
+    finish_survey();
+    return join_traces();
+  }
+  for (model::Issue& issue : told.rows()) issues_.add(std::move(issue));
+  return {};
+}
+
 Status Session::join() {
   VS_TRY(survey());
   if (joined_done_) return {};
-  VS_ASSIGN(joined_, join_clocks(join_input(traces_, capture_, options_), issues_));
+  VS_TRY(join_traces());
   std::vector<MachineTrace> machine_traces;
   for (const OpenTrace& open : traces_) {
     machine_traces.push_back({&open.trace->info(), &open.survey, naming_part(open.input),
@@ -223,6 +278,9 @@ Status Session::analyse() {
   if (history_) return {};
   VS_TRY(join());
   if (history_) return {};  // restored
+  if (options_.overview) {
+    return Error{ErrorCode::kInternal, "an overview's session cannot analyse", "", ""};
+  }
   VS_ASSIGN(const std::string key, this->key());
   const std::string path = history_file(key);
   if (!path.empty() && !damaged()) {
@@ -417,25 +475,36 @@ Status Session::build_history(const std::string& fingerprint) {
   return {};
 }
 
+std::uint64_t Session::issue_version() const {
+  std::uint64_t version = issues_.version();
+  for (const OpenTrace& open : traces_) version += open.issues->version();
+  return version;
+}
+
+model::SmallTable Session::make_issue_table() const {
+  std::vector<LocatedIssue> located;
+  for (std::size_t t = 0; t < traces_.size(); ++t) {
+    for (model::Issue& issue : traces_[t].issues->rows()) located.push_back({std::move(issue), t});
+  }
+  for (model::Issue& issue : issues_.rows()) {
+    std::optional<std::size_t> trace;
+    for (std::size_t t = 0; t < traces_.size(); ++t) {
+      if (issue.trace == traces_[t].input.path) trace = t;
+    }
+    located.push_back({std::move(issue), trace});
+  }
+  std::stable_sort(located.begin(), located.end(), [](const auto& a, const auto& b) {
+    return model::spec_of(a.issue.code).severity > model::spec_of(b.issue.code).severity;
+  });
+  return issue_table(located);
+}
+
 const model::SmallTable& Session::small_table(model::TableId table) const {
   const auto index = static_cast<std::size_t>(table);
   if (table == model::TableId::kIssue) {
-    std::vector<LocatedIssue> located;
-    for (std::size_t t = 0; t < traces_.size(); ++t) {
-      for (model::Issue& issue : traces_[t].issues->rows())
-        located.push_back({std::move(issue), t});
-    }
-    for (model::Issue& issue : issues_.rows()) {
-      std::optional<std::size_t> trace;
-      for (std::size_t t = 0; t < traces_.size(); ++t) {
-        if (issue.trace == traces_[t].input.path) trace = t;
-      }
-      located.push_back({std::move(issue), trace});
-    }
-    std::stable_sort(located.begin(), located.end(), [](const auto& a, const auto& b) {
-      return model::spec_of(a.issue.code).severity > model::spec_of(b.issue.code).severity;
-    });
-    tables_[index] = issue_table(located);
+    const std::uint64_t version = issue_version();
+    if (version != issue_table_version_) tables_[index] = make_issue_table();
+    issue_table_version_ = version;
   }
   return tables_[index];
 }

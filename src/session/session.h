@@ -35,6 +35,12 @@
 
 namespace vs::session {
 
+/// What an overview may cost (SessionOptions::overview).
+struct OverviewLimits {
+  std::uint64_t whole_bytes = 32ULL << 20;  ///< traces of less, together, are read whole
+  std::uint64_t events = 300'000;           ///< of a larger one about so many are read
+};
+
 struct SessionOptions {
   InputRequest inputs;
   SyncMode sync = SyncMode::kAuto;
@@ -42,6 +48,10 @@ struct SessionOptions {
   std::string history_path;  ///< --history; empty = in cache_folder
   std::string cache_folder;  ///< empty = nothing is stored
   unsigned jobs = 1;
+  /// Only survey() and join() are wanted, and survey() may be content with a sample of a large
+  /// trace (TraceSurvey::sample). It is not where a stored history tells all, nor where several
+  /// traces' clocks have to be joined by more than time stamp counters. analyse() is then refused.
+  std::optional<OverviewLimits> overview;
   ProgressCallback progress;
   const std::atomic<bool>* cancel = nullptr;
 };
@@ -52,6 +62,7 @@ struct OpenTrace {
   std::string place;  ///< short name in issues: the path's last parts
   std::unique_ptr<reader::Trace> trace;
   std::unique_ptr<model::IssueLog> issues;          ///< of opening and the first pass
+  std::vector<model::Issue> opening;                ///< those of opening alone
   TraceSurvey survey;                               ///< after Session::survey()
   model::MachineIndex machine = model::kNoMachine;  ///< after join()
 };
@@ -103,11 +114,17 @@ class Session {
   Session(os::FileSystem& files, SessionOptions options);
 
   [[nodiscard]] Status open_traces();
+  [[nodiscard]] std::uint64_t total_bytes() const;
+  [[nodiscard]] Status survey_traces(bool sampled);
+  void finish_survey();
+  [[nodiscard]] Status join_traces();
   [[nodiscard]] Result<std::string> key() const;
   /// True when a stored history tells what survey() and join() would find.
   [[nodiscard]] bool restore();
   [[nodiscard]] Status build_history(const std::string& fingerprint);
   [[nodiscard]] std::string history_file(const std::string& fingerprint) const;
+  [[nodiscard]] std::uint64_t issue_version() const;
+  [[nodiscard]] model::SmallTable make_issue_table() const;
   void refresh_tables();
   void take_tables();
 
@@ -119,11 +136,13 @@ class Session {
   std::vector<RefusedInput> refused_;
   mutable model::IssueLog issues_;  // of the session itself, and of scans
   bool surveyed_ = false;
+  bool sampled_ = false;  // by survey(), until join() finds that a sample does not do
   bool joined_done_ = false;
   JoinResult joined_;
   model::Experiment experiment_;
   std::shared_ptr<const history::Reader> history_;
   mutable std::vector<model::SmallTable> tables_;
+  mutable std::uint64_t issue_table_version_ = ~std::uint64_t{0};  // of the one in tables_
 };
 
 }  // namespace vs::session

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "os/file.h"
+#include "session/small_tables.h"
 
 namespace vs::session {
 namespace {
@@ -138,6 +139,67 @@ TEST(Session, AStoredHistoryOfOtherOptionsIsNotUsed) {
     told = told || issue.code == model::IssueCode::kHistoryRebuilt;
   }
   EXPECT_TRUE(told);
+}
+
+std::unique_ptr<Session> overview_of(const std::string& name, OverviewLimits limits) {
+  SessionOptions options;
+  options.inputs.paths = {capture(name)};
+  options.overview = limits;
+  auto session = Session::open(os::real_files(), std::move(options));
+  EXPECT_TRUE(session.ok()) << session.error().to_string();
+  EXPECT_TRUE(session.value()->join().ok());
+  return std::move(session).value();
+}
+
+class OverviewOf : public ::testing::TestWithParam<const char*> {};
+
+// What an overview says of machines, extents and losses is what reading everything says.
+TEST_P(OverviewOf, AgreesWithTheWhole) {
+  const auto whole = open(GetParam(), 1, "");
+  ASSERT_TRUE(whole->join().ok());
+  const auto overview = overview_of(GetParam(), {0, 5'000});
+  ASSERT_EQ(overview->traces().size(), whole->traces().size());
+  EXPECT_EQ(overview->experiment().machines.size(), whole->experiment().machines.size());
+  for (std::size_t t = 0; t < whole->traces().size(); ++t) {
+    const TraceSurvey& a = whole->traces()[t].survey;
+    const TraceSurvey& b = overview->traces()[t].survey;
+    EXPECT_EQ(a.begin, b.begin);
+    EXPECT_EQ(a.end, b.end);
+    EXPECT_EQ(lost_events(whole->traces()[t].trace->info(), a),
+              lost_events(overview->traces()[t].trace->info(), b));
+    if (!b.sample) {
+      EXPECT_EQ(a.events, b.events);
+      continue;
+    }
+    EXPECT_LE(b.sample->events, a.events);
+    EXPECT_GT(b.sample->events, 0U);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Captures, OverviewOf,
+                         ::testing::Values("twovms-tsc", "preempt-tsc", "preempt-mono",
+                                           "preempt-local"),
+                         [](const auto& param) {
+                           std::string name = param.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(Overview, ReadsAPartOfALargeTraceAndAllOfASmallOne) {
+  const std::string host = "preempt-mono/host.dat";
+  const auto whole = overview_of(host, {});
+  ASSERT_FALSE(whole->traces()[0].survey.sample);
+  const auto part = overview_of(host, {1, 2'000});
+  ASSERT_TRUE(part->traces()[0].survey.sample);
+  EXPECT_LT(part->traces()[0].survey.sample->events, whole->traces()[0].survey.events);
+  EXPECT_FALSE(part->analyse().ok());
+}
+
+TEST(Overview, ClocksThatNeedEvidenceAreJoinedByAllOfIt) {
+  const auto session = overview_of("preempt-mono", {0, 2'000});
+  for (const OpenTrace& open : session->traces()) EXPECT_FALSE(open.survey.sample) << open.place;
+  const auto counters = overview_of("preempt-tsc", {0, 2'000});
+  for (const OpenTrace& open : counters->traces()) EXPECT_TRUE(open.survey.sample) << open.place;
 }
 
 }  // namespace

@@ -82,6 +82,7 @@ Row clock_row(const TableInput& input, std::size_t t, std::size_t s) {
 }  // namespace
 
 std::optional<std::uint64_t> lost_events(const reader::TraceInfo& info, const TraceSurvey& survey) {
+  if (survey.sample && !survey.sample->losses_known) return info.lost_events;
   std::uint64_t total = 0;
   for (const LossWindow& window : survey.losses) {
     if (!window.lost) return std::nullopt;

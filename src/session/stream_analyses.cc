@@ -74,4 +74,13 @@ std::vector<model::SmallTable> StreamAnalyses::small_tables() const {
   return tables;
 }
 
+std::vector<model::Issue> StreamAnalyses::issues() const {
+  std::vector<model::Issue> all;
+  for (const StreamPart& part : parts_) {
+    auto own = part.analysis->issues();
+    std::move(own.begin(), own.end(), std::back_inserter(all));
+  }
+  return all;
+}
+
 }  // namespace vs::session

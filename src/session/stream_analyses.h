@@ -73,6 +73,7 @@ class StreamAnalyses {
   void on_loss(HostTime begin, HostTime end, model::MachineIndex machine, std::uint32_t cpu);
   void finish(model::MachineIndex machine, HostTime end);
   [[nodiscard]] std::vector<model::SmallTable> small_tables() const;
+  [[nodiscard]] std::vector<model::Issue> issues() const;
 
  private:
   std::vector<StreamPart> parts_;  ///< the deliveries first, then those who may observe them

@@ -38,6 +38,12 @@ struct StreamCount {
   std::uint64_t events = 0;
 };
 
+/// What is known of a trace of which only a part was read.
+struct Sample {
+  std::uint64_t events = 0;   ///< read
+  bool losses_known = false;  ///< TraceSurvey::losses is what all packet headers tell
+};
+
 struct TraceSurvey {
   std::vector<std::uint64_t> events_by_type;  ///< by Trace::event_types()
   std::uint64_t events = 0;
@@ -51,6 +57,9 @@ struct TraceSurvey {
   model::TraceEvidence evidence;
   std::vector<model::BlockDeviceName> block_devices;  ///< from a state dump; machine not set
   std::uint32_t time_reversals = 0;                   ///< streams in which time goes back
+  /// Set: counts, kinds and VMs are those of a sample, and what the rest holds is not known; begin
+  /// and end are the whole trace's where its headers tell them.
+  std::optional<Sample> sample;
 };
 
 /// `hints`: what a snapshot says about the VMs of this trace's machine; the file's own guest list
@@ -59,6 +68,13 @@ struct TraceSurvey {
 [[nodiscard]] Result<TraceSurvey> survey_trace(const reader::Trace& trace,
                                                std::vector<analysis::vcpu::VmHint> hints,
                                                model::IssueLog& issues, Progress& progress,
+                                               bool alone = false);
+
+/// The same from about `events` events of the trace, in pieces spread over each stream from its
+/// first event to its last one, and from the packet headers (survey_sample.cc).
+[[nodiscard]] Result<TraceSurvey> sample_trace(const reader::Trace& trace,
+                                               std::vector<analysis::vcpu::VmHint> hints,
+                                               model::IssueLog& issues, std::uint64_t events,
                                                bool alone = false);
 
 }  // namespace vs::session

@@ -298,6 +298,7 @@ void BlockRequests::write(Machine& machine, const Request& request, HostTime end
   const std::optional<model::EntityId> entity = entity_of(machine, request.device);
   if (!entity) {
     ++counters_.devices_dropped;
+    ++machine.over_limit;
     return;
   }
   std::array<std::int64_t, 7> values{};
@@ -328,6 +329,17 @@ std::optional<model::EntityId> BlockRequests::entity_of(Machine& machine, std::u
   const model::EntityId entity = sink_.entity(model::TableId::kBlockRequest, key);
   machine.entities.emplace(device, entity);
   return entity;
+}
+
+std::vector<model::Issue> BlockRequests::issues() const {
+  std::vector<model::Issue> out;
+  for (std::size_t m = 0; m < machines_.size(); ++m) {
+    if (machines_[m].over_limit == 0) continue;
+    out.push_back({model::IssueCode::kDevicesOverLimit, "", experiment_.machines[m].name,
+                   machines_[m].over_limit,
+                   "requests of block devices after the first " + std::to_string(kMaxDevices)});
+  }
+  return out;
 }
 
 }  // namespace vs::analysis::block

@@ -48,6 +48,9 @@ class BlockRequests final : public model::StreamAnalysis {
                std::uint32_t cpu) override;
   void finish(model::MachineIndex machine, HostTime end) override;
 
+  /// Per machine, the rows of devices beyond the limit.
+  [[nodiscard]] std::vector<model::Issue> issues() const override;
+
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
  private:
@@ -60,6 +63,7 @@ class BlockRequests final : public model::StreamAnalysis {
     std::unique_ptr<vcpu::VmThreads> vms;
     std::unordered_map<std::uint64_t, std::string> device_names;
     std::unordered_map<std::uint64_t, model::EntityId> entities;  ///< by device
+    std::uint64_t over_limit = 0;  ///< rows of devices beyond the limit
   };
   using Handler = void (BlockRequests::*)(Machine&, const model::StreamEvent&);
   using HandlerTable = std::array<Handler, model::kEventKindCount>;

@@ -261,6 +261,11 @@ TEST(BlockRequests, TooManyDevices) {
   }
   EXPECT_EQ(scene.end().size(), BlockRequests::kMaxDevices);
   EXPECT_EQ(scene.requests().counters().devices_dropped, 2U);
+  const std::vector<model::Issue> issues = scene.requests().issues();
+  ASSERT_EQ(issues.size(), 1U);
+  EXPECT_EQ(issues[0].code, model::IssueCode::kDevicesOverLimit);
+  EXPECT_EQ(issues[0].place, "vm1");
+  EXPECT_EQ(issues[0].count, 2U);
 }
 
 /// Random requests with known times, in random order: one row each, with exactly those times.

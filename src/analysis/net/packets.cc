@@ -151,6 +151,7 @@ Packets::Device* Packets::device_of(Machine& machine, const Event& event) {
   if (found != machine.devices.end()) return &found->second;
   if (machine.devices.size() == kMaxDevices) {
     ++counters_.devices_dropped;
+    ++machine.over_limit;
     return nullptr;
   }
   Device& device = machine.devices[std::string(name)];
@@ -187,6 +188,17 @@ void Packets::write(const Device& device, const Held& packet) {
   values[model::slot::kNpDirection] = static_cast<std::int64_t>(packet.direction);
   values[model::slot::kNpBytes] = packet.bytes;
   sink_.add(device.entity, packet.time, packet.time, values);
+}
+
+std::vector<model::Issue> Packets::issues() const {
+  std::vector<model::Issue> out;
+  for (std::size_t m = 0; m < machines_.size(); ++m) {
+    if (machines_[m].over_limit == 0) continue;
+    out.push_back({model::IssueCode::kDevicesOverLimit, "", experiment_.machines[m].name,
+                   machines_[m].over_limit,
+                   "packets of network devices after the first " + std::to_string(kMaxDevices)});
+  }
+  return out;
 }
 
 }  // namespace vs::analysis::net

@@ -49,6 +49,9 @@ class Packets final : public model::StreamAnalysis {
                std::uint32_t cpu) override;
   void finish(model::MachineIndex machine, HostTime end) override;
 
+  /// Per machine, the rows of devices beyond the limit.
+  [[nodiscard]] std::vector<model::Issue> issues() const override;
+
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
  private:
@@ -77,6 +80,7 @@ class Packets final : public model::StreamAnalysis {
     kernel::ContextTracker contexts;
     std::vector<Cpu> cpus;
     std::map<std::string, Device, std::less<>> devices;
+    std::uint64_t over_limit = 0;  ///< packets of devices beyond the limit
   };
   using Handler = void (Packets::*)(Machine&, const model::StreamEvent&);
   using HandlerTable = std::array<Handler, model::kEventKindCount>;

@@ -169,6 +169,11 @@ TEST(Packets, TooManyDevices) {
   for (const std::string& name : names) scene.receive({.own = 1, .tid = 0}, name, 1);
   EXPECT_EQ(scene.end().size(), Packets::kMaxDevices);
   EXPECT_EQ(scene.packets().counters().devices_dropped, 2U);
+  const std::vector<model::Issue> issues = scene.packets().issues();
+  ASSERT_EQ(issues.size(), 1U);
+  EXPECT_EQ(issues[0].code, model::IssueCode::kDevicesOverLimit);
+  EXPECT_EQ(issues[0].place, "host");
+  EXPECT_EQ(issues[0].count, 2U);
 }
 
 /// Each packet is one row, whatever else happens; per device they stay in order (Rows holds it).

@@ -40,12 +40,17 @@ void CtfCursor::add_loss(OwnTime begin, OwnTime end, std::optional<std::uint64_t
   current_tid_ = model::kNoTid;
 }
 
+void CtfCursor::only_headers() {
+  only_headers_ = true;
+  window_.read_ahead(kFirstHeadBytes);
+}
+
 Result<bool> CtfCursor::open_file(std::size_t index) {
   if (index >= chain_.size()) return false;
   if (file_ != nullptr) bytes_before_ += file_->size();
   file_index_ = index;
   VS_ASSIGN(file_, files_.open(chain_[index].path));
-  file_->advise_sequential();
+  if (!only_headers_) file_->advise_sequential();
   window_.open(*file_);
   packet_offset_ = 0;
   packet_number_ = 0;
@@ -306,6 +311,10 @@ std::uint64_t CtfCursor::bytes_done() const {
 Result<std::span<const model::Event>> CtfCursor::next() {
   count_ = 0;
   while (count_ == 0) {
+    if (in_packet_ && only_headers_) {
+      finish_packet();
+      continue;
+    }
     if (in_packet_) {
       VS_TRY(decode_batch());
       continue;

@@ -58,6 +58,9 @@ class CtfCursor final : public StreamCursor {
   [[nodiscard]] std::uint64_t bytes_done() const override;
   void fields_json(const model::Event& event, std::string& out) const override;
 
+  /// From now on packets are opened and closed without a look at their events; only losses are
+  /// delivered.
+  void only_headers();
   /// For tests: from now on every event takes the general way.
   void leave_plans();
 
@@ -160,6 +163,7 @@ class CtfCursor final : public StreamCursor {
   // the packet
   bool in_packet_ = false;
   bool resynchronised_ = false;
+  bool only_headers_ = false;
   std::uint64_t packet_offset_ = 0;
   std::uint64_t packet_number_ = 0;
   PacketHead head_;

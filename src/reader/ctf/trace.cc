@@ -33,14 +33,27 @@ class CtfTrace final : public Trace {
   Result<std::unique_ptr<StreamCursor>> open_stream(std::size_t stream,
                                                     const StreamRequest& request,
                                                     model::IssueLog& issues) const override {
+    VS_ASSIGN(std::unique_ptr<CtfCursor> cursor, open_cursor(stream, request, issues));
+    return std::unique_ptr<StreamCursor>(std::move(cursor));
+  }
+  Result<std::unique_ptr<StreamCursor>> open_headers(std::size_t stream,
+                                                     model::IssueLog& issues) const override {
+    VS_ASSIGN(std::unique_ptr<CtfCursor> cursor, open_cursor(stream, {}, issues));
+    cursor->only_headers();
+    return std::unique_ptr<StreamCursor>(std::move(cursor));
+  }
+
+ private:
+  [[nodiscard]] Result<std::unique_ptr<CtfCursor>> open_cursor(std::size_t stream,
+                                                               const StreamRequest& request,
+                                                               model::IssueLog& issues) const {
     if (stream >= chains_.size()) {
       return Error{ErrorCode::kBadUse, "no stream " + std::to_string(stream), info_.path, {}};
     }
     const CursorSource source{*model_, files_, chains_[stream].files, info_.path};
-    return std::unique_ptr<StreamCursor>(std::make_unique<CtfCursor>(source, request, issues));
+    return std::make_unique<CtfCursor>(source, request, issues);
   }
 
- private:
   os::FileSystem& files_;
   std::unique_ptr<TraceModel> model_;
   TraceInfo info_;

@@ -166,6 +166,7 @@ std::vector<StreamChain> FolderScan::chains() {
     if (chain.info.last == kOwnTimeMax) chain.info.last.reset();
     for (const FoundFile* file : one.files) {
       chain.info.bytes += file->bytes;
+      if (file->head) chain.info.packets += file->bytes / (file->head->packet_bits / 8) + 1;
       chain.files.push_back(file->file);
     }
   }

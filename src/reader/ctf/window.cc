@@ -9,7 +9,7 @@ Status Window::ensure(std::uint64_t offset, std::size_t wanted) {
   const auto needed = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, left));
   if (offset >= begin_ && offset <= end() && end() - offset >= needed) return {};
   const std::size_t target =
-      static_cast<std::size_t>(std::min<std::uint64_t>(std::max(needed, kWindowBytes), left));
+      static_cast<std::size_t>(std::min<std::uint64_t>(std::max(needed, ahead_bytes_), left));
   if (buffer_.size() < target + kSlackBytes) buffer_.resize(target + kSlackBytes);
   begin_ = offset;
   size_ = 0;

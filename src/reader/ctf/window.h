@@ -28,6 +28,9 @@ class Window {
     file_size_ = file.size();
   }
 
+  /// How much is read at once where less is wanted.
+  void read_ahead(std::size_t bytes) { ahead_bytes_ = bytes; }
+
   /// Makes file bytes [offset, offset + wanted) present, as far as the file goes. Requires
   /// wanted <= kMaxWindowBytes. On success present(offset) holds at least those.
   [[nodiscard]] Status ensure(std::uint64_t offset, std::size_t wanted);
@@ -50,6 +53,7 @@ class Window {
  private:
   const os::File* file_ = nullptr;
   std::vector<std::byte> buffer_ = std::vector<std::byte>(kSlackBytes);
+  std::size_t ahead_bytes_ = kWindowBytes;
   std::uint64_t begin_ = 0;
   std::uint64_t file_size_ = 0;
   std::size_t size_ = 0;

@@ -1,0 +1,163 @@
+#include "session/surveyor.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "session/arguments.h"
+
+namespace vs::session {
+namespace {
+
+using model::Event;
+using model::EventKind;
+
+/// trace.dat names the guests of its recording and the threads of their vCPUs.
+void add_guest_list(const reader::TraceInfo& info, std::vector<analysis::vcpu::VmHint>& hints) {
+  for (const reader::GuestLink& guest : info.guests) {
+    analysis::vcpu::VmHint hint;
+    hint.name = guest.name;
+    for (std::size_t v = 0; v < guest.vcpu_tids.size(); ++v) {
+      if (guest.vcpu_tids[v] > 0) {
+        hint.threads.push_back({static_cast<std::int32_t>(v), guest.vcpu_tids[v]});
+      }
+    }
+    hints.push_back(std::move(hint));
+  }
+}
+
+void note_block_devices(std::span<const Event> events, TraceSurvey& out) {
+  constexpr std::size_t kMaxDevices = 4096;
+  for (const Event& event : events) {
+    if (event.kind != EventKind::kStatedumpBlockDevice || event.texts[0].empty()) continue;
+    if (!event.has(model::arg::kStateDevice) || out.block_devices.size() == kMaxDevices) continue;
+    out.block_devices.push_back(
+        {model::kNoMachine, event.u(model::arg::kStateDevice), std::string(event.texts[0])});
+  }
+}
+
+model::KindSet looked_into() {
+  return model::KindSet::of({EventKind::kStatedumpBlockDevice})
+      .add(analysis::kernel::InitialStateCollector::kinds())
+      .add(analysis::vcpu::Discovery::kinds())
+      .add(EvidenceGatherer::kinds(EvidenceRoles{true, false}));
+}
+
+void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Discovery& discovery,
+                        model::IssueLog& issues) {
+  if (!discovery.entry_ids_are_pointers()) return;
+  issues.add({model::IssueCode::kVcpuIdIsPointer, info.path, info.path, 1,
+              "kvm_entry's vcpu_id is no vCPU number"});
+}
+
+}  // namespace
+
+Surveyor::Surveyor(const reader::Trace& trace, bool alone)
+    : trace_(trace), kernel_(trace.info().is_kernel), evidence_(EvidenceRoles{!alone, !alone}) {
+  out_.events_by_type.assign(trace.event_types().size(), 0);
+  for (const reader::ThreadName& name : trace.info().thread_names) {
+    initial_.add_known_name(name.tid, name.comm);
+  }
+  request_.choice = kernel_ ? survey_arguments(looked_into()) : reader::ArgumentChoice::none();
+}
+
+void Surveyor::begin_stream(std::size_t stream) {
+  out_.streams.push_back({stream, 0});
+  cpu_ = trace_.streams()[stream].cpu;
+  last_ = kOwnTimeMin;
+  reversed_ = false;
+}
+
+void Surveyor::end_stream() { out_.time_reversals += reversed_ ? 1 : 0; }
+
+void Surveyor::on_events(std::span<const Event> events) {
+  count(events);
+  look(events);
+}
+
+void Surveyor::on_gap(OwnTime begin, OwnTime end) {
+  Event gap;
+  gap.kind = EventKind::kLoss;
+  gap.type = model::kLossType;
+  gap.own = begin;
+  gap.cpu = cpu_;
+  gap.args[model::arg::kLossEndOwn] = static_cast<std::uint64_t>(end.value);
+  gap.present = 1U << model::arg::kLossEndOwn;
+  look({&gap, 1});
+}
+
+void Surveyor::look(std::span<const Event> events) {
+  if (!kernel_) return;
+  note_block_devices(events, out_);
+  initial_.on_events(events, cpu_);
+  discovery_.on_events(events, cpu_);
+  evidence_.on_events(events, cpu_);
+}
+
+void Surveyor::count(std::span<const Event> events) {
+  for (const Event& event : events) {
+    if (event.kind == EventKind::kLoss) {
+      if (!header_losses_) count_loss(event, out_.streams.back().stream);
+      continue;
+    }
+    ++out_.events_by_type[event.type];
+    ++out_.streams.back().events;
+    first_ = std::min(first_, event.own);
+    end_ = std::max(end_, event.own);
+    if (event.own < last_) reversed_ = true;
+    last_ = event.own;
+  }
+}
+
+void Surveyor::on_header_losses(std::span<const Event> losses, std::size_t stream) {
+  for (const Event& event : losses) count_loss(event, stream);
+}
+
+// Beyond the limit the windows of a stream become one: what it covers and what was lost stay right.
+void Surveyor::count_loss(const Event& event, std::size_t stream) {
+  LossWindow window{event.cpu == model::kNoCpu ? trace_.streams()[stream].cpu : event.cpu,
+                    event.own, OwnTime{event.i(model::arg::kLossEndOwn)}, std::nullopt, stream};
+  if (event.has(model::arg::kLossLost)) window.lost = event.u(model::arg::kLossLost);
+  const bool full = out_.losses.size() >= limits::kLossWindows;
+  if (!full || out_.losses.back().stream != stream) {
+    out_.losses.push_back(window);
+    return;
+  }
+  LossWindow& last = out_.losses.back();
+  last.begin = std::min(last.begin, window.begin);
+  last.end = std::max(last.end, window.end);
+  if (last.lost && window.lost) {
+    *last.lost += *window.lost;
+  } else {
+    last.lost.reset();
+  }
+  ++merged_losses_;
+}
+
+void Surveyor::finish_counts() {
+  const std::span<const reader::EventTypeInfo> types = trace_.event_types();
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    out_.events += out_.events_by_type[i];
+    if (out_.events_by_type[i] > 0) out_.kinds.add(types[i].kind);
+  }
+  if (out_.events == 0) return;
+  out_.begin = first_;
+  out_.end = end_;
+}
+
+TraceSurvey Surveyor::finish(std::vector<analysis::vcpu::VmHint> hints, model::IssueLog& issues) {
+  finish_counts();
+  out_.initial = initial_.finish();
+  add_guest_list(trace_.info(), hints);
+  out_.vms = discovery_.finish(std::move(hints));
+  report_pointer_ids(trace_.info(), discovery_, issues);
+  if (merged_losses_ > 0) {
+    issues.add({model::IssueCode::kLossesMerged, trace_.info().path, trace_.info().path,
+                merged_losses_,
+                "loss windows after the first " + std::to_string(limits::kLossWindows) +
+                    " were joined with the one before"});
+  }
+  out_.evidence = evidence_.finish();
+  return std::move(out_);
+}
+
+}  // namespace vs::session
