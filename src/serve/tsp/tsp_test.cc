@@ -60,17 +60,17 @@ TEST_F(Tsp, TheWrongEndpointOfAnOutput) {
 }
 
 TEST_F(Tsp, BodiesThatDoNotHold) {
-  for (
-      const char* const body :
-      {"", "[]", "{", "{}", R"({"parameters":[]})",
-       R"({"parameters":{"requested_timerange":{"start":2,"end":1}}})",
-       R"({"parameters":{"requested_timerange":{"start":0}}})",
-       R"({"parameters":{"requested_timerange":{"start":0,"end":9,"nbTimes":65537}}})",
-       R"({"parameters":{"requested_timerange":{"start":0,"end":9,"nbTimes":0}}})",
-       R"({"parameters":{"requested_timerange":{"start":-9223372036854775808,"end":9}}})",
-       R"({"parameters":{"requested_timerange":{"start":0,"end":18446744073709551615}}})",
-       R"({"parameters":{"requested_timerange":{"start":0,"end":9},"requested_items":[4294967296]}})",
-       R"({"parameters":{"requested_timerange":{"start":0,"end":9},"requested_items":["1"]}})"}) {
+  for (const char* const body :
+       {"", "[]", "{", "{}", R"({"parameters":[]})",
+        R"({"parameters":{"requested_timerange":{"start":2,"end":1}}})",
+        R"({"parameters":{"requested_timerange":{"start":0}}})",
+        R"({"parameters":{"requested_timerange":{"start":0,"end":9,"nbTimes":65537}}})",
+        R"({"parameters":{"requested_timerange":{"start":0,"end":9,"nbTimes":0}}})",
+        R"({"parameters":{"requested_timerange":{"start":-9223372036854775808,"end":9}}})",
+        R"({"parameters":{"requested_timerange":{"start":0,"end":18446744073709551615}}})",
+        R"({"parameters":{"requested_timerange":{"start":0,"end":9},)"
+        R"("requested_items":[4294967296]}})",
+        R"({"parameters":{"requested_timerange":{"start":0,"end":9},"requested_items":["1"]}})"}) {
     const Response answer = output("timeGraph", "fused", "states", body);
     EXPECT_EQ(answer.status, 400U) << body;
     EXPECT_TRUE(json::parse(answer.body).contains("title")) << body;
