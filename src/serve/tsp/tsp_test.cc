@@ -79,7 +79,8 @@ TEST_F(Tsp, BodiesThatDoNotHold) {
 
 TEST_F(Tsp, RunningWhileTheAnalysisRuns) {
   const std::string body =
-      R"({"parameters":{"requested_timerange":{"start":0,"end":9,"nbTimes":3},"requested_items":[0]}})";
+      R"({"parameters":{"requested_timerange":{"start":0,"end":9,"nbTimes":3},)"
+      R"("requested_items":[0]}})";
   for (const auto& [kind, id, what] :
        std::vector<std::array<const char*, 3>>{{"timeGraph", "fused", "tree"},
                                                {"timeGraph", "fused", "states"},
