@@ -1,0 +1,83 @@
+#pragma once
+// Context and Call: what the handlers of the endpoints share.
+//
+// Threads: what may change is behind `mutex`.
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "serve/message.h"
+#include "serve/service.h"
+#include "serve/tsp/outputs.h"
+#include "serve/tsp/parameters.h"
+#include "serve/tsp/tsp.h"
+
+namespace vs::serve::tsp {
+
+/// A table whose lines were computed once.
+struct Lines {
+  std::vector<std::string> columns;
+  std::vector<model::Row> rows;
+};
+
+/// Where in the flow of events a line number is, so that the next request need not start at 0.
+using Checkpoints = std::map<std::int64_t, HostTime>;
+
+struct Context {
+  Service& service;
+  TspOptions options;
+  std::mutex mutex;  // guards all below
+  bool experiment_closed = false;
+  std::set<std::string> closed_traces;                                      // UUIDs
+  std::map<std::string, std::shared_ptr<const Lines>, std::less<>> tables;  // by output
+  Checkpoints checkpoints;
+};
+
+struct Call {
+  const Request& request;
+  std::vector<std::string> arguments;  ///< what stood for the {} of the route
+};
+
+using Endpoint = Response (*)(Context& context, const Call& call);
+
+struct Route {
+  Method method = Method::kGet;
+  std::string_view pattern;  ///< segments, {} for an argument
+  Endpoint endpoint = nullptr;
+};
+
+/// {"status": .., "statusMessage": .., "model": ..}; no model: null, as while the analysis runs.
+[[nodiscard]] Response generic(std::string_view status, std::string_view message,
+                               std::string_view model);
+[[nodiscard]] inline Response completed(std::string_view model) {
+  return generic("COMPLETED", "", model);
+}
+/// What is answered in place of a model while there are no views: RUNNING, FAILED.
+[[nodiscard]] Response not_yet(const Service& service);
+[[nodiscard]] Response failed(const Error& error);
+[[nodiscard]] Response cancelled();
+
+[[nodiscard]] std::string uuid_of(std::string_view text);
+[[nodiscard]] std::string experiment_uuid(const query::ExperimentSummary& summary);
+[[nodiscard]] std::string trace_uuid(const query::TraceSummary& trace);
+
+/// Nothing when the experiment of the first argument is there, else the 404.
+[[nodiscard]] std::optional<Response> check_experiment(Context& context, const Call& call);
+
+/// What the endpoints of an output begin with: the experiment, an output of the type that the
+/// endpoint is for, the body. One of `refusal` and the rest.
+struct Asked {
+  std::optional<Response> refusal;
+  const Output* output = nullptr;
+  Parameters parameters;
+};
+[[nodiscard]] Asked asked(Context& context, const Call& call, std::string_view type);
+
+}  // namespace vs::serve::tsp

@@ -1,0 +1,370 @@
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "query/database.h"
+#include "serve/json.h"
+#include "serve/limits.h"
+#include "serve/tsp/endpoints.h"
+
+namespace vs::serve::tsp {
+namespace {
+
+constexpr std::string_view kType = "TIME_GRAPH";
+
+const View* view_of(const Context& context, const Output& output) {
+  const Views* const views = context.service.views();
+  return views == nullptr ? nullptr : views->find(output.view);
+}
+
+void write_header(JsonWriter& out) {
+  out.open('{').key("headers").open('[').open('{').key("name").text("Name");
+  out.key("tooltip").text("").key("dataType").text("STRING").close('}').close(']');
+  out.key("autoExpandLevel").integer(2).key("entries").open('[');
+}
+
+void write_entry(const Row& row, std::int32_t first, JsonWriter& out) {
+  out.open('{').key("id").integer(row.id - first);
+  out.key("parentId").integer(row.parent < 0 ? -1 : row.parent - first);
+  out.key("labels").open('[').text(row.label).close(']');
+  out.key("start").integer(row.begin.ns).key("end").integer(row.end.ns);
+  out.key("hasData").boolean(row.entity.has_value());
+  out.key("metadata").open('{').key("machine").open('[').text(row.machine).close(']');
+  if (row.cpu) out.key("cpu").open('[').integer(*row.cpu).close(']');
+  if (row.tid) out.key("tid").open('[').integer(*row.tid).close(']');
+  out.close('}').close('}');
+}
+
+/// Where pixel `at` begins; exact for every range shorter than 2^63 ns.
+std::int64_t pixel_ns(const TimeRange& range, std::int64_t at, std::int64_t pixels) {
+  const std::int64_t span = range.to - range.from;
+  return range.from.ns + span / pixels * at + span % pixels * at / pixels;
+}
+
+void write_state(std::int64_t begin, std::int64_t end, std::string_view name, bool machine,
+                 JsonWriter& out) {
+  out.open('{').key("start").integer(begin).key("end").integer(end).key("label").text(name);
+  const auto styles = state_styles();
+  const bool known = std::any_of(styles.begin(), styles.end(),
+                                 [name](const StateStyle& style) { return style.name == name; });
+  out.key("style").open('{');
+  if (known || machine) {
+    out.key("parentKey").text(known ? std::string(name) : "machine " + std::string(name));
+    out.key("values").open('{').close('}');
+  } else {
+    out.key("values").open('{').key("background-color").text(colour_of(name)).close('}');
+  }
+  out.close('}').close('}');
+}
+
+/// Texts of a layer's values, asked once each.
+class Names {
+ public:
+  Names(const Views& views, const View& view, std::size_t layer)
+      : views_(views), view_(view), layer_(layer) {}
+  const std::string& of(std::int64_t value) {
+    const auto found = names_.find(value);
+    if (found != names_.end()) return found->second;
+    return names_.emplace(value, views_.name(view_, layer_, value)).first->second;
+  }
+
+ private:
+  const Views& views_;
+  const View& view_;
+  std::size_t layer_;
+  std::map<std::int64_t, std::string> names_;
+};
+
+/// The value of one picture after the other's, pixel by pixel in stretches.
+class Walk {
+ public:
+  explicit Walk(const Picture& picture) : picture_(picture) {}
+  [[nodiscard]] std::uint32_t left() const {
+    return at_ < picture_.size() ? picture_[at_].pixels - done_ : UINT32_MAX;
+  }
+  [[nodiscard]] std::int64_t value() const {
+    return at_ < picture_.size() ? picture_[at_].value : model::kNull;
+  }
+  [[nodiscard]] bool ended() const { return at_ >= picture_.size(); }
+  void skip(std::uint32_t pixels) {
+    if (ended()) return;
+    done_ += pixels;
+    if (done_ >= picture_[at_].pixels) {
+      ++at_;
+      done_ = 0;
+    }
+  }
+
+ private:
+  const Picture& picture_;
+  std::size_t at_ = 0;
+  std::uint32_t done_ = 0;
+};
+
+struct Drawn {
+  const TimeRange& range;
+  std::int64_t pixels;
+  Names& names;
+  Names& over_names;
+  std::string_view over_state;
+  bool machine;
+};
+
+void write_row(const Picture& base, const Picture& over, const Drawn& drawn, JsonWriter& out) {
+  Walk below(base);
+  Walk above(over);
+  std::int64_t at = 0;
+  std::int64_t since = 0;
+  std::string open;
+  bool open_machine = false;
+  const auto flush = [&] {
+    if (!open.empty() && at > since) {
+      write_state(pixel_ns(drawn.range, since, drawn.pixels),
+                  pixel_ns(drawn.range, at, drawn.pixels), open, open_machine, out);
+    }
+    since = at;
+  };
+  while (!below.ended() || !above.ended()) {
+    const std::uint32_t step = std::min(below.left(), above.left());
+    const std::string& top = drawn.over_names.of(above.value());
+    const bool covered = !above.ended() && !top.empty() && top == drawn.over_state;
+    const std::string& name = covered ? top : drawn.names.of(below.value());
+    if (name != open) {
+      flush();
+      open = name;
+      open_machine = drawn.machine && !covered;
+    }
+    below.skip(step);
+    above.skip(step);
+    at += step;
+  }
+  flush();
+}
+
+Result<std::string> draw(const Context& context, const Output& output, const Parameters& asked,
+                         const View& view) {
+  const Views& views = *context.service.views();
+  std::vector<std::int32_t> rows;
+  for (const std::int32_t item : *asked.items) {
+    if (item >= 0 && item < view.row_count) rows.push_back(view.first_row + item);
+  }
+  const std::int64_t most = asked.range->to - asked.range->from;
+  std::int64_t pixels = asked.range->samples > 0 ? asked.range->samples : 1000;
+  pixels = std::min({pixels, most, static_cast<std::int64_t>(limits::kPixels)});
+  const history::Window window{asked.range->from, asked.range->to, static_cast<std::size_t>(pixels),
+                               0};
+  const auto layer = Views::layer(view, output.layer);
+  const auto over = Views::layer(view, output.over);
+  std::vector<Picture> base(rows.size());
+  std::vector<Picture> above(rows.size());
+  if (pixels > 0 && layer) VS_TRY(views.states(view, *layer, rows, window, base));
+  if (pixels > 0 && over) VS_TRY(views.states(view, *over, rows, window, above));
+  Names names(views, view, layer.value_or(0));
+  Names over_names(views, view, over.value_or(0));
+  const Drawn drawn{
+      *asked.range, pixels, names, over_names, output.over_state, output.layer == "machine"};
+  JsonWriter out;
+  out.open('{').key("rows").open('[');
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    out.open('{').key("entryId").integer(rows[i] - view.first_row).key("states").open('[');
+    write_row(base[i], above[i], drawn, out);
+    out.close(']').close('}');
+  }
+  return out.close(']').close('}').take();
+}
+
+/// The steps of a thread's critical path, from the table-valued function.
+Result<std::vector<model::Row>> path_of(const Context& context, const Call& call,
+                                        const Parameters& asked) {
+  std::string_view text = *asked.thread;
+  const std::size_t slash = text.find_last_of('/');
+  const std::string tid(slash == std::string_view::npos ? "" : text.substr(slash + 1));
+  if (tid.empty() || tid.size() > 9 || tid.find_first_not_of("0123456789") != std::string::npos) {
+    return Error{ErrorCode::kBadUse, "selected_thread is not like vm1/156", "parameters", ""};
+  }
+  std::string machine;
+  for (const char letter : text.substr(0, slash)) {
+    machine += letter;
+    if (letter == '\'') machine += '\'';
+  }
+  const auto lock = context.service.lock(call.request.cancel);
+  if (!lock) return Error{ErrorCode::kCancelled, "given up", "", ""};
+  VS_ASSIGN(auto database, query::Database::open(lock->source(), call.request.cancel));
+  VS_ASSIGN(auto statement,
+            database->prepare(fmt::format("SELECT ts, dur, label, exec_machine, exec_tid, exec_comm"
+                                          " FROM critical_path('{}', {})",
+                                          machine, tid)));
+  std::vector<model::Row> rows;
+  for (;;) {
+    VS_ASSIGN(const bool more, statement.step());
+    if (!more) return rows;
+    rows.push_back(statement.row());
+  }
+}
+
+std::string text_of(const model::Cell& cell) {
+  if (const auto* const text = std::get_if<std::string>(&cell)) return *text;
+  if (const auto* const value = std::get_if<std::int64_t>(&cell)) return std::to_string(*value);
+  return "";
+}
+
+std::int64_t integer_of(const model::Cell& cell) {
+  const auto* const value = std::get_if<std::int64_t>(&cell);
+  return value == nullptr ? 0 : *value;
+}
+
+std::string worker(const model::Row& row) {
+  return text_of(row[3]) + "/" + text_of(row[4]) + " " + text_of(row[5]);
+}
+
+/// Who took part, in the order of their first step: entry 0 is the first.
+std::vector<std::string> workers(const std::vector<model::Row>& path) {
+  std::vector<std::string> out;
+  for (const model::Row& row : path) {
+    std::string name = worker(row);
+    if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(std::move(name));
+  }
+  return out;
+}
+
+Response path_tree(const Context& context, const Call& call, const Parameters& asked) {
+  JsonWriter out;
+  write_header(out);
+  std::string message = "name a thread with selected_thread";
+  if (asked.thread) {
+    const Result<std::vector<model::Row>> path = path_of(context, call, asked);
+    if (!path.ok()) return failed(path.error());
+    message.clear();
+    std::int32_t id = 0;
+    for (const std::string& name : workers(*path)) {
+      Row row;
+      row.id = id++;
+      row.label = name;
+      row.begin = context.service.begin();
+      row.end = context.service.end();
+      row.entity = model::EntityId{0};
+      write_entry(row, 0, out);
+    }
+  }
+  return generic("COMPLETED", message, out.close(']').close('}').take());
+}
+
+Response path_states(const Context& context, const Call& call, const Parameters& asked) {
+  if (!asked.thread) return completed(R"({"rows":[]})");
+  const Result<std::vector<model::Row>> path = path_of(context, call, asked);
+  if (!path.ok()) return failed(path.error());
+  const std::vector<std::string> names = workers(*path);
+  JsonWriter out;
+  out.open('{').key("rows").open('[');
+  for (const std::int32_t item : *asked.items) {
+    if (item < 0 || static_cast<std::size_t>(item) >= names.size()) continue;
+    out.open('{').key("entryId").integer(item).key("states").open('[');
+    for (const model::Row& row : *path) {
+      const std::int64_t begin = integer_of(row[0]);
+      const std::int64_t end = begin + integer_of(row[1]);
+      if (worker(row) != names[static_cast<std::size_t>(item)]) continue;
+      if (end <= asked.range->from.ns || begin >= asked.range->to.ns) continue;
+      write_state(begin, end, text_of(row[2]), false, out);
+    }
+    out.close(']').close('}');
+  }
+  return completed(out.close(']').close('}').take());
+}
+
+Response missing(std::string_view what) {
+  return problem(400, "Missing query parameters", std::string(what) + " is missing");
+}
+
+}  // namespace
+
+Response time_graph_tree(Context& context, const Call& call) {
+  Asked query = asked(context, call, kType);
+  if (query.refusal) return std::move(*query.refusal);
+  if (context.service.views() == nullptr) return not_yet(context.service);
+  if (query.output->view.empty()) return path_tree(context, call, query.parameters);
+  JsonWriter out;
+  write_header(out);
+  const View* const view = view_of(context, *query.output);
+  std::string message;
+  if (view != nullptr) {
+    for (const Row& row : context.service.views()->rows(*view)) {
+      write_entry(row, view->first_row, out);
+    }
+    if (view->missing) message = view->missing->message;
+  }
+  return generic("COMPLETED", message, out.close(']').close('}').take());
+}
+
+Response time_graph_states(Context& context, const Call& call) {
+  Asked query = asked(context, call, kType);
+  if (query.refusal) return std::move(*query.refusal);
+  if (!query.parameters.range) return missing("requested_timerange");
+  if (!query.parameters.items) return missing("requested_items");
+  if (query.parameters.items->size() > limits::kRows) {
+    return problem(400, "Invalid query parameters", "requested_items has too many rows");
+  }
+  if (context.service.views() == nullptr) return not_yet(context.service);
+  if (query.output->view.empty()) return path_states(context, call, query.parameters);
+  const View* const view = view_of(context, *query.output);
+  if (view == nullptr) return completed(R"({"rows":[]})");
+  const Result<std::string> model = draw(context, *query.output, query.parameters, *view);
+  if (call.request.cancelled()) return cancelled();
+  return model.ok() ? completed(*model) : failed(model.error());
+}
+
+Response time_graph_arrows(Context& context, const Call& call) {
+  Asked query = asked(context, call, kType);
+  if (query.refusal) return std::move(*query.refusal);
+  if (!query.parameters.range) return missing("requested_timerange");
+  if (context.service.views() == nullptr) return not_yet(context.service);
+  const View* const view = view_of(context, *query.output);
+  if (view == nullptr) return completed("[]");
+  std::vector<std::int32_t> rows;
+  for (std::int32_t id = 0; id < view->row_count; ++id) {
+    const auto& items = query.parameters.items;
+    if (!items || std::find(items->begin(), items->end(), id) != items->end()) {
+      rows.push_back(view->first_row + id);
+    }
+  }
+  const ArrowRequest request{rows, query.parameters.range->from, query.parameters.range->to,
+                             limits::kArrows, call.request.cancel};
+  const Result<ArrowList> list = context.service.views()->arrows(*view, request);
+  if (!list.ok()) return failed(list.error());
+  JsonWriter out;
+  out.open('[');
+  for (const Arrow& arrow : list->arrows) {
+    out.open('{').key("sourceId").integer(arrow.from_row - view->first_row);
+    out.key("targetId").integer(arrow.to_row - view->first_row);
+    out.key("start").integer(arrow.from.ns).key("end").integer(arrow.to.ns);
+    out.key("style").open('{').key("values").open('{').key("style-name").text(name_of(arrow.kind));
+    out.key("color").text(colour_of(name_of(arrow.kind))).close('}').close('}').close('}');
+  }
+  return completed(out.close(']').take());
+}
+
+Response time_graph_tooltip(Context& context, const Call& call) {
+  Asked query = asked(context, call, kType);
+  if (query.refusal) return std::move(*query.refusal);
+  if (!query.parameters.items || query.parameters.items->empty()) return missing("requested_items");
+  if (!query.parameters.element) return missing("requested_element");
+  if (context.service.views() == nullptr) return not_yet(context.service);
+  const View* const view = view_of(context, *query.output);
+  const std::int32_t item = query.parameters.items->front();
+  JsonWriter out;
+  out.open('{');
+  if (view != nullptr && item >= 0 && item < view->row_count &&
+      query.parameters.element->type == "state") {
+    const Row* const row = context.service.views()->row(view->first_row + item);
+    const auto state = context.service.views()->at(*row, query.parameters.element->time);
+    if (!state.ok()) return failed(state.error());
+    if (*state) {
+      out.key("State").text((*state)->state);
+      out.key("Duration").text(fmt::format("{} ns", (*state)->end - (*state)->begin));
+      for (const auto& [name, value] : (*state)->attributes) out.key(name).text(value);
+    }
+  }
+  return completed(out.close('}').take());
+}
+
+}  // namespace vs::serve::tsp

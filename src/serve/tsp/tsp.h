@@ -1,0 +1,26 @@
+#pragma once
+// make_tsp: the Trace Server Protocol 0.6.0, read side, over the service (docs/tsp.md). One handler
+// per endpoint and a table of them (routes.cc); the paths are those below /tsp/api.
+//
+// Every answer that is not an error is `application/json` and nothing more, because the clients
+// compare the whole text. Integers that the clients keep as plain numbers stay below 2^53, y values
+// are written with a point. UUIDs come from names, paths, times and sizes: the same capture has the
+// same UUIDs on every start.
+//
+// Ownership: the service must outlive the handler. Threads: handle() from several at once.
+
+#include <memory>
+#include <string>
+
+#include "serve/message.h"
+#include "serve/service.h"
+
+namespace vs::serve {
+
+struct TspOptions {
+  std::string version;  ///< of the program, "0.1.0"
+};
+
+[[nodiscard]] std::unique_ptr<Handler> make_tsp(Service& service, TspOptions options);
+
+}  // namespace vs::serve

@@ -1,0 +1,151 @@
+// The protocol over a service whose analysis is running, and the parts below it.
+
+#include "serve/tsp/tsp.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "query/testing/scene.h"
+#include "serve/tsp/context.h"
+
+namespace vs::serve {
+namespace {
+
+using nlohmann::json;
+
+class Tsp : public ::testing::Test {
+ protected:
+  query::testing::Scene scene_ = query::testing::two_vms();
+  Service service_{
+      {scene_.summary, *scene_.source, [] { return Status(); }, {}, "virtscope serve"}};
+  std::unique_ptr<Handler> tsp_ = make_tsp(service_, {"0.1.0"});
+  std::string uuid_ = tsp::experiment_uuid(scene_.summary);
+
+  Response ask(Method method, std::vector<std::string> path, std::string body = "") {
+    Request request;
+    request.method = method;
+    request.path = std::move(path);
+    request.body = std::move(body);
+    return tsp_->handle(request);
+  }
+  Response output(std::string kind, std::string id, std::string what, std::string body) {
+    return ask(Method::kPost,
+               {"experiments", uuid_, "outputs", std::move(kind), std::move(id), std::move(what)},
+               std::move(body));
+  }
+};
+
+TEST_F(Tsp, HealthAndIdentity) {
+  const Response health = ask(Method::kGet, {"health"});
+  EXPECT_EQ(health.content_type, "application/json");
+  EXPECT_EQ(json::parse(health.body), json({{"status", "UP"}}));
+  const json who = json::parse(ask(Method::kGet, {"identifier"}).body);
+  EXPECT_EQ(who["tspVersion"], "0.6.0");
+  EXPECT_EQ(who["version"], "0.1.0");
+}
+
+TEST_F(Tsp, UnknownPathsAndMethods) {
+  EXPECT_EQ(ask(Method::kGet, {"nothing"}).status, 404U);
+  EXPECT_EQ(ask(Method::kGet, {}).status, 404U);
+  EXPECT_EQ(ask(Method::kPost, {"health"}).status, 405U);
+  EXPECT_EQ(ask(Method::kGet, {"experiments", "not-a-uuid"}).status, 404U);
+  EXPECT_EQ(ask(Method::kGet, {"traces", "not-a-uuid"}).status, 404U);
+  EXPECT_EQ(ask(Method::kGet, {"config", "types", "x"}).status, 404U);
+  EXPECT_EQ(output("timeGraph", "no-such-output", "tree", "{}").status, 404U);
+}
+
+TEST_F(Tsp, TheWrongEndpointOfAnOutput) {
+  EXPECT_EQ(output("timeGraph", "events", "tree", R"({"parameters":{}})").status, 405U);
+  EXPECT_EQ(output("table", "fused", "lines", R"({"parameters":{}})").status, 405U);
+}
+
+TEST_F(Tsp, BodiesThatDoNotHold) {
+  for (const char* const body :
+       {"", "[]", "{", "{}", R"({"parameters":[]})",
+        R"({"parameters":{"requested_timerange":{"start":2,"end":1}}})",
+        R"({"parameters":{"requested_timerange":{"start":0}}})",
+        R"({"parameters":{"requested_timerange":{"start":0,"end":9,"nbTimes":65537}}})",
+        R"({"parameters":{"requested_timerange":{"start":0,"end":9,"nbTimes":0}}})",
+        R"({"parameters":{"requested_timerange":{"start":-9223372036854775808,"end":9}}})",
+        R"({"parameters":{"requested_timerange":{"start":0,"end":18446744073709551615}}})",
+        R"({"parameters":{"requested_timerange":{"start":0,"end":9},)"
+        R"("requested_items":[4294967296]}})",
+        R"({"parameters":{"requested_timerange":{"start":0,"end":9},"requested_items":["1"]}})"}) {
+    const Response answer = output("timeGraph", "fused", "states", body);
+    EXPECT_EQ(answer.status, 400U) << body;
+    EXPECT_TRUE(json::parse(answer.body).contains("title")) << body;
+  }
+}
+
+TEST_F(Tsp, RunningWhileTheAnalysisRuns) {
+  const std::string body =
+      R"({"parameters":{"requested_timerange":{"start":0,"end":9,"nbTimes":3},)"
+      R"("requested_items":[0]}})";
+  for (const auto& [kind, id, what] :
+       std::vector<std::array<const char*, 3>>{{"timeGraph", "fused", "tree"},
+                                               {"timeGraph", "fused", "states"},
+                                               {"timeGraph", "vms", "arrows"},
+                                               {"XY", "steal", "tree"},
+                                               {"XY", "steal", "xy"},
+                                               {"genericXY", "exit-reasons", "xy"},
+                                               {"data", "statistics", "tree"},
+                                               {"table", "events", "columns"}}) {
+    const Response answer = output(kind, id, what, body);
+    EXPECT_EQ(answer.status, 200U);
+    EXPECT_EQ(json::parse(answer.body)["status"], "RUNNING") << id << what;
+    EXPECT_TRUE(json::parse(answer.body)["model"].is_null());
+  }
+}
+
+TEST_F(Tsp, ExperimentsCloseAndOpenAgain) {
+  const json list = json::parse(ask(Method::kGet, {"experiments"}).body);
+  ASSERT_EQ(list.size(), 1U);
+  EXPECT_EQ(list[0]["UUID"], uuid_);
+  ASSERT_FALSE(list[0]["traces"].empty());
+  const std::string trace = list[0]["traces"][0]["UUID"];
+  EXPECT_EQ(ask(Method::kDelete, {"traces", trace}).status, 409U);
+  EXPECT_EQ(ask(Method::kDelete, {"experiments", uuid_}).status, 200U);
+  EXPECT_EQ(ask(Method::kGet, {"experiments", uuid_}).status, 404U);
+  EXPECT_EQ(ask(Method::kDelete, {"traces", trace}).status, 200U);
+  EXPECT_EQ(ask(Method::kGet, {"traces", trace}).status, 404U);
+  const std::string again = json{{"parameters", {{"name", "x"}, {"traces", {trace}}}}}.dump();
+  EXPECT_EQ(ask(Method::kPost, {"experiments"}, again).status, 204U);
+  const std::string path = list[0]["traces"][0]["path"];
+  EXPECT_EQ(ask(Method::kPost, {"traces"}, json{{"parameters", {{"uri", path}}}}.dump()).status,
+            200U);
+  EXPECT_EQ(ask(Method::kPost, {"experiments"}, again).status, 200U);
+}
+
+TEST_F(Tsp, NothingIsOpenedThatTheCommandLineDoesNotName) {
+  const Response answer = ask(Method::kPost, {"traces"}, R"({"parameters":{"uri":"/etc/passwd"}})");
+  EXPECT_EQ(answer.status, 404U);
+  EXPECT_EQ(ask(Method::kPost, {"traces"}, R"({"parameters":{}})").status, 400U);
+}
+
+TEST_F(Tsp, StylesAlwaysHaveValues) {
+  const json answer =
+      json::parse(ask(Method::kPost, {"experiments", uuid_, "outputs", "fused", "style"},
+                      R"({"parameters":{}})")
+                      .body);
+  ASSERT_FALSE(answer["model"]["styles"].empty());
+  for (const json& style : answer["model"]["styles"]) EXPECT_TRUE(style["values"].is_object());
+}
+
+TEST_F(Tsp, Bookmarks) {
+  const std::vector<std::string> path{"experiments", uuid_, "bookmarks"};
+  EXPECT_EQ(ask(Method::kPost, path, R"({"parameters":{"name":"a","start":2,"end":1}})").status,
+            400U);
+  const json made = json::parse(
+      ask(Method::kPost, path, R"({"parameters":{"name":"a","start":1,"end":2}})").body);
+  const std::vector<std::string> one{"experiments", uuid_, "bookmarks", made["uuid"]};
+  EXPECT_EQ(json::parse(ask(Method::kGet, one).body), made);
+  EXPECT_EQ(
+      json::parse(
+          ask(Method::kPut, one, R"({"parameters":{"name":"b","start":1,"end":3}})").body)["end"],
+      3);
+  EXPECT_EQ(ask(Method::kDelete, one).status, 200U);
+  EXPECT_EQ(ask(Method::kGet, one).status, 404U);
+}
+
+}  // namespace
+}  // namespace vs::serve
