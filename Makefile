@@ -16,7 +16,7 @@ CTEST = ctest --parallel $(JOBS) --preset
 SOURCES = git ls-files --cached --others --exclude-standard -- '*.cc' '*.h'
 
 .DEFAULT_GOAL := build
-.PHONY: demo check setup setup-test setup-developer setup-bench build dev test asan tsan clang fuzz format \
+.PHONY: web demo check setup setup-test setup-developer setup-bench build dev test asan tsan clang fuzz format \
         format-check tidy bench install clean
 
 demo: build
@@ -32,22 +32,32 @@ check: setup-test dev
 	@$(CTEST) dev
 
 setup:
-	@scripts/setup.sh build
+	@scripts/setup.sh build web
 
 setup-test:
-	@scripts/setup.sh build test
+	@scripts/setup.sh build test web web-test
 
 setup-developer:
-	@scripts/setup.sh build test developer
+	@scripts/setup.sh build test web web-test developer
 
 setup-bench:
-	@scripts/setup.sh build bench
+	@scripts/setup.sh build web bench
+
+# The page, before the program that carries it. Nothing is fetched again while the lock file stays the same.
+web/node_modules/.package-lock.json: web/package-lock.json
+	@cd web && npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+web: web/node_modules/.package-lock.json
+	@cd web && npm run --silent build -- --logLevel warn
 
 build: setup
+	@$(MAKE) --no-print-directory web
 	@$(CMAKE_CONFIGURE) release
 	@$(CMAKE_BUILD) release
 
 dev:
+	@$(MAKE) --no-print-directory web
 	@$(CMAKE_CONFIGURE) dev
 	@$(CMAKE_BUILD) dev
 
@@ -95,4 +105,4 @@ install: build
 	@DESTDIR='$(DESTDIR)' cmake --install build --prefix '$(PREFIX)'
 
 clean:
-	rm -rf build build-dev build-clang build-asan build-tsan build-bench build-fuzz
+	rm -rf web/dist web/node_modules build build-dev build-clang build-asan build-tsan build-bench build-fuzz

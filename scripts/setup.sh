@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of the named groups of scripts/packages.txt (default: build).
 # Asks dpkg first: with everything in place it changes nothing, needs no root and no network.
-#   scripts/setup.sh [build|test|developer]...
+#   scripts/setup.sh [build|test|web|web-test|developer|bench]...
 set -euo pipefail
 
 list="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/packages.txt"
@@ -26,8 +26,15 @@ if ! command -v dpkg-query >/dev/null; then
   exit 0
 fi
 
+# Whether node and npm are here already, from wherever they came.
+has_node() {
+  command -v npm >/dev/null && command -v node >/dev/null &&
+    [ "$(node -p 'Number(process.versions.node.split(".")[0]) >= 18' 2>/dev/null)" = true ]
+}
+
 missing=()
 for name in "${wanted[@]}"; do
+  case "$name" in nodejs | npm) ! has_node || continue ;; esac
   state="$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null || true)"
   [ "$state" = installed ] || missing+=("$name")
 done

@@ -113,7 +113,9 @@ export const actions = {
   /** Shows a span. `record`: the span before goes on the undo list (false while a gesture runs). */
   show(span: Span, record = true): void {
     const { limit, window, undo } = store.get();
-    const next = clampSpan(span, limit);
+    // Whole nanoseconds, as the link writes them; never an empty span.
+    const whole = { from: Math.round(span.from), to: Math.max(Math.round(span.from) + 1, Math.round(span.to)) };
+    const next = clampSpan(whole, limit);
     if (sameSpan(next, window)) return;
     store.set(record ? { window: next, undo: [...undo.slice(-undoDepth), window], redo: [] } : { window: next });
   },
