@@ -60,8 +60,11 @@ class TableSlab {
   explicit TableSlab(TableId table);
   void add(EntityId entity, std::int64_t begin_ns, std::int64_t end_ns,
            std::span<const std::int64_t> values) {
-    log_.push_back(SlabRow{begin_ns, end_ns, dictionary_.id_of(values), entity});
-    if (has_numbers_) add_numbers(values);
+    if (has_numbers_) [[unlikely]]
+      add_numbers(values);
+    // The tuple last: what is in registers need not live through the lookup.
+    SlabRow& row = log_.emplace_back(SlabRow{begin_ns, end_ns, 0, entity});
+    row.tuple = dictionary_.id_of(values);
   }
   [[nodiscard]] std::size_t rows() const { return log_.size(); }
   [[nodiscard]] std::span<const std::int64_t> tuples() const { return dictionary_.tuples(); }

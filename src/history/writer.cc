@@ -61,6 +61,7 @@ struct Writer::State {
   StringTable strings;
   NumberTable string_numbers;
   std::vector<OpenEntity> entities;
+  std::size_t entity_count = 0;   ///< of the same, without the division that size() is
   std::vector<EntityInfo> infos;  ///< of the same; tables and keys
   NumberTable entity_numbers;
   std::vector<std::int64_t> keys;
@@ -69,7 +70,7 @@ struct Writer::State {
   std::uint32_t slab = 1;
   std::size_t slab_rows = 0;
   std::size_t slab_entities = 0;
-  std::uint64_t rows = 0;
+  std::uint64_t sealed_rows = 0;  ///< of the slabs before this one
   std::uint64_t repaired = 0;
 
   std::map<std::string, std::string> meta;
@@ -100,6 +101,7 @@ void Writer::State::refuse(EntityId entity, std::size_t values) {
 void Writer::State::seal() {
   sealer.seal(slabs, entities.size());
   ++slab;
+  sealed_rows += slab_rows;
   slab_rows = slab_entities = 0;
 }
 
@@ -175,6 +177,7 @@ EntityId Writer::entity(TableId table, std::span<const std::int64_t> key) {
   if (id == next) {
     const TableLayout& layout = layout_of(table);
     OpenEntity& open = s.entities.emplace_back();
+    ++s.entity_count;
     open.slab = s.slabs[static_cast<std::size_t>(table)].get();
     open.values = static_cast<std::uint8_t>(layout.values);
     open.points = layout.points;
@@ -191,11 +194,10 @@ void Writer::add(EntityId entity, HostTime begin, HostTime end,
                  std::span<const std::int64_t> values) {
   State& s = *state_;
   if (!s.status().ok() || s.closed) return;
-  if (entity >= s.entities.size()) [[unlikely]]
+  if (entity >= s.entity_count || values.size() != s.entities[entity].values) [[unlikely]] {
     return s.refuse(entity, values.size());
+  }
   OpenEntity& open = s.entities[entity];
-  if (values.size() != open.values) [[unlikely]]
-    return s.refuse(entity, values.size());
   std::int64_t begin_ns = begin.ns;
   std::int64_t end_ns = end.ns;
   if (begin_ns < open.least_ns || end_ns <= begin_ns || end_ns > kTimeLimit) [[unlikely]] {
@@ -206,9 +208,8 @@ void Writer::add(EntityId entity, HostTime begin, HostTime end,
     open.seen = s.slab;
     ++s.slab_entities;
   }
-  open.slab->add(entity, begin_ns, end_ns, values);
-  ++s.rows;
   ++s.slab_rows;
+  open.slab->add(entity, begin_ns, end_ns, values);
   // A slab with few rows per entity costs more for directory and index than for rows.
   if (s.slab_rows >= kSlabRows &&
       (s.slab_rows >= kSlabRowsMax || s.slab_rows >= s.slab_entities * kSlabRowsPerEntity)) {
@@ -247,7 +248,7 @@ Result<std::shared_ptr<const Reader>> Writer::finish() {
   return Reader::open(std::move(file), state_->path, state_->options.reader);
 }
 
-std::uint64_t Writer::rows() const { return state_->rows; }
+std::uint64_t Writer::rows() const { return state_->sealed_rows + state_->slab_rows; }
 std::uint64_t Writer::repaired_rows() const { return state_->repaired; }
 const Status& Writer::status() const { return state_->status(); }
 
