@@ -217,7 +217,8 @@ def after_label(label, column="median"):
 
 
 def matched(pattern):
-    compiled = re.compile(pattern)
+    """The pattern's first group as a number; ^ is the begin of any line."""
+    compiled = re.compile(pattern, re.MULTILINE)
 
     def parse(run):
         found = compiled.search(run.output)

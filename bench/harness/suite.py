@@ -33,7 +33,9 @@ class Suite:
         return [
             ("ctf", self.ctf),
             ("trace.dat", self.dat),
+            ("merge", self.merge),
             ("kernel", self.kernel),
+            ("stages", self.stages),
             ("vm", self.vm),
             ("history", self.history),
             ("large", self.large),
@@ -197,6 +199,39 @@ class Suite:
         rows = self.analysis_rows(data, "kernel", "kernel analysis incl. stored history", 180, 2.2, data.paths)
         rows[0].instructions = self.slope(self.analysis_instructions)
         rows[0].instructions_target = 1000
+        return rows
+
+    # -- stage by stage
+
+    def merge(self):
+        """The join alone, over streams in memory; the floor is a loser tree over the same cursors."""
+        events = self.data.scaled(4_000_000)
+        job = self.job("merge", "merge_bench", events, 1)
+        rows = []
+        for streams, shape, clock in ((1, "by event", "identity"), (2, "by event", "identity"),
+                                      (8, "by event", "identity"), (8, "bursts", "identity"),
+                                      (8, "by event", "drift"), (64, "by event", "identity")):
+            line = rf"^ *{streams}  {shape} +{clock} +[\d.]+ +"
+            rows.append(Row(
+                f"merge-{streams}-{shape}-{clock}".replace(" ", "-"),
+                f"merge alone, {streams} streams, {shape}, {clock} clocks", f"{events} events", "ns/event",
+                [Part("ours", "virtscope", job, matched(line + r"[\d.]+ +([\d.]+)")),
+                 Part("floor", "loser tree", job, matched(line + r"([\d.]+)"))]))
+        return rows
+
+    def stages(self):
+        """What each stage of opening costs inside one process, without its start."""
+        rows = []
+        for name, data, target in (("kernel", self.data.kernel(10_000_000), 180),
+                                   ("vm", self.data.host_and_guests(10_000_000), 300)):
+            path = self.history_path(f"{data.label}-stages")
+            job = self.job(data.label, "pipeline_bench", "--jobs", 1, "--history", path, *data.paths,
+                           before=lambda p=path: remove(p))
+            for stage, what in (("survey", "first pass"), ("join", "clocks joined"),
+                                ("analyse", "states and history"), ("all", "open to stored history")):
+                rows.append(Row(f"stage-{name}-{stage}", f"{name}, stage: {what}", data.label, "ns/event",
+                                [Part("ours", "virtscope", job, matched(rf"^{stage} +cpu .*? s +([\d.]+) ns/event"))],
+                                target=target if stage == "all" else None))
         return rows
 
     def vm(self):

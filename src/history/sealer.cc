@@ -75,38 +75,49 @@ void Sealer::start_piece(TableId table, const TableSlab& slab) {
   summary_.start(slab.states());
 }
 
-void Sealer::count_run(const TableSlab& slab, const TableSlab::Run& run, bool states) {
+void Sealer::count_rows(const TableSlab::Run& run, bool overlaps) {
   EntityCount& count = counts_[run.entity];
   const std::int64_t first_ns = run.rows.front().begin_ns;
   count.first_ns = count.rows == 0 ? first_ns : std::min(count.first_ns, first_ns);
   count.rows += run.rows.size();
-  for (const Span& span : spans_) count.last_ns = std::max(count.last_ns, span.end_ns);
-  if (!states) return;
+  count.last_ns = std::max(count.last_ns, run.rows.back().end_ns);
+  if (!overlaps) return;
+  for (const SlabRow& row : run.rows) count.last_ns = std::max(count.last_ns, row.end_ns);
+}
+
+/// Spans of a run's rows, and what each state held.
+void Sealer::take_states(const TableSlab& slab, const TableSlab::Run& run) {
+  std::vector<StateTotal>& totals = counts_[run.entity].totals;
   const std::size_t numbers = slab.states().size();
   for (std::size_t i = 0; i < numbers; ++i) sums_[i] = StateTotal{slab.states()[i], 0, 0};
-  for (std::size_t i = 0; i < spans_.size(); ++i) {
-    const Span& span = spans_[i];
-    const std::int64_t held_ns = span.end_ns - span.begin_ns;
-    if (span.value == kNoNumber) {
-      add_total(count.totals, StateTotal{slab.state_of(run.rows[i]), held_ns, 1});
+  Span* to = spans_.data();
+  for (const SlabRow& row : run.rows) {
+    const std::uint8_t state = slab.state_number(row);
+    *to++ = Span{row.begin_ns, row.end_ns, state};
+    const std::int64_t held_ns = row.end_ns - row.begin_ns;
+    if (state == kNoNumber) {
+      add_total(totals, StateTotal{slab.state_of(row), held_ns, 1});
       continue;
     }
-    sums_[span.value].duration_ns += held_ns;
-    ++sums_[span.value].rows;
+    sums_[state].duration_ns += held_ns;
+    ++sums_[state].rows;
   }
   for (const StateTotal& sum : std::span(sums_).first(numbers)) {
-    if (sum.rows != 0) add_total(count.totals, sum);
+    if (sum.rows != 0) add_total(totals, sum);
   }
 }
 
 void Sealer::seal_run(TableSlab& slab, TableId table, const TableSlab::Run& run) {
-  const bool states = layout_of(table).has_state();
-  spans_.clear();
-  for (const SlabRow& row : run.rows) {
-    spans_.push_back(
-        Span{row.begin_ns, row.end_ns, states ? slab.state_number(row) : std::uint8_t{0}});
+  const TableLayout& layout = layout_of(table);
+  spans_.resize(run.rows.size());
+  count_rows(run, layout.overlaps);
+  if (layout.has_state()) {
+    take_states(slab, run);
+  } else {
+    std::ranges::transform(run.rows, spans_.begin(), [](const SlabRow& row) {
+      return Span{row.begin_ns, row.end_ns, 0};
+    });
   }
-  count_run(slab, run, states);
   const std::span<const SlabRow> rows = run.rows;
   for (std::size_t at = 0; at < rows.size(); at += kPieceRows) {
     const std::size_t size = std::min(kPieceRows, rows.size() - at);

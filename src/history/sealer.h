@@ -89,7 +89,8 @@ class Sealer final : public PieceSink {
   void seal_run(TableSlab& slab, TableId table, const TableSlab::Run& run);
   void seal_part(TableId table, EntityId entity, std::span<const SlabRow> rows,
                  std::span<const Span> spans);
-  void count_run(const TableSlab& slab, const TableSlab::Run& run, bool states);
+  void count_rows(const TableSlab::Run& run, bool overlaps);
+  void take_states(const TableSlab& slab, const TableSlab::Run& run);
   void start_piece(TableId table, const TableSlab& slab);
   void write_rows(TableId table);
   void fill_in(Footer& footer);

@@ -1,11 +1,29 @@
 #include "history/slab.h"
 
 #include <algorithm>
+#include <array>
 
 namespace vs::history {
 namespace {
 
 constexpr std::size_t kFirstPlaces = 1024;
+
+/// An odd number of 31 bits per column.
+constexpr std::array<std::uint32_t, kMaxValues> hash_factors() {
+  std::array<std::uint32_t, kMaxValues> factors{};
+  std::uint64_t next = 0x9e3779b97f4a7c15ULL;
+  for (std::uint32_t& factor : factors) {
+    factor = static_cast<std::uint32_t>(next >> 33) | 1;
+    next = next * 6364136223846793005ULL + 1442695040888963407ULL;
+  }
+  return factors;
+}
+
+// One by one: the values were stored one by one a moment ago, and wider loads would wait for that.
+template <std::size_t... Columns>
+bool same(const std::int64_t* a, const std::int64_t* b, std::index_sequence<Columns...> /*all*/) {
+  return ((a[Columns] == b[Columns]) && ...);
+}
 
 }  // namespace
 
@@ -15,42 +33,58 @@ void TupleDictionary::start(const TableLayout& layout) {
   for (std::size_t c = 0; c < layout.tuple_slots.size(); ++c) {
     in_place_ = in_place_ && layout.tuple_slots[c] == c;
   }
+  find_ = find_of(layout.tuple_slots.size(), std::make_index_sequence<kMaxValues + 1>());
   tuples_.clear();
   hashes_.clear();
   places_.assign(kFirstPlaces, 0);
 }
 
-bool TupleDictionary::equal(std::uint32_t id, std::span<const std::int64_t> values) const {
-  const std::size_t width = layout_->tuple_slots.size();
-  const std::span<const std::int64_t> tuple = std::span(tuples_).subspan(id * width, width);
-  // One by one: the values were stored one by one a moment ago, and wider loads would wait for
-  // that.
-  for (std::size_t c = 0; c < width; ++c) {
-    if (tuple[c] != values[in_place_ ? c : layout_->tuple_slots[c]]) return false;
-  }
-  return true;
+template <std::size_t... Widths>
+TupleDictionary::Find TupleDictionary::find_of(std::size_t width,
+                                               std::index_sequence<Widths...> /*widths*/) {
+  constexpr std::array<Find, sizeof...(Widths)> kFinds = {&TupleDictionary::find<Widths>...};
+  return kFinds[width];
 }
 
-std::uint32_t TupleDictionary::id_of(std::span<const std::int64_t> values) {
-  // Products that do not wait for each other, folded once.
+template <std::size_t kWidth>
+std::uint32_t TupleDictionary::find(TupleDictionary& self, const std::int64_t* tuple) {
+  constexpr auto kFactors = hash_factors();
+  // Products that do not wait for each other, folded once. Factors of 31 bits are part of the
+  // instruction; the last product spreads them over all bits.
   std::uint64_t hash = 0;
-  std::uint64_t factor = 0x9e3779b97f4a7c15ULL;
-  for (const std::uint8_t slot : layout_->tuple_slots) {
-    hash += static_cast<std::uint64_t>(values[slot]) * factor;
-    factor += 0x6a09e667f3bcc908ULL;
+  for (std::size_t c = 0; c < kWidth; ++c) {
+    hash += static_cast<std::uint64_t>(tuple[c]) * kFactors[c];
   }
+  hash *= 0x9e3779b97f4a7c15ULL;
   hash ^= hash >> 32;
   const std::uint64_t tag = hash >> 32;
-  std::size_t place = hash & (places_.size() - 1);
-  while (places_[place] != 0) {
-    const auto id = static_cast<std::uint32_t>(places_[place]) - 1;
-    if (places_[place] >> 32 == tag && equal(id, values)) return id;
-    place = (place + 1) & (places_.size() - 1);
+  const std::size_t mask = self.places_.size() - 1;
+  const std::uint64_t* const places = self.places_.data();
+  std::size_t place = hash & mask;
+  while (places[place] != 0) {
+    const std::uint64_t found = places[place];
+    const std::size_t id = static_cast<std::uint32_t>(found) - 1;
+    const bool equal = found >> 32 == tag && same(self.tuples_.data() + id * kWidth, tuple,
+                                                  std::make_index_sequence<kWidth>());
+    if (equal) return static_cast<std::uint32_t>(id);
+    place = (place + 1) & mask;
   }
+  return self.insert(hash, place, std::span(tuple, kWidth));
+}
+
+std::uint32_t TupleDictionary::gather(std::span<const std::int64_t> values) {
+  std::array<std::int64_t, kMaxValues> tuple;
+  std::size_t width = 0;
+  for (const std::uint8_t slot : layout_->tuple_slots) tuple[width++] = values[slot];
+  return find_(*this, tuple.data());
+}
+
+std::uint32_t TupleDictionary::insert(std::uint64_t hash, std::size_t place,
+                                      std::span<const std::int64_t> tuple) {
   const auto id = static_cast<std::uint32_t>(hashes_.size());
-  for (const std::uint8_t slot : layout_->tuple_slots) tuples_.push_back(values[slot]);
+  tuples_.insert(tuples_.end(), tuple.begin(), tuple.end());
   hashes_.push_back(hash);
-  places_[place] = tag << 32 | (id + 1);
+  places_[place] = hash >> 32 << 32 | (id + 1);
   if (hashes_.size() * 2 > places_.size()) grow();
   return id;
 }
@@ -64,7 +98,8 @@ void TupleDictionary::grow() {
   }
 }
 
-TableSlab::TableSlab(TableId table) : layout_(layout_of(table)) {
+TableSlab::TableSlab(TableId table)
+    : layout_(layout_of(table)), has_numbers_(!layout_.number_slots.empty()) {
   dictionary_.start(layout_);
   const auto& slots = layout_.tuple_slots;
   if (layout_.has_state()) {
@@ -73,9 +108,7 @@ TableSlab::TableSlab(TableId table) : layout_(layout_of(table)) {
   }
 }
 
-void TableSlab::add(EntityId entity, std::int64_t begin_ns, std::int64_t end_ns,
-                    std::span<const std::int64_t> values) {
-  log_.push_back(SlabRow{begin_ns, end_ns, dictionary_.id_of(values), entity});
+void TableSlab::add_numbers(std::span<const std::int64_t> values) {
   for (const std::uint8_t slot : layout_.number_slots) numbers_.push_back(values[slot]);
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "history/layout.h"
@@ -20,15 +21,28 @@ namespace vs::history {
 class TupleDictionary {
  public:
   void start(const TableLayout& layout);
-  [[nodiscard]] std::uint32_t id_of(std::span<const std::int64_t> values);
+  [[nodiscard]] std::uint32_t id_of(std::span<const std::int64_t> values) {
+    return in_place_ ? find_(*this, values.data()) : gather(values);
+  }
   /// Slot values of all tuples, one after the other.
   [[nodiscard]] std::span<const std::int64_t> tuples() const { return tuples_; }
 
  private:
-  [[nodiscard]] bool equal(std::uint32_t id, std::span<const std::int64_t> values) const;
+  using Find = std::uint32_t (*)(TupleDictionary&, const std::int64_t*);
+  template <std::size_t... Widths>
+  [[nodiscard]] static Find find_of(std::size_t width, std::index_sequence<Widths...> widths);
+  /// One function per width, so that hashing and comparing are straight code: this is called for
+  /// every row of every history.
+  template <std::size_t kWidth>
+  [[nodiscard]] static std::uint32_t find(TupleDictionary& self, const std::int64_t* tuple);
+  /// find() of columns that do not stand side by side.
+  [[nodiscard]] std::uint32_t gather(std::span<const std::int64_t> values);
+  [[nodiscard]] std::uint32_t insert(std::uint64_t hash, std::size_t place,
+                                     std::span<const std::int64_t> tuple);
   void grow();
 
   const TableLayout* layout_ = nullptr;
+  Find find_ = nullptr;
   bool in_place_ = false;  ///< the tuple is the first columns as they stand
   std::vector<std::int64_t> tuples_;
   std::vector<std::uint64_t> hashes_;  ///< by id
@@ -45,7 +59,13 @@ class TableSlab {
 
   explicit TableSlab(TableId table);
   void add(EntityId entity, std::int64_t begin_ns, std::int64_t end_ns,
-           std::span<const std::int64_t> values);
+           std::span<const std::int64_t> values) {
+    if (has_numbers_) [[unlikely]]
+      add_numbers(values);
+    // The tuple last: what is in registers need not live through the lookup.
+    SlabRow& row = log_.emplace_back(SlabRow{begin_ns, end_ns, 0, entity});
+    row.tuple = dictionary_.id_of(values);
+  }
   [[nodiscard]] std::size_t rows() const { return log_.size(); }
   [[nodiscard]] std::span<const std::int64_t> tuples() const { return dictionary_.tuples(); }
   [[nodiscard]] std::span<const std::int64_t> numbers() const { return numbers_; }
@@ -67,7 +87,10 @@ class TableSlab {
   void clear();
 
  private:
+  void add_numbers(std::span<const std::int64_t> values);
+
   const TableLayout& layout_;
+  bool has_numbers_ = false;
   std::size_t state_column_ = 0;  ///< of the tuple
   std::span<const std::int64_t> states_;
   std::vector<std::uint8_t> state_numbers_;  ///< by tuple

@@ -59,14 +59,18 @@ void Pyramid::sum(std::span<const Span> spans, unsigned exponent, std::size_t mo
   sums_.assign(buckets_ * width_, 0);
   for (const Span& span : spans) {
     const std::size_t value = local_[span.value];
-    if (value == kSummaryValues) continue;
-    for (std::int64_t begin = span.begin_ns; begin < span.end_ns;) {
-      const std::int64_t bucket = begin >> exponent;
-      const std::int64_t end = std::min(span.end_ns, (bucket + 1) << exponent);
-      sums_[static_cast<std::size_t>(bucket - first_) * width_ + value] +=
-          static_cast<std::uint64_t>(end - begin);
+    if (value == kSummaryValues || span.begin_ns >= span.end_ns) continue;
+    std::int64_t begin = span.begin_ns;
+    std::int64_t bucket = begin >> exponent;
+    std::uint64_t* held = &sums_[static_cast<std::size_t>(bucket - first_) * width_ + value];
+    // Most rows lie in one bucket.
+    const std::int64_t last = (span.end_ns - 1) >> exponent;
+    for (; bucket < last; ++bucket, held += width_) {
+      const std::int64_t end = (bucket + 1) << exponent;
+      *held += static_cast<std::uint64_t>(end - begin);
       begin = end;
     }
+    *held += static_cast<std::uint64_t>(span.end_ns - begin);
   }
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t kMaxTextBytes = kMaxFooterBytes / 2;
 
-std::int64_t cut(HostTime time) { return std::clamp(time.ns, -kTimeLimit, kTimeLimit); }
+std::int64_t cut(std::int64_t time_ns) { return std::clamp(time_ns, -kTimeLimit, kTimeLimit); }
 
 std::uint64_t hash_key(TableId table, std::span<const std::int64_t> key) {
   ByteSink bytes;
@@ -25,10 +25,12 @@ std::uint64_t hash_key(TableId table, std::span<const std::int64_t> key) {
 
 /// What add() needs of an entity.
 struct OpenEntity {
-  const TableLayout* layout = nullptr;
   TableSlab* slab = nullptr;
-  std::int64_t last_ns = -kTimeLimit;  ///< end of its last row
-  std::uint64_t seen = 0;              ///< number of the last slab in which it had a row
+  std::int64_t least_ns = -kTimeLimit;  ///< no row may begin earlier: the end of its last one
+  std::uint32_t seen = 0;               ///< number of the last slab in which it had a row
+  std::uint8_t values = 0;
+  bool points = false;
+  bool overlaps = false;
 };
 
 }  // namespace
@@ -43,6 +45,10 @@ struct Writer::State {
 
   void fail(ErrorCode code, std::string what) { sealer.fail(code, std::move(what)); }
   [[nodiscard]] const Status& status() const { return sealer.status(); }
+  /// Makes times keep the rules; false for an empty row that is not kept.
+  [[nodiscard]] bool repair(const OpenEntity& open, std::int64_t& begin_ns, std::int64_t& end_ns);
+  /// A row that add() cannot take.
+  void refuse(EntityId entity, std::size_t values);
   void seal();
   [[nodiscard]] Footer make_footer();
 
@@ -55,24 +61,47 @@ struct Writer::State {
   StringTable strings;
   NumberTable string_numbers;
   std::vector<OpenEntity> entities;
+  std::size_t entity_count = 0;   ///< of the same, without the division that size() is
   std::vector<EntityInfo> infos;  ///< of the same; tables and keys
   NumberTable entity_numbers;
   std::vector<std::int64_t> keys;
 
   Slabs slabs;
-  std::uint64_t slab = 1;
+  std::uint32_t slab = 1;
   std::size_t slab_rows = 0;
   std::size_t slab_entities = 0;
-  std::uint64_t rows = 0;
+  std::uint64_t sealed_rows = 0;  ///< of the slabs before this one
   std::uint64_t repaired = 0;
 
   std::map<std::string, std::string> meta;
   std::map<TableId, model::SmallTable> small_tables;
 };
 
+bool Writer::State::repair(const OpenEntity& open, std::int64_t& begin_ns, std::int64_t& end_ns) {
+  begin_ns = cut(begin_ns);
+  end_ns = cut(end_ns);
+  if (begin_ns < open.least_ns || end_ns < begin_ns) {
+    ++repaired;
+    begin_ns = std::max(begin_ns, open.least_ns);
+    end_ns = std::max(begin_ns, end_ns);
+  }
+  return begin_ns != end_ns || open.points;
+}
+
+void Writer::State::refuse(EntityId entity, std::size_t values) {
+  if (entity >= entities.size()) {
+    return fail(ErrorCode::kInternal,
+                "a row of entity " + std::to_string(entity) + ", which does not exist");
+  }
+  fail(ErrorCode::kInternal, "a row with " + std::to_string(values) +
+                                 " values in a table that has " +
+                                 std::to_string(entities[entity].values));
+}
+
 void Writer::State::seal() {
   sealer.seal(slabs, entities.size());
   ++slab;
+  sealed_rows += slab_rows;
   slab_rows = slab_entities = 0;
 }
 
@@ -146,8 +175,13 @@ EntityId Writer::entity(TableId table, std::span<const std::int64_t> key) {
                           s.keys.begin() + static_cast<std::ptrdiff_t>(info.key_at));
       });
   if (id == next) {
-    s.entities.push_back(
-        OpenEntity{&layout_of(table), s.slabs[static_cast<std::size_t>(table)].get()});
+    const TableLayout& layout = layout_of(table);
+    OpenEntity& open = s.entities.emplace_back();
+    ++s.entity_count;
+    open.slab = s.slabs[static_cast<std::size_t>(table)].get();
+    open.values = static_cast<std::uint8_t>(layout.values);
+    open.points = layout.points;
+    open.overlaps = layout.overlaps;
     EntityInfo& added = s.infos.emplace_back();
     added.table = table;
     added.key_at = static_cast<std::uint32_t>(s.keys.size());
@@ -160,33 +194,22 @@ void Writer::add(EntityId entity, HostTime begin, HostTime end,
                  std::span<const std::int64_t> values) {
   State& s = *state_;
   if (!s.status().ok() || s.closed) return;
-  if (entity >= s.entities.size()) {
-    return s.fail(ErrorCode::kInternal,
-                  "a row of entity " + std::to_string(entity) + ", which does not exist");
+  if (entity >= s.entity_count || values.size() != s.entities[entity].values) [[unlikely]] {
+    return s.refuse(entity, values.size());
   }
   OpenEntity& open = s.entities[entity];
-  if (values.size() != open.layout->values) {
-    return s.fail(ErrorCode::kInternal, "a row with " + std::to_string(values.size()) +
-                                            " values in a table that has " +
-                                            std::to_string(open.layout->values));
+  std::int64_t begin_ns = begin.ns;
+  std::int64_t end_ns = end.ns;
+  if (begin_ns < open.least_ns || end_ns <= begin_ns || end_ns > kTimeLimit) [[unlikely]] {
+    if (!s.repair(open, begin_ns, end_ns)) return;
   }
-  std::int64_t begin_ns = cut(begin);
-  std::int64_t end_ns = cut(end);
-  const std::int64_t least_ns = open.layout->overlaps ? -kTimeLimit : open.last_ns;
-  if (begin_ns < least_ns || end_ns < begin_ns) {
-    ++s.repaired;
-    begin_ns = std::max(begin_ns, least_ns);
-    end_ns = std::max(begin_ns, end_ns);
-  }
-  if (begin_ns == end_ns && !open.layout->points) return;
-  open.last_ns = end_ns;
+  if (!open.overlaps) open.least_ns = end_ns;
   if (open.seen != s.slab) {
     open.seen = s.slab;
     ++s.slab_entities;
   }
-  open.slab->add(entity, begin_ns, end_ns, values);
-  ++s.rows;
   ++s.slab_rows;
+  open.slab->add(entity, begin_ns, end_ns, values);
   // A slab with few rows per entity costs more for directory and index than for rows.
   if (s.slab_rows >= kSlabRows &&
       (s.slab_rows >= kSlabRowsMax || s.slab_rows >= s.slab_entities * kSlabRowsPerEntity)) {
@@ -225,7 +248,7 @@ Result<std::shared_ptr<const Reader>> Writer::finish() {
   return Reader::open(std::move(file), state_->path, state_->options.reader);
 }
 
-std::uint64_t Writer::rows() const { return state_->rows; }
+std::uint64_t Writer::rows() const { return state_->sealed_rows + state_->slab_rows; }
 std::uint64_t Writer::repaired_rows() const { return state_->repaired; }
 const Status& Writer::status() const { return state_->status(); }
 
