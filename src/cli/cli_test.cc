@@ -58,7 +58,7 @@ TEST(WrongUse, OneLineAndWhatToTypeInstead) {
   expect_bad_use({"repot", "x"}, "there is no command repot (did you mean report?)");
   expect_bad_use({"banana"},
                  "there is no command banana (it has info, sync, report, stat, waits, why, "
-                 "check, query)");
+                 "check, query, serve)");
   expect_bad_use({"host.dat"},
                  "host.dat is no command (for the page about a trace: virtscope report host.dat)");
   expect_bad_use({"report"}, "report needs a trace (virtscope report [OPTION...] TRACE...)");

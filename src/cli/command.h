@@ -59,7 +59,7 @@ class Command {
   [[nodiscard]] virtual Result<ExitCode> run(Context& context) const = 0;
 };
 
-/// info, sync, report, stat, waits, why, check, query: in the order of the help.
+/// info, sync, report, stat, waits, why, check, query, serve: in the order of the help.
 [[nodiscard]] std::span<const Command* const> commands();
 
 [[nodiscard]] const Command& info_command();
@@ -70,6 +70,7 @@ class Command {
 [[nodiscard]] const Command& why_command();
 [[nodiscard]] const Command& check_command();
 [[nodiscard]] const Command& query_command();
+[[nodiscard]] const Command& serve_command();
 
 // Shared by the commands (command.cc).
 

@@ -39,6 +39,10 @@ struct Arguments {
   std::string task;
   std::optional<std::size_t> slowest;
   bool unbounded = false;
+  std::uint16_t port = 0;  ///< serve; 0 = any free one
+  std::string prefix;      ///< serve: "" or "/name"
+  bool open_page = false;
+  bool tsp_open = false;
   std::string sql;
 };
 

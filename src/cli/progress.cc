@@ -49,8 +49,9 @@ std::string Progress::line(std::uint64_t done_bytes, std::uint64_t total_bytes,
 }
 
 void Progress::update(std::uint64_t done_bytes, std::uint64_t total_bytes, std::string_view phase) {
-  if (!enabled_) return;
   const std::lock_guard lock(mutex_);
+  if (listener_) listener_(done_bytes, total_bytes, phase);
+  if (!enabled_) return;
   const auto now = clock_();
   if (phase != phase_) {
     phase_ = phase;
@@ -60,6 +61,11 @@ void Progress::update(std::uint64_t done_bytes, std::uint64_t total_bytes, std::
   drawn_ = now;
   visible_ = true;
   err_ << kClearLine << line(done_bytes, total_bytes, phase, now) << std::flush;
+}
+
+void Progress::listen(Listener listener) {
+  const std::lock_guard lock(mutex_);
+  listener_ = std::move(listener);
 }
 
 void Progress::finish() {

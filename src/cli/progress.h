@@ -28,6 +28,11 @@ class Progress {
   void update(std::uint64_t done_bytes, std::uint64_t total_bytes, std::string_view phase);
   /// Removes the line. Called before the answer is written.
   void finish();
+  /// Tells another one too, from now on; for those who show progress elsewhere. Never from two
+  /// threads at once.
+  using Listener =
+      std::function<void(std::uint64_t done, std::uint64_t total, std::string_view phase)>;
+  void listen(Listener listener);
 
  private:
   [[nodiscard]] std::string line(std::uint64_t done_bytes, std::uint64_t total_bytes,
@@ -43,6 +48,7 @@ class Progress {
   std::chrono::nanoseconds drawn_{0};
   std::string phase_;
   bool visible_ = false;
+  Listener listener_;
 };
 
 [[nodiscard]] Progress::Clock steady_clock();

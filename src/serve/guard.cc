@@ -63,13 +63,15 @@ std::optional<std::string> decode(std::string_view text) {
 
 /// UTF-8 without overlong forms or surrogates is what JSON's own reader accepts.
 bool is_utf8(const std::string& text) {
-  return nlohmann::json::accept(nlohmann::json(text).dump(
-      -1, ' ', false, nlohmann::json::error_handler_t::ignore)) &&
+  return nlohmann::json::accept(
+             nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::ignore)) &&
          nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::ignore) ==
              nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-Response bad(std::string_view title, std::string_view detail) { return problem(400, title, detail); }
+Response bad(std::string_view title, std::string_view detail) {
+  return problem(400, title, detail);
+}
 
 std::string without_parameters(std::string_view type) {
   std::string out(type.substr(0, type.find(';')));
@@ -88,8 +90,7 @@ std::pair<Area, std::size_t> area_of(const std::vector<std::string>& path) {
 
 std::optional<Response> check_size(const Head& head) {
   if (head.target.size() > limits::kTargetBytes) {
-    return problem(414, "Address too long",
-                   fmt::format("at most {} bytes", limits::kTargetBytes));
+    return problem(414, "Address too long", fmt::format("at most {} bytes", limits::kTargetBytes));
   }
   if (head.headers.size() > limits::kHeaders) {
     return problem(431, "Too many headers", fmt::format("at most {}", limits::kHeaders));
@@ -139,7 +140,7 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
   unsigned differs = a.size() == b.size() ? 0U : 1U;
   for (std::size_t i = 0; i < a.size(); ++i) {
     const char other = b.empty() ? '\0' : b[i % b.size()];
-    differs |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(other);
+    differs |= static_cast<unsigned>(a[i] != other);
   }
   return differs == 0;
 }

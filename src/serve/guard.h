@@ -1,9 +1,9 @@
 #pragma once
 // Guard: which requests are let in at all, decided from the head of a request before anything is
 // routed. A local server that trusts any Host or Origin can be driven by every web page its user
-// visits (DNS rebinding, cross-site requests), so: Host must be a name that we print, Origin must be
-// ours, a token opened by the link we print must be there, and only POST, PUT and DELETE with JSON
-// change anything.
+// visits (DNS rebinding, cross-site requests), so: Host must be a name that we print, Origin must
+// be ours, a token opened by the link we print must be there, and only POST, PUT and DELETE with
+// JSON change anything.
 //
 // Threads: immutable after construction; values otherwise.
 

@@ -7,13 +7,13 @@
 #include <string>
 #include <utility>
 
+#include <fmt/format.h>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <fmt/format.h>
 
 #include "serve/limits.h"
 
@@ -133,9 +133,8 @@ class Connection : public std::enable_shared_from_this<Connection<State>> {
     if (length && *length > limits::kBodyBytes) return refuse(413);
     stream_.expires_after(limits::kBodyTime);
     auto self = this->shared_from_this();
-    http::async_read(stream_, buffer_, *parser_, [self](beast::error_code failed, std::size_t) {
-      self->on_body(failed);
-    });
+    http::async_read(stream_, buffer_, *parser_,
+                     [self](beast::error_code failed, std::size_t) { self->on_body(failed); });
   }
 
   void on_body(beast::error_code error) {
@@ -226,9 +225,8 @@ class Connection : public std::enable_shared_from_this<Connection<State>> {
     if (head_only_) answer_.body().clear();
     stream_.expires_after(limits::kWriteTime);
     auto self = this->shared_from_this();
-    http::async_write(stream_, answer_, [self](beast::error_code error, std::size_t) {
-      self->on_sent(error);
-    });
+    http::async_write(stream_, answer_,
+                      [self](beast::error_code error, std::size_t) { self->on_sent(error); });
   }
 
   void on_sent(beast::error_code error) {

@@ -1,7 +1,7 @@
 #pragma once
-// HttpServer: the page, the page API and TSP over HTTP/1.1 on the loopback (Boost.Beast). It parses,
-// asks the Guard, hands what is let in to a Handler and sends the answer with the headers that every
-// answer has. All limits are in limits.h.
+// HttpServer: the page, the page API and TSP over HTTP/1.1 on the loopback (Boost.Beast). It
+// parses, asks the Guard, hands what is let in to a Handler and sends the answer with the headers
+// that every answer has. All limits are in limits.h.
 //
 // Connections are served by callbacks on the thread that calls run(); handlers run in a small pool
 // of threads, so a slow query does not keep others waiting. A handler's Request::cancel is set when

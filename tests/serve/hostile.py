@@ -174,7 +174,7 @@ def cases(server):
         ("negative length", f"POST /api/sql HTTP/1.1\r\n{host}{cookie}Content-Length: -1\r\n\r\n", 400),
         ("length of letters", f"POST /api/sql HTTP/1.1\r\n{host}{cookie}Content-Length: abc\r\n\r\n", 400),
         ("endless length", f"POST /api/sql HTTP/1.1\r\n{host}{cookie}Content-Length: 99999999999999999999999\r\n\r\n", 400),
-        ("bad chunk", f"POST /api/sql HTTP/1.1\r\n{host}{cookie}Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        ("bad chunk", f"POST /api/sql HTTP/1.1\r\n{host}{cookie}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         ("space before colon", f"GET / HTTP/1.1\r\n{host}X : 1\r\n\r\n", 400),
         ("NUL in a header", f"GET / HTTP/1.1\r\n{host}X: a\x00b\r\n\r\n", 400),
         ("header without colon", f"GET / HTTP/1.1\r\n{host}nonsense\r\n\r\n", 400),

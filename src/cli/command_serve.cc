@@ -1,0 +1,150 @@
+// virtscope serve
+
+#include <algorithm>
+#include <array>
+#include <ostream>
+
+#include <fmt/format.h>
+
+#include "base/escape.h"
+#include "base/strings.h"
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "os/browser.h"
+#include "os/random.h"
+#include "serve/http_server.h"
+#include "serve/page_api.h"
+#include "serve/page_handler.h"
+#include "serve/service.h"
+#include "serve/tsp/tsp.h"
+
+namespace vs::cli {
+namespace {
+
+constexpr std::size_t kTokenBytes = 16;
+
+Status set_port(Arguments& arguments, const std::string& value) {
+  const auto port = parse_int<std::uint16_t>(value);
+  if (!port) {
+    return Error{ErrorCode::kBadUse,
+                 fmt::format("--port {} is no number from 0 to 65535", terminal_text(value)), "",
+                 "for example --port 8080; 0 takes a free one"};
+  }
+  arguments.port = *port;
+  return {};
+}
+
+bool is_plain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '/';
+}
+
+Status set_prefix(Arguments& arguments, const std::string& value) {
+  std::string prefix = value;
+  while (!prefix.empty() && prefix.back() == '/') prefix.pop_back();
+  const bool good = prefix.empty() || (prefix.front() == '/' && prefix.find("//") == prefix.npos &&
+                                       std::all_of(prefix.begin(), prefix.end(), is_plain));
+  if (!good) {
+    return Error{ErrorCode::kBadUse,
+                 fmt::format("--prefix {} is no plain path", terminal_text(value)), "",
+                 "letters, digits, - and _ between slashes: /traces/one"};
+  }
+  arguments.prefix = prefix;
+  return {};
+}
+
+Status set_open(Arguments& arguments, const std::string&) {
+  arguments.open_page = true;
+  return {};
+}
+Status set_tsp_open(Arguments& arguments, const std::string&) {
+  arguments.tsp_open = true;
+  return {};
+}
+
+constexpr std::array<OptionSpec, 4> kOptions = {{
+    {"--port", "N", "listen on 127.0.0.1:N; without it on a free port", set_port, false},
+    {"--open", "", "show the page in the browser", set_open, false},
+    {"--prefix", "/PATH", "serve below this path, for a proxy in front", set_prefix, false},
+    {"--tsp-open", "",
+     "let any local program and web page use the trace server\nprotocol without a token (Theia, "
+     "VS Code need it)",
+     set_tsp_open, false},
+}};
+
+std::string command_text(const Context& context) {
+  std::string text = "virtscope serve";
+  for (const std::string& path : context.opened.summary().paths) text += " " + path;
+  return text;
+}
+
+class ServeCommand final : public Command {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "serve"; }
+  [[nodiscard]] std::string_view summary() const override {
+    return "the page in a browser, and a trace server for Theia and VS Code";
+  }
+  [[nodiscard]] std::string_view usage() const override { return "serve [OPTION...] TRACE..."; }
+  [[nodiscard]] std::string_view description() const override {
+    return "Prints a link and serves the page there until it is interrupted: the report as\n"
+           "cards, each leading to its evidence on the timeline; pCPUs, VMs, threads; SQL.\n"
+           "The link holds a token; nobody without it gets an answer. The server listens on\n"
+           "the loopback only and opens nothing but the traces named here.\n"
+           "\n"
+           "The same server speaks the Trace Server Protocol 0.6.0 below /tsp/api.\n"
+           "\n"
+           "  virtscope serve host.dat vm1.dat vm2.dat --open\n";
+  }
+  [[nodiscard]] std::span<const OptionSpec> options() const override { return kOptions; }
+  [[nodiscard]] Result<ExitCode> run(Context& context) const override;
+};
+
+void say_link(const Context& context, const serve::Guard& guard) {
+  context.streams.out << guard.link() << std::endl;
+  if (context.arguments.quiet) return;
+  context.streams.err << "virtscope: serving until interrupted (Ctrl+C)\n";
+  if (context.arguments.tsp_open) {
+    context.streams.err << fmt::format(
+        "virtscope: http://127.0.0.1:{}{}/tsp/api answers every local program and web page, "
+        "because of --tsp-open\n",
+        guard.options().port, guard.options().prefix);
+  }
+}
+
+Result<ExitCode> ServeCommand::run(Context& context) const {
+  const Arguments& arguments = context.arguments;
+  VS_ASSIGN(const auto server, serve::HttpServer::listen(arguments.port));
+  VS_ASSIGN(std::string token, os::random_hex(kTokenBytes));
+  const serve::Guard guard(
+      {server->port(), arguments.prefix, std::move(token), arguments.tsp_open});
+  serve::Service service({context.opened.summary(), context.opened.source(),
+                          [&context] { return context.analyse(); }, nullptr,
+                          command_text(context)});
+  context.progress.listen(
+      [&service](std::uint64_t done, std::uint64_t total, std::string_view phase) {
+        service.tell_progress(done, total, phase);
+      });
+  service.start();
+  serve::PageHandler page(serve::page_files());
+  serve::PageApi api(service);
+  const auto tsp = serve::make_tsp(service, {VS_VERSION});
+  say_link(context, guard);
+  if (arguments.open_page) {
+    if (const Status shown = os::open_in_browser(guard.link()); !shown.ok()) {
+      context.streams.err << "virtscope: " << shown.error().to_string() << '\n';
+    }
+  }
+  server->run(guard, {page, api, *tsp}, context.cancel);
+  service.wait();
+  context.progress.listen(nullptr);
+  return ExitCode::kAnswered;
+}
+
+}  // namespace
+
+const Command& serve_command() {
+  static const ServeCommand kCommand;
+  return kCommand;
+}
+
+}  // namespace vs::cli
