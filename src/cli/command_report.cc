@@ -1,14 +1,59 @@
 // virtscope report
 
 #include <array>
+#include <filesystem>
 #include <ostream>
 
+#include "base/escape.h"
 #include "cli/command.h"
+#include "os/write_file.h"
+#include "report/html.h"
 
 namespace vs::cli {
 namespace {
 
-constexpr std::array kOptions = {kFromOption, kToOption};
+Status set_html(Arguments& arguments, const std::string& value) {
+  if (value.empty()) return Error{ErrorCode::kBadUse, "--html needs a file name", "", ""};
+  arguments.html = value;
+  return {};
+}
+
+constexpr std::array kOptions = {
+    kFromOption, kToOption,
+    OptionSpec{"--html", "FILE", "write the report with pictures to FILE, for a browser\nor a mail",
+               set_html, false}};
+
+// A page must not replace a trace, nor a file inside one.
+Status check_target(const Arguments& arguments) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const fs::path target = fs::weakly_canonical(arguments.html, ignored);
+  const auto refuse = [&](std::string what) {
+    return Error{ErrorCode::kBadUse, std::move(what), arguments.html, "name another file"};
+  };
+  if (fs::is_directory(target, ignored)) return refuse("--html: this is a directory");
+  if (!fs::exists(target, ignored)) return {};
+  std::vector<std::string> inputs = arguments.open.paths;
+  inputs.insert(inputs.end(), arguments.open.hosts.begin(), arguments.open.hosts.end());
+  for (const auto& [name, path] : arguments.open.guests) inputs.push_back(path);
+  for (const std::string& input : inputs) {
+    const fs::path place = fs::weakly_canonical(input, ignored);
+    for (fs::path at = target;; at = at.parent_path()) {
+      if (at == place || fs::equivalent(at, place, ignored)) {
+        return refuse("--html: this file belongs to a trace that is read");
+      }
+      if (at == at.parent_path()) break;
+    }
+  }
+  return {};
+}
+
+Status write_html(Context& context, const report::ReportData& data) {
+  VS_ASSIGN(const std::string page, report::report_html(context.opened.source(), data));
+  VS_ASSIGN(const auto file, os::real_outputs().create(context.arguments.html));
+  VS_TRY(file->append(std::as_bytes(std::span(page.data(), page.size()))));
+  return file->commit();
+}
 
 class ReportCommand final : public Command {
  public:
@@ -27,11 +72,16 @@ class ReportCommand final : public Command {
   }
   [[nodiscard]] std::span<const OptionSpec> options() const override { return kOptions; }
 
+  [[nodiscard]] Status check(const Arguments& arguments) const override {
+    return arguments.html.empty() ? Status{} : check_target(arguments);
+  }
+
   [[nodiscard]] Result<ExitCode> run(Context& context) const override {
     VS_ASSIGN(const report::Window window, window_of(context));
     VS_TRY(context.analyse());
     VS_ASSIGN(const report::ReportData data,
               report::gather_report(context.opened.source(), context.opened.summary(), window));
+    if (!context.arguments.html.empty()) VS_TRY(write_html(context, data));
     if (context.arguments.format == Format::kTable) {
       context.streams.out << report::report_text(data, text_options(context));
     } else {
