@@ -1,7 +1,6 @@
 // virtscope report
 
 #include <array>
-#include <filesystem>
 #include <ostream>
 
 #include "base/escape.h"
@@ -25,27 +24,10 @@ constexpr std::array kOptions = {
 
 // A page must not replace a trace, nor a file inside one.
 Status check_target(const Arguments& arguments) {
-  namespace fs = std::filesystem;
-  std::error_code ignored;
-  const fs::path target = fs::weakly_canonical(arguments.html, ignored);
-  const auto refuse = [&](std::string what) {
-    return Error{ErrorCode::kBadUse, std::move(what), arguments.html, "name another file"};
-  };
-  if (fs::is_directory(target, ignored)) return refuse("--html: this is a directory");
-  if (!fs::exists(target, ignored)) return {};
   std::vector<std::string> inputs = arguments.open.paths;
   inputs.insert(inputs.end(), arguments.open.hosts.begin(), arguments.open.hosts.end());
   for (const auto& [name, path] : arguments.open.guests) inputs.push_back(path);
-  for (const std::string& input : inputs) {
-    const fs::path place = fs::weakly_canonical(input, ignored);
-    for (fs::path at = target;; at = at.parent_path()) {
-      if (at == place || fs::equivalent(at, place, ignored)) {
-        return refuse("--html: this file belongs to a trace that is read");
-      }
-      if (at == at.parent_path()) break;
-    }
-  }
-  return {};
+  return os::check_replaceable(arguments.html, inputs);
 }
 
 Status write_html(Context& context, const report::ReportData& data) {
@@ -81,8 +63,10 @@ class ReportCommand final : public Command {
     VS_TRY(context.analyse());
     VS_ASSIGN(const report::ReportData data,
               report::gather_report(context.opened.source(), context.opened.summary(), window));
-    if (!context.arguments.html.empty()) VS_TRY(write_html(context, data));
-    if (context.arguments.format == Format::kTable) {
+    if (!context.arguments.html.empty()) {
+      VS_TRY(write_html(context, data));
+      context.streams.out << terminal_text(context.arguments.html) << '\n';
+    } else if (context.arguments.format == Format::kTable) {
       context.streams.out << report::report_text(data, text_options(context));
     } else {
       write_document(context, report::to_document(data));
