@@ -76,16 +76,6 @@ int vm_number(const ReportData& data, std::string_view name) {
   return found == data.vms.end() ? -1 : static_cast<int>(found - data.vms.begin());
 }
 
-Paint paint_of(std::int64_t state) {
-  static constexpr std::array<Paint, kVcpuStates> kPaint = {
-      Paint::kNone,   Paint::kUnknown, Paint::kGuest, Paint::kKernel,  Paint::kKernel,
-      Paint::kKernel, Paint::kIdle,    Paint::kIdle,  Paint::kBlocked, Paint::kStolen,
-      Paint::kStolen, Paint::kIdle,    Paint::kKernel};
-  return state >= 0 && state < static_cast<std::int64_t>(kVcpuStates)
-             ? kPaint[static_cast<std::size_t>(state)]
-             : Paint::kUnknown;
-}
-
 Key pcpu_key(const query::DataSource& source, const ReportData& data,
              const query::IntervalView& row) {
   using C = model::FusedCondition;
@@ -129,45 +119,42 @@ Status add_row(const query::DataSource& source, const query::EntityKey& entity, 
   return {};
 }
 
-void write_rect(std::size_t from, std::size_t to, std::int64_t y, std::int64_t height,
-                HtmlWriter& html) {
-  const auto x = kLabel + static_cast<std::int64_t>(from) * kColumn;
-  const auto width = static_cast<std::int64_t>(to - from) * kColumn;
-  html.markup("M").number(x).markup(" ").number(y).markup("h").number(width).markup("v");
-  html.number(height).markup("h-").number(width).markup("z");
+// Bars are thick strokes: the shortest way to say them.
+void write_bar(std::size_t from, std::size_t to, std::int64_t y, HtmlWriter& html) {
+  html.markup("M").number(kLabel + static_cast<std::int64_t>(from) * kColumn).markup(" ");
+  html.number(y).markup("h").number(static_cast<std::int64_t>(to - from) * kColumn);
 }
 
-// One path per kind: first the colour of the VM, above it the pattern of the state.
+// KVM working for a VM is drawn as the lower half of a bar in the VM's colour.
 void write_kind(const PictureRow& row, Key key, std::int64_t y, HtmlWriter& html) {
-  const auto path = [&](Literal name) {
-    html.markup("<path class=\"").markup(name).markup("\" d=\"");
-    for (std::size_t i = 0; i < kPictureColumns;) {
-      std::size_t end = i + 1;
-      while (end < kPictureColumns && row.columns[end] == row.columns[i]) ++end;
-      if (row.columns[i] == key) write_rect(i, end, y, kBar, html);
-      i = end;
-    }
-    html.markup("\"/>");
-  };
-  if (key.second < 0) return path(paint_class(key.first));
-  path(vm_class(key.second));
-  if (key.first != Paint::kGuest) path("hatch");
+  const bool half = key.first == Paint::kKernel && key.second >= 0;
+  html.markup("<path class=\"").markup(half ? Literal("half") : Literal("full")).markup("\" ");
+  write_paint(html, "stroke", key.first, key.second);
+  html.markup(" d=\"");
+  for (std::size_t i = 0; i < kPictureColumns;) {
+    std::size_t end = i + 1;
+    while (end < kPictureColumns && row.columns[end] == row.columns[i]) ++end;
+    if (row.columns[i] == key) write_bar(i, end, y + (half ? 13 : 9), html);
+    i = end;
+  }
+  html.markup("\"/>");
 }
 
 void write_row(const PictureRow& row, std::int64_t y, HtmlWriter& html) {
   html.markup("<text x=\"104\" y=\"").number(y + 13).markup("\" text-anchor=\"end\">");
-  html.text(clip(terminal_text(row.label), 16)).markup("</text>");
+  html.text(clip(terminal_text(row.label), 15)).markup("</text>");
   std::map<Key, bool> kinds;
   for (const Key& key : row.columns) kinds[key] = true;
   for (const auto& [key, there] : kinds) {
     if (key.first != Paint::kNone) write_kind(row, key, y, html);
   }
-  html.markup("<path class=\"stolen\" d=\"");
+  html.markup("<path class=\"thin\" d=\"");
   for (std::size_t i = 0; i < kPictureColumns; ++i) {
     if (row.stolen[i] <= 0.001 || row.columns[i].first == Paint::kStolen) continue;
     const auto height = std::clamp<std::int64_t>(
         static_cast<std::int64_t>(row.stolen[i] * static_cast<double>(kBar) + 0.5), 2, kBar);
-    write_rect(i, i + 1, y + kBar - height, height, html);
+    html.markup("M").number(kLabel + static_cast<std::int64_t>(i) * kColumn + 1).markup(" ");
+    html.number(y + kBar).markup("v-").number(height);
   }
   html.markup("\"/>");
 }
@@ -185,29 +172,64 @@ void write_losses(const Picture& picture, const query::DataSource& source, HtmlW
   columns.fill(row);
   html.markup("<path class=\"loss\" d=\"");
   for (std::size_t i = 0; i < kPictureColumns; ++i) {
-    if (row.columns[i].first == Paint::kStolen) write_rect(i, i + 1, 0, 5, html);
+    if (row.columns[i].first == Paint::kStolen) write_bar(i, i + 1, 2, html);
   }
   html.markup("\"/>");
 }
 
 }  // namespace
 
-Literal vm_class(int vm) {
-  static constexpr std::array<Literal, 6> kClasses = {"m0", "m1", "m2", "m3", "m4", "m5"};
-  return kClasses[static_cast<std::size_t>(std::max(0, vm)) % kClasses.size()];
+Paint paint_of(std::int64_t state) {
+  static constexpr std::array<Paint, kVcpuStates> kPaint = {
+      Paint::kNone,   Paint::kUnknown, Paint::kGuest, Paint::kKernel,  Paint::kKernel,
+      Paint::kKernel, Paint::kIdle,    Paint::kIdle,  Paint::kBlocked, Paint::kStolen,
+      Paint::kStolen, Paint::kIdle,    Paint::kKernel};
+  return state >= 0 && state < static_cast<std::int64_t>(kVcpuStates)
+             ? kPaint[static_cast<std::size_t>(state)]
+             : Paint::kUnknown;
 }
 
-Literal paint_class(Paint paint) {
-  static constexpr std::array<Literal, kPaints> kClasses = {"none",    "guest", "kernel", "stolen",
+void write_paint(HtmlWriter& html, Literal attribute, Paint paint, int vm) {
+  html.markup(attribute);
+  if (vm >= 0) {
+    html.markup("=\"url(#v").number(std::min(vm, kMostVmPaints)).markup(")\"");
+  } else {
+    html.markup("=\"url(#p").number(static_cast<std::int64_t>(paint)).markup(")\"");
+  }
+}
+
+void write_patterns(HtmlWriter& html) {
+  // Texture over a colour; nobody has to tell colours apart.
+  static constexpr std::array<Literal, 5> kTextures = {
+      "", "<path d=\"M-1 7L7-1M-1 1L1-1M5 7L7 5\"/>", "<path d=\"M0 1.5h6M0 4.5h6\"/>",
+      "<circle cx=\"2\" cy=\"2\" r=\"1.1\"/>", "<path d=\"M0 0L6 6M6 0L0 6\"/>"};
+  static constexpr std::array<Literal, 7> kVmColours = {"m0", "m1", "m2", "m3", "m4", "m5", "mx"};
+  static constexpr std::array<std::size_t, kPaints> kOfPaint = {0, 0, 1, 2, 3, 0, 4};
+  static constexpr std::array<Literal, kPaints> kColours = {"none",    "guest", "kernel", "stolen",
                                                             "blocked", "idle",  "unknown"};
-  return kClasses[static_cast<std::size_t>(paint)];
+  const auto pattern = [&](Literal letter, std::size_t id, Literal colour, Literal texture) {
+    html.markup("<pattern id=\"").markup(letter).number(static_cast<std::int64_t>(id));
+    html.markup("\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\"><rect class=\"");
+    html.markup(colour).markup("\" width=\"6\" height=\"6\"/>").markup(texture);
+    html.markup("</pattern>");
+  };
+  html.markup("<svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs>");
+  for (std::size_t i = 1; i < kPaints; ++i) pattern("p", i, kColours[i], kTextures[kOfPaint[i]]);
+  for (std::size_t i = 0; i < std::size_t{kMostVmPaints}; ++i) {
+    pattern("v", i, kVmColours[i % 6], kTextures[i / 6]);
+  }
+  pattern("v", std::size_t{kMostVmPaints}, kVmColours[6], kTextures[4]);
+  html.markup("</defs></svg>\n");
 }
 
 Result<Picture> pcpu_picture(const query::DataSource& source, const ReportData& data,
                              std::size_t most_rows) {
-  Picture picture{data.begin, data.end, {}};
+  Picture picture{data.begin, data.end, {}, 0};
   for (const query::EntityKey* entity : sorted(source, TableId::kFusedCpu)) {
-    if (picture.rows.size() == most_rows) break;
+    if (picture.rows.size() == most_rows) {
+      ++picture.left_out;
+      continue;
+    }
     const auto key = [&](const query::IntervalView& row) { return pcpu_key(source, data, row); };
     VS_TRY(add_row(source, *entity, key, picture));
   }
@@ -217,10 +239,13 @@ Result<Picture> pcpu_picture(const query::DataSource& source, const ReportData& 
 Result<Picture> vcpu_picture(const query::DataSource& source, const ReportData& data,
                              const std::string& machine, const Window& window,
                              std::size_t most_rows) {
-  Picture picture{std::max(window.from, data.begin), std::min(window.to, data.end), {}};
+  Picture picture{std::max(window.from, data.begin), std::min(window.to, data.end), {}, 0};
   for (const query::EntityKey* entity : sorted(source, TableId::kVcpuState)) {
-    if (picture.rows.size() == most_rows) break;
     if (!machine.empty() && source.string(entity->key[0]) != machine) continue;
+    if (picture.rows.size() == most_rows) {
+      ++picture.left_out;
+      continue;
+    }
     const auto key = [](const query::IntervalView& row) {
       return Key{paint_of(row.values[slot::kVsState]), -1};
     };
@@ -250,8 +275,9 @@ std::optional<Window> worst_interval(const Picture& picture) {
 void write_picture(const Picture& picture, const query::DataSource& source, const ReportData& data,
                    std::string_view title, HtmlWriter& html) {
   const auto height = static_cast<std::int64_t>(picture.rows.size()) * kRow + 30;
-  html.markup("<svg role=\"img\" viewBox=\"0 0 1012 ").number(height).markup("\"><title>");
-  html.text(title).markup("</title>");
+  html.markup("<h3>").text(title).markup("</h3><div class=\"wide\">");
+  html.markup("<svg class=\"pic\" role=\"img\" viewBox=\"0 0 1012 ").number(height);
+  html.markup("\"><title>").text(title).markup("</title>");
   write_losses(picture, source, html);
   std::int64_t y = 8;
   for (const PictureRow& row : picture.rows) {
@@ -261,7 +287,33 @@ void write_picture(const Picture& picture, const query::DataSource& source, cons
   html.markup("<text x=\"110\" y=\"").number(y + 14).markup("\">");
   html.text(time_text(picture.begin, data.epoch)).markup("</text>");
   html.markup("<text x=\"1010\" text-anchor=\"end\" y=\"").number(y + 14).markup("\">+");
-  html.text(query::duration_text(picture.end - picture.begin)).markup("</text></svg>\n");
+  html.text(query::duration_text(picture.end - picture.begin)).markup("</text></svg></div>\n");
+  if (picture.left_out > 0) {
+    html.markup("<p class=\"dim\">Rows left out: ").text(count_text(picture.left_out));
+    html.markup("</p>\n");
+  }
+}
+
+std::array<std::int64_t, kPaints> bar_parts(const VcpuShare& vcpu, std::int64_t width) {
+  std::array<std::int64_t, kPaints> ns{};
+  std::int64_t all = 0;
+  for (std::size_t i = 1; i < kVcpuStates; ++i) {
+    ns[static_cast<std::size_t>(paint_of(static_cast<std::int64_t>(i)))] += vcpu.state_ns[i];
+    all += vcpu.state_ns[i];
+  }
+  std::array<std::int64_t, kPaints> parts{};
+  if (all <= 0) return parts;
+  // Edges are rounded, not widths, so that the parts sum to the whole.
+  double before = 0;
+  std::int64_t edge = 0;
+  for (std::size_t i = 0; i < kPaints; ++i) {
+    before += static_cast<double>(ns[i]);
+    const double at = before / static_cast<double>(all) * static_cast<double>(width);
+    const auto next = std::min(width, static_cast<std::int64_t>(at + 0.5));
+    parts[i] = next - edge;
+    edge = next;
+  }
+  return parts;
 }
 
 }  // namespace vs::report

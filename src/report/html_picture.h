@@ -35,6 +35,7 @@ struct Picture {
   HostTime begin;
   HostTime end;
   std::vector<PictureRow> rows;
+  std::size_t left_out = 0;  ///< rows beyond the most that were asked for
 };
 
 /// The pCPUs of all hosts; colour = VM.
@@ -50,8 +51,17 @@ struct Picture {
 /// `title` is read aloud in place of the picture.
 void write_picture(const Picture& picture, const query::DataSource& source, const ReportData& data,
                    std::string_view title, HtmlWriter& html);
-/// The class that colours VM number `vm`.
-[[nodiscard]] Literal vm_class(int vm);
-[[nodiscard]] Literal paint_class(Paint paint);
+/// What a vCPU state is drawn as.
+[[nodiscard]] Paint paint_of(std::int64_t state);
+/// Widths of the parts of a vCPU's bar by Paint; they sum to `width`, or to 0 without a life.
+[[nodiscard]] std::array<std::int64_t, kPaints> bar_parts(const VcpuShare& vcpu,
+                                                          std::int64_t width);
+
+/// VMs with a pattern of their own: six colours times four textures; all others share one.
+inline constexpr int kMostVmPaints = 24;
+/// attribute="url(#...)" of the pattern of `vm`, or of `paint` when vm is -1.
+void write_paint(HtmlWriter& html, Literal attribute, Paint paint, int vm);
+/// The definitions of all patterns, once per page.
+void write_patterns(HtmlWriter& html);
 
 }  // namespace vs::report
