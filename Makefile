@@ -26,7 +26,9 @@ demo: build
 	@echo
 	@echo 'That was a real host with two guests. The same for yours: docs/recording.md'
 	@echo 'Next:  build/virtscope stat $(DEMO_CAPTURE)'
+	@echo '       build/virtscope serve $(DEMO_CAPTURE) --open'
 	@echo '       build/virtscope --help'
+	@if [ -t 0 ] && [ -t 1 ] && [ -z "$$CI" ]; then echo; echo 'The page, until Ctrl+C:'; build/virtscope serve $(DEMO_CAPTURE); fi
 
 check: setup-test dev
 	@$(CTEST) dev
@@ -43,21 +45,15 @@ setup-developer:
 setup-bench:
 	@scripts/setup.sh build web bench
 
-# The page, before the program that carries it. Nothing is fetched again while the lock file stays the same.
-web/node_modules/.package-lock.json: web/package-lock.json
-	@cd web && npm ci --no-fund --no-audit --loglevel=error
-	@touch $@
-
-web: web/node_modules/.package-lock.json
-	@cd web && npm run --silent build -- --logLevel warn
+# The page alone; `build` and `dev` make it as part of the program (cmake/page.cmake).
+web:
+	@cd web && npm ci --no-fund --no-audit --loglevel=error && npm run --silent build -- --logLevel warn
 
 build: setup
-	@$(MAKE) --no-print-directory web
 	@$(CMAKE_CONFIGURE) release
 	@$(CMAKE_BUILD) release
 
 dev:
-	@$(MAKE) --no-print-directory web
 	@$(CMAKE_CONFIGURE) dev
 	@$(CMAKE_BUILD) dev
 

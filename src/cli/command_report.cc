@@ -3,12 +3,39 @@
 #include <array>
 #include <ostream>
 
+#include "base/escape.h"
 #include "cli/command.h"
+#include "os/write_file.h"
+#include "report/html.h"
 
 namespace vs::cli {
 namespace {
 
-constexpr std::array kOptions = {kFromOption, kToOption};
+Status set_html(Arguments& arguments, const std::string& value) {
+  if (value.empty()) return Error{ErrorCode::kBadUse, "--html needs a file name", "", ""};
+  arguments.html = value;
+  return {};
+}
+
+constexpr std::array kOptions = {
+    kFromOption, kToOption,
+    OptionSpec{"--html", "FILE", "write the report with pictures to FILE, for a browser\nor a mail",
+               set_html, false}};
+
+// A page must not replace a trace, nor a file inside one.
+Status check_target(const Arguments& arguments) {
+  std::vector<std::string> inputs = arguments.open.paths;
+  inputs.insert(inputs.end(), arguments.open.hosts.begin(), arguments.open.hosts.end());
+  for (const auto& [name, path] : arguments.open.guests) inputs.push_back(path);
+  return os::check_replaceable(arguments.html, inputs);
+}
+
+Status write_html(Context& context, const report::ReportData& data) {
+  VS_ASSIGN(const std::string page, report::report_html(context.opened.source(), data));
+  VS_ASSIGN(const auto file, os::real_outputs().create(context.arguments.html));
+  VS_TRY(file->append(std::as_bytes(std::span(page.data(), page.size()))));
+  return file->commit();
+}
 
 class ReportCommand final : public Command {
  public:
@@ -27,12 +54,19 @@ class ReportCommand final : public Command {
   }
   [[nodiscard]] std::span<const OptionSpec> options() const override { return kOptions; }
 
+  [[nodiscard]] Status check(const Arguments& arguments) const override {
+    return arguments.html.empty() ? Status{} : check_target(arguments);
+  }
+
   [[nodiscard]] Result<ExitCode> run(Context& context) const override {
     VS_ASSIGN(const report::Window window, window_of(context));
     VS_TRY(context.analyse());
     VS_ASSIGN(const report::ReportData data,
               report::gather_report(context.opened.source(), context.opened.summary(), window));
-    if (context.arguments.format == Format::kTable) {
+    if (!context.arguments.html.empty()) {
+      VS_TRY(write_html(context, data));
+      context.streams.out << terminal_text(context.arguments.html) << '\n';
+    } else if (context.arguments.format == Format::kTable) {
       context.streams.out << report::report_text(data, text_options(context));
     } else {
       write_document(context, report::to_document(data));

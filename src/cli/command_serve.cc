@@ -100,7 +100,7 @@ class ServeCommand final : public Command {
 };
 
 void say_link(const Context& context, const serve::Guard& guard) {
-  context.streams.out << guard.link() << std::endl;
+  context.streams.out << guard.link() << '\n' << std::flush;
   if (context.arguments.quiet) return;
   context.streams.err << "virtscope: serving until interrupted (Ctrl+C)\n";
   if (context.arguments.tsp_open) {

@@ -29,6 +29,7 @@ struct Arguments {
   std::string from;  ///< as typed; resolved once the timeline is known
   std::string to;
   std::string vm;
+  std::string html;  ///< report: where to write the page
   bool per_vcpu = false;
   bool seed_columns = false;  ///< waits
   bool all = false;

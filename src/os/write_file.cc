@@ -187,7 +187,40 @@ class FaultyOutput final : public OutputFile {
   const std::unique_ptr<OutputFile> inner_;
 };
 
+/// The real path without links; empty when there is none.
+std::string resolved(const std::string& path) {
+  char* const real = ::realpath(path.c_str(), nullptr);
+  if (real == nullptr) return {};
+  std::string out = real;
+  std::free(real);
+  return out;
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  struct ::stat one {};
+  struct ::stat other {};
+  return ::stat(a.c_str(), &one) == 0 && ::stat(b.c_str(), &other) == 0 &&
+         one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 }  // namespace
+
+Status check_replaceable(const std::string& path, std::span<const std::string> inputs) {
+  const auto refuse = [&](std::string what) {
+    return Error{ErrorCode::kBadUse, std::move(what), path, "name another file"};
+  };
+  struct ::stat st {};
+  if (::stat(path.c_str(), &st) != 0) return {};
+  if (S_ISDIR(st.st_mode)) return refuse("this is a directory");
+  if (!S_ISREG(st.st_mode)) return refuse("this is not a regular file");
+  for (const std::string& input : inputs) {
+    for (std::string at = resolved(path); !at.empty(); at = folder_of(at)) {
+      if (same_file(at, input)) return refuse("this file belongs to a trace that is read");
+      if (at == "/") break;
+    }
+  }
+  return {};
+}
 
 Outputs& real_outputs() {
   static RealOutputs* const kOutputs = new RealOutputs;

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/bytes.h"
@@ -48,6 +49,12 @@ class Outputs {
 
 /// Creates a folder and those above it, for the user alone (mode 0700), where they do not exist.
 [[nodiscard]] Status make_folders(const std::string& path);
+
+/// Whether `path` may be written anew while `inputs` (files or folders) are read: refuses folders,
+/// what is no regular file, and what is or lies inside an input. Links are followed. A name that
+/// does not exist yet may be written.
+[[nodiscard]] Status check_replaceable(const std::string& path,
+                                       std::span<const std::string> inputs);
 
 /// For tests: passes everything on, but the call number `fail_at` (counted from 0 over create,
 /// append, commit and reopen) fails, and with `for_ever` every later one too. A failing append

@@ -118,6 +118,28 @@ TEST(FaultyOutputs, FailsTheCallThatItIsTold) {
   }
 }
 
+TEST(CheckReplaceable, RefusesInputsFoldersAndDevices) {
+  const Folder folder;
+  const std::string file = folder.file("page");
+  auto output = real_outputs().create(file);
+  ASSERT_TRUE(output.ok());
+  ASSERT_TRUE((*output)->commit().ok());
+  const std::string parent = file.substr(0, file.rfind('/'));
+  const std::vector<std::string> none;
+  EXPECT_TRUE(check_replaceable(file, none).ok());
+  EXPECT_TRUE(check_replaceable(folder.file("new"), std::vector{parent}).ok());
+  EXPECT_FALSE(check_replaceable(file, std::vector{file}).ok());
+  EXPECT_FALSE(check_replaceable(file, std::vector{parent}).ok());
+  EXPECT_FALSE(check_replaceable(parent, none).ok());
+  const Status device = check_replaceable("/dev/null", none);
+  ASSERT_FALSE(device.ok());
+  EXPECT_EQ(device.error().where, "/dev/null");
+  const std::string link = folder.file("link");
+  ASSERT_EQ(::symlink(file.c_str(), link.c_str()), 0);
+  EXPECT_FALSE(check_replaceable(link, std::vector{file}).ok());
+  ::unlink(link.c_str());
+}
+
 TEST(MakeFolders, MakesAllOfThemAndSaysWhichItCannot) {
   const std::string base = testing::TempDir() + "vs_folders_" + std::to_string(::getpid());
   const std::string path = base + "/a/b";
