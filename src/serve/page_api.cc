@@ -2,8 +2,6 @@
 
 #include "serve/page_api.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "report/report_data.h"
@@ -85,9 +83,13 @@ Response PageApi::handle(const Request& request) {
 namespace page {
 namespace {
 
-void append_clocks(const Service& service, JsonWriter& out) {
-  const auto lock = service.lock(nullptr);
+void append_clocks(const Call& call, JsonWriter& out) {
+  const auto lock = call.service.lock(call.request.cancel);
   out.open('[');
+  if (!lock) {  // nobody waits for the answer any more
+    out.close(']');
+    return;
+  }
   for (const model::Row& row : lock->source().small(model::TableId::kClockSync).rows) {
     out.open('{');
     out.key("machine"), append_cell(row[0], out);
@@ -141,7 +143,7 @@ Response experiment(const Call& call) {
   out.key("machines"), append_machines(summary.experiment, out);
   out.key("clocks");
   // The source is not complete, and not ours, before the analysis has ended.
-  call.views != nullptr ? append_clocks(call.service, out) : void(out.open('[').close(']'));
+  call.views != nullptr ? append_clocks(call, out) : void(out.open('[').close(']'));
   out.key("command").text(call.service.command()).key("paths");
   append_strings(summary.paths, out);
   out.close('}');
@@ -182,16 +184,38 @@ const Row* row_of_subject(const Views& views, const std::string& subject) {
   return best;
 }
 
-void append_target(const Views& views, const report::ReportData& data,
-                   const report::Conclusion& conclusion, JsonWriter& out) {
-  const Row* const row = row_of_subject(views, conclusion.subject);
+/// The longest time that the row's vCPU wanted to run and did not.
+Result<std::optional<std::pair<HostTime, HostTime>>> worst_of(const query::DataSource& source,
+                                                              const Row& row,
+                                                              const Budget& budget) {
+  std::optional<std::pair<HostTime, HostTime>> out;
+  if (!row.vcpu) return out;
+  const std::string text = fmt::format(
+      "SELECT ts, dur FROM preemption WHERE machine = {} AND vcpu = {} ORDER BY dur DESC LIMIT 1",
+      sql_text(row.machine), *row.vcpu);
+  VS_ASSIGN(const auto found, run_sql(source, text, 1, budget));
+  if (found.rows.empty()) return out;
+  const auto* const ts = std::get_if<std::int64_t>(&found.rows[0][0]);
+  const auto* const dur = std::get_if<std::int64_t>(&found.rows[0][1]);
+  if (ts != nullptr && dur != nullptr) out = {HostTime{*ts}, HostTime{*ts} + *dur};
+  return out;
+}
+
+Status append_target(const Call& call, const query::DataSource& source,
+                     const report::Conclusion& conclusion, const Budget& budget, JsonWriter& out) {
+  const Row* const row = row_of_subject(*call.views, conclusion.subject);
   if (row == nullptr) {
     out.null();
-    return;
+    return {};
+  }
+  std::pair<HostTime, HostTime> window{row->begin, row->end};
+  if (conclusion.rule == "stolen_time") {
+    VS_ASSIGN(const auto worst, worst_of(source, *row, budget));
+    window = worst.value_or(window);
   }
   out.open('{').key("view").text("vms").key("row").integer(row->id);
-  out.key("from_ns").time(std::max(row->begin, data.begin));
-  out.key("to_ns").time(std::min(row->end, data.end)).close('}');
+  out.key("from_ns").time(window.first).key("to_ns").time(window.second).close('}');
+  return {};
 }
 
 }  // namespace
@@ -199,6 +223,7 @@ void append_target(const Views& views, const report::ReportData& data,
 Response report(const Call& call) {
   const auto lock = call.service.lock(call.request.cancel);
   if (!lock) return gone();
+  const Budget budget(call.request, limits::kQueryTime);
   const auto data = report::gather_report(lock->source(), call.service.summary(), {});
   if (!data.ok()) return failed(data.error());
   JsonWriter out;
@@ -209,7 +234,8 @@ Response report(const Call& call) {
     out.open('{').key("kind").text(report::name_of(one.kind)).key("rule").text(one.rule);
     out.key("subject").text(one.subject).key("message").text(one.message);
     out.key("next").text(one.next).key("target");
-    append_target(*call.views, *data, one, out);
+    const Status status = append_target(call, lock->source(), one, budget, out);
+    if (!status.ok()) return failed(status.error());
     out.close('}');
   }
   out.close(']').close('}');

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <deque>
 #include <map>
+#include <tuple>
 
 #include <fmt/format.h>
 

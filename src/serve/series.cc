@@ -4,6 +4,7 @@
 #include <chrono>
 #include <limits>
 #include <map>
+#include <tuple>
 
 #include <fmt/format.h>
 
