@@ -1,0 +1,289 @@
+// The table of endpoints, and what the page asks first: the experiment, report, views and rows.
+
+#include "serve/page_api.h"
+
+#include <fmt/format.h>
+
+#include "report/report_data.h"
+#include "serve/page_parts.h"
+
+#ifndef VS_VERSION
+#define VS_VERSION "unknown"
+#endif
+
+namespace vs::serve {
+namespace {
+
+struct Endpoint {
+  Method method;
+  std::string_view name;
+  bool with_id;   // a second segment follows
+  bool analysed;  // needs the analysis
+  Response (*answer)(const page::Call& call);
+};
+
+constexpr Endpoint kEndpoints[] = {
+    {Method::kGet, "experiment", false, false, page::experiment},
+    {Method::kGet, "report", false, true, page::report},
+    {Method::kGet, "views", false, true, page::views},
+    {Method::kPost, "rows", false, true, page::rows},
+    {Method::kPost, "states", false, true, page::states},
+    {Method::kPost, "at", false, true, page::at},
+    {Method::kPost, "step", false, true, page::step},
+    {Method::kPost, "follow", false, true, page::follow},
+    {Method::kPost, "arrows", false, true, page::arrows},
+    {Method::kPost, "series", false, true, page::series},
+    {Method::kGet, "marks", false, true, page::marks},
+    {Method::kPost, "events", false, true, page::events},
+    {Method::kPost, "sql", false, true, page::sql},
+    {Method::kPost, "why", false, true, page::why},
+    {Method::kPost, "compare", false, true, page::compare},
+    {Method::kGet, "bookmarks", false, false, page::list_bookmarks},
+    {Method::kPost, "bookmarks", false, false, page::add_bookmark},
+    {Method::kDelete, "bookmarks", true, false, page::remove_bookmark},
+};
+
+Response not_ready(const Service& service) {
+  const Progress progress = service.progress();
+  if (progress.state == RunState::kFailed) {
+    return problem(503, "The analysis failed", progress.message);
+  }
+  return problem(503, "The analysis is running", "ask again when experiment.status is COMPLETED");
+}
+
+Response run(const Endpoint& endpoint, Service& service, const Request& request) {
+  const Views* const views = service.views();
+  if (endpoint.analysed && views == nullptr) return not_ready(service);
+  nlohmann::json body = nlohmann::json::object();
+  if (endpoint.method == Method::kPost) {
+    body = nlohmann::json::parse(request.body, nullptr, false);
+    if (body.is_discarded()) return problem(400, "Bad request", "the body is not valid JSON");
+    if (!body.is_object()) return problem(400, "Bad request", "the body is no JSON object");
+  }
+  return endpoint.answer({service, request, body, views});
+}
+
+}  // namespace
+
+Response PageApi::handle(const Request& request) {
+  const Method method = request.method == Method::kHead ? Method::kGet : request.method;
+  std::string allowed;
+  const std::size_t segments = request.path.size();
+  for (const Endpoint& endpoint : kEndpoints) {
+    if (segments != (endpoint.with_id ? 2U : 1U) || request.path[0] != endpoint.name) continue;
+    if (endpoint.method == method) return run(endpoint, service_, request);
+    allowed += (allowed.empty() ? "" : ", ") + std::string(name_of(endpoint.method));
+  }
+  if (allowed.empty()) return problem(404, "Not found", "the API has no such endpoint");
+  Response wrong = problem(405, "Wrong method", "use " + allowed);
+  wrong.headers.emplace_back("Allow", allowed);
+  return wrong;
+}
+
+namespace page {
+namespace {
+
+void append_clocks(const Call& call, JsonWriter& out) {
+  const auto lock = call.service.lock(call.request.cancel);
+  out.open('[');
+  if (!lock) {  // nobody waits for the answer any more
+    out.close(']');
+    return;
+  }
+  for (const model::Row& row : lock->source().small(model::TableId::kClockSync).rows) {
+    out.open('{');
+    out.key("machine"), append_cell(row[0], out);
+    out.key("method"), append_cell(row[4], out);
+    out.key("quality"), append_cell(row[5], out);
+    out.key("error_ns");
+    const auto* const error = std::get_if<std::int64_t>(&row[8]);
+    error == nullptr ? out.null() : out.wide(*error);
+    out.key("outside_after"), append_cell(row[12], out);
+    out.close('}');
+  }
+  out.close(']');
+}
+
+void append_machines(const model::Experiment& experiment, JsonWriter& out) {
+  out.open('[');
+  for (const model::Machine& machine : experiment.machines) {
+    out.open('{').key("machine").text(machine.name).key("kind");
+    out.text(model::machine_kind_names()[static_cast<std::size_t>(machine.kind)]).key("parent");
+    const bool has_parent = machine.parent < experiment.machines.size();
+    has_parent ? out.text(experiment.machines[machine.parent].name) : out.null();
+    out.key("vcpus").integer(static_cast<std::int64_t>(machine.vcpus.size())).close('}');
+  }
+  out.close(']');
+}
+
+}  // namespace
+
+Response experiment(const Call& call) {
+  const query::ExperimentSummary& summary = call.service.summary();
+  const Progress progress = call.service.progress();
+  std::uint64_t events = 0;
+  std::optional<std::uint64_t> lost = 0;
+  for (const query::TraceSummary& trace : summary.traces) {
+    events += trace.event_total();
+    const auto here = trace.lost_events();
+    lost = lost && here ? std::optional(*lost + *here) : std::nullopt;
+  }
+  std::string host;
+  for (const model::Machine& machine : summary.experiment.machines) {
+    if (machine.kind == model::MachineKind::kHost && host.empty()) host = machine.name;
+  }
+  JsonWriter out;
+  out.open('{').key("name").text(summary.name).key("version").text(VS_VERSION);
+  out.key("epoch").boolean(summary.experiment.epoch);
+  out.key("begin_ns").time(call.service.begin()).key("end_ns").time(call.service.end());
+  out.key("events").wide(static_cast<std::int64_t>(events)).key("lost_events");
+  lost ? out.wide(static_cast<std::int64_t>(*lost)) : out.null();
+  out.key("host").text(host).key("status").text(name_of(progress.state));
+  out.key("progress").real(progress.done).key("message").text(progress.message);
+  out.key("machines"), append_machines(summary.experiment, out);
+  out.key("clocks");
+  // The source is not complete, and not ours, before the analysis has ended.
+  call.views != nullptr ? append_clocks(call, out) : void(out.open('[').close(']'));
+  out.key("command").text(call.service.command()).key("paths");
+  append_strings(summary.paths, out);
+  out.close('}');
+  return json_answer(out.take());
+}
+
+void append_sections(const report::Document& document, JsonWriter& out) {
+  out.open('{');
+  for (const report::Section& section : document.sections) {
+    out.key(section.name).open('{').key("columns");
+    append_strings(section.columns, out);
+    out.key("rows").open('[');
+    for (const model::Row& row : section.rows) {
+      out.open('[');
+      for (const model::Cell& cell : row) append_cell(cell, out);
+      out.close(']');
+    }
+    out.close(']').close('}');
+  }
+  out.close('}');
+}
+
+namespace {
+
+/// The first row of the conclusion's subject ("vm1", "vm1/0" or "vm1 vCPU 0") among the VMs.
+const Row* row_of_subject(const Views& views, const std::string& subject) {
+  const View* const view = views.find("vms");
+  if (view == nullptr || subject.empty()) return nullptr;
+  const Row* best = nullptr;
+  for (const Row& row : views.rows(*view)) {
+    if (row.kind == RowKind::kGroup || !subject.starts_with(row.machine)) continue;
+    const std::string rest = subject.substr(row.machine.size());
+    const bool mine = row.vcpu && (rest == fmt::format("/{}", *row.vcpu) ||
+                                   rest.ends_with(fmt::format(" {}", *row.vcpu)));
+    if (mine) return &row;
+    if (best == nullptr && rest.empty()) best = &row;
+  }
+  return best;
+}
+
+/// The longest time that the row's vCPU wanted to run and did not.
+Result<std::optional<std::pair<HostTime, HostTime>>> worst_of(const query::DataSource& source,
+                                                              const Row& row,
+                                                              const Budget& budget) {
+  std::optional<std::pair<HostTime, HostTime>> out;
+  if (!row.vcpu) return out;
+  const std::string text = fmt::format(
+      "SELECT ts, dur FROM preemption WHERE machine = {} AND vcpu = {} ORDER BY dur DESC LIMIT 1",
+      sql_text(row.machine), *row.vcpu);
+  VS_ASSIGN(const auto found, run_sql(source, text, 1, budget));
+  if (found.rows.empty()) return out;
+  const auto* const ts = std::get_if<std::int64_t>(&found.rows[0][0]);
+  const auto* const dur = std::get_if<std::int64_t>(&found.rows[0][1]);
+  if (ts != nullptr && dur != nullptr) out = {HostTime{*ts}, HostTime{*ts} + *dur};
+  return out;
+}
+
+Status append_target(const Call& call, const query::DataSource& source,
+                     const report::Conclusion& conclusion, const Budget& budget, JsonWriter& out) {
+  const Row* const row = row_of_subject(*call.views, conclusion.subject);
+  if (row == nullptr) {
+    out.null();
+    return {};
+  }
+  std::pair<HostTime, HostTime> window{row->begin, row->end};
+  if (conclusion.rule == "stolen_time") {
+    VS_ASSIGN(const auto worst, worst_of(source, *row, budget));
+    window = worst.value_or(window);
+  }
+  out.open('{').key("view").text("vms").key("row").integer(row->id);
+  out.key("from_ns").time(window.first).key("to_ns").time(window.second).close('}');
+  return {};
+}
+
+}  // namespace
+
+Response report(const Call& call) {
+  const auto lock = call.service.lock(call.request.cancel);
+  if (!lock) return gone();
+  const Budget budget(call.request, limits::kQueryTime);
+  const auto data = report::gather_report(lock->source(), call.service.summary(), {});
+  if (!data.ok()) return failed(data.error());
+  JsonWriter out;
+  out.open('{').key("sections");
+  append_sections(report::to_document(*data), out);
+  out.key("conclusions").open('[');
+  for (const report::Conclusion& one : data->conclusions) {
+    out.open('{').key("kind").text(report::name_of(one.kind)).key("rule").text(one.rule);
+    out.key("subject").text(one.subject).key("message").text(one.message);
+    out.key("next").text(one.next).key("target");
+    const Status status = append_target(call, lock->source(), one, budget, out);
+    if (!status.ok()) return failed(status.error());
+    out.close('}');
+  }
+  out.close(']').close('}');
+  return json_answer(out.take());
+}
+
+Response views(const Call& call) {
+  JsonWriter out;
+  out.open('{').key("views").open('[');
+  for (const View& view : call.views->views()) {
+    out.open('{').key("id").text(view.id).key("name").text(view.name);
+    out.key("description").text(view.description).key("layers").open('[');
+    for (const Layer& layer : view.layers) {
+      out.open('{').key("id").text(layer.id).key("name").text(layer.name);
+      out.key("kind").text(name_of(layer.kind)).close('}');
+    }
+    out.close(']').key("missing");
+    if (view.missing) {
+      out.open('{').key("message").text(view.missing->message);
+      out.key("command").text(view.missing->command).close('}');
+    } else {
+      out.null();
+    }
+    out.close('}');
+  }
+  out.close(']').close('}');
+  return json_answer(out.take());
+}
+
+Response rows(const Call& call) {
+  Fields in = call.fields();
+  const View* const view = call.views->find(in.text("view", limits::kBookmarkBytes));
+  const HostTime from = in.time_or("from_ns", kHostTimeMin);
+  const HostTime to = in.time_or("to_ns", kHostTimeMax);
+  if (in.ok() && view == nullptr) in.refuse("view", "names no view; ask api/views");
+  if (!in.ok()) return in.refused();
+  JsonWriter out;
+  out.open('{').key("rows").open('[');
+  for (const Row& row : call.views->rows(*view)) {
+    out.open('{').key("id").integer(row.id).key("parent").integer(row.parent);
+    out.key("label").text(row.label).key("sub").text(row.sub).key("machine").text(row.machine);
+    out.key("kind").text(name_of(row.kind)).key("cpu").maybe(row.cpu).key("vcpu").maybe(row.vcpu);
+    out.key("tid").maybe(row.tid).key("begin_ns").time(row.begin).key("end_ns").time(row.end);
+    out.key("has_data").boolean(row.begin < to && row.end >= from).close('}');
+  }
+  out.close(']').close('}');
+  return json_answer(out.take());
+}
+
+}  // namespace page
+}  // namespace vs::serve

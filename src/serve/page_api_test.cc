@@ -1,0 +1,328 @@
+// The page API over a real capture: each endpoint with right and wrong input.
+
+#include "serve/page_api.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "os/file.h"
+#include "query/session_source.h"
+#include "serve/limits.h"
+#include "session/session.h"
+
+namespace vs::serve {
+namespace {
+
+using nlohmann::json;
+
+/// One analysed capture for all tests.
+class World {
+ public:
+  static World& get() {
+    static World world;
+    return world;
+  }
+  Service& service() { return *service_; }
+  Response ask(Method method, std::vector<std::string> path, const std::string& body = "") {
+    Request request;
+    request.method = method;
+    request.path = std::move(path);
+    request.body = body;
+    return PageApi(*service_).handle(request);
+  }
+  json post(const std::string& name, const json& body) {
+    const Response answer = ask(Method::kPost, {name}, body.dump());
+    EXPECT_EQ(answer.status, 200U) << name << ": " << answer.body;
+    return json::parse(answer.body, nullptr, false);
+  }
+  unsigned status(const std::string& name, const json& body) {
+    return ask(Method::kPost, {name}, body.dump()).status;
+  }
+  json fetch(const std::string& name) {
+    const Response answer = ask(Method::kGet, {name});
+    EXPECT_EQ(answer.status, 200U) << name << ": " << answer.body;
+    return json::parse(answer.body, nullptr, false);
+  }
+  [[nodiscard]] std::string begin() const { return std::to_string(service_->begin().ns); }
+  [[nodiscard]] std::string end() const { return std::to_string(service_->end().ns); }
+  /// The first row of a kind in a view.
+  json row(const std::string& view, const std::string& kind) {
+    const json answer = post("rows", {{"view", view}});  // outlives the loop
+    for (const json& one : answer["rows"]) {
+      if (one["kind"] == kind) return one;
+    }
+    return {};
+  }
+
+ private:
+  World() {
+    session::SessionOptions options;
+    options.inputs.paths = {std::string(VS_SOURCE_DIR) + "/tests/captures/twovms-tsc"};
+    session_ = std::move(session::Session::open(os::real_files(), std::move(options)).value());
+    EXPECT_TRUE(session_->join().ok());
+    summary_ = query::summarise(*session_);
+    source_ = std::make_unique<query::SessionSource>(*session_);
+    service_ = std::make_unique<Service>(Service::Sources{summary_,
+                                                          *source_,
+                                                          [this]() -> Status {
+                                                            VS_TRY(session_->analyse());
+                                                            source_->attach_history();
+                                                            return {};
+                                                          },
+                                                          {},
+                                                          "virtscope serve twovms-tsc"});
+    EXPECT_EQ(ask(Method::kGet, {"report"}).status, 503U);
+    EXPECT_EQ(ask(Method::kPost, {"sql"}, R"({"sql":"SELECT 1","limit":1})").status, 503U);
+    EXPECT_EQ(fetch("experiment")["status"], "RUNNING");
+    service_->start();
+    service_->wait();
+  }
+  std::unique_ptr<session::Session> session_;
+  query::ExperimentSummary summary_;
+  std::unique_ptr<query::SessionSource> source_;
+  std::unique_ptr<Service> service_;
+};
+
+TEST(PageApi, Experiment) {
+  const json answer = World::get().fetch("experiment");
+  EXPECT_EQ(answer["status"], "COMPLETED");
+  EXPECT_EQ(answer["begin_ns"], World::get().begin());
+  EXPECT_EQ(answer["machines"].size(), 3U);
+  EXPECT_FALSE(answer["clocks"].empty());
+  EXPECT_EQ(answer["command"], "virtscope serve twovms-tsc");
+  EXPECT_GT(std::stoll(answer["events"].get<std::string>()), 0);
+}
+
+TEST(PageApi, UnknownAndWrongMethod) {
+  World& world = World::get();
+  EXPECT_EQ(world.ask(Method::kGet, {"nothing"}).status, 404U);
+  EXPECT_EQ(world.ask(Method::kGet, {}).status, 404U);
+  EXPECT_EQ(world.ask(Method::kGet, {"report", "x"}).status, 404U);
+  EXPECT_EQ(world.ask(Method::kPost, {"report"}, "{}").status, 405U);
+  EXPECT_EQ(world.ask(Method::kGet, {"sql"}).status, 405U);
+  EXPECT_EQ(world.ask(Method::kPost, {"sql"}, "{").status, 400U);
+  EXPECT_EQ(world.ask(Method::kPost, {"sql"}, "[]").status, 400U);
+  EXPECT_EQ(world.ask(Method::kPost, {"sql"}, "").status, 400U);
+}
+
+TEST(PageApi, ReportHasConclusionsWithRows) {
+  const json answer = World::get().fetch("report");
+  EXPECT_TRUE(answer["sections"].contains("vcpu"));
+  ASSERT_FALSE(answer["conclusions"].empty());
+  bool any = false;
+  for (const json& one : answer["conclusions"]) any = any || one["target"].is_object();
+  EXPECT_TRUE(any);
+}
+
+TEST(PageApi, ViewsAndRows) {
+  World& world = World::get();
+  EXPECT_EQ(world.fetch("views")["views"].size(), 6U);
+  EXPECT_EQ(world.row("fused", "pcpu")["cpu"], 0);
+  EXPECT_EQ(world.row("vms", "vcpu")["has_data"], true);
+  EXPECT_EQ(world.status("rows", {{"view", "none"}}), 400U);
+  EXPECT_EQ(world.status("rows", {{"view", 1}}), 400U);
+  EXPECT_EQ(world.status("rows", {{"view", "vms"}, {"from_ns", "x"}}), 400U);
+}
+
+json states_ask(World& world, const json& row) {
+  return {{"view", "vms"},        {"layers", {"state"}},
+          {"rows", {row["id"]}},  {"from_ns", world.begin()},
+          {"to_ns", world.end()}, {"pixels", 100}};
+}
+
+TEST(PageApi, StatesAreThePictureOfTheRow) {
+  World& world = World::get();
+  const json row = world.row("vms", "vcpu");
+  const Response answer = world.ask(Method::kPost, {"states"}, states_ask(world, row).dump());
+  ASSERT_EQ(answer.status, 200U) << answer.body;
+  EXPECT_EQ(answer.content_type, "application/octet-stream");
+  ASSERT_GT(answer.body.size(), 33U);
+  EXPECT_EQ(answer.body.substr(0, 8), std::string("VSST\x01\0\x01\0", 8));
+  EXPECT_EQ(answer.body.substr(8, 8), std::string("\x01\0\0\0\x64\0\0\0", 8));
+  // The stretches, each below 128 pixels: their pixels are those asked for.
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(answer.body.at(at)); };
+  std::size_t place = 32;
+  const unsigned count = byte(place++);
+  ASSERT_LT(count, 128U);
+  unsigned pixels = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    pixels += byte(place++);
+    while (byte(place++) >= 128) continue;
+    ++place;
+  }
+  EXPECT_EQ(pixels, 100U);
+  EXPECT_GT(byte(place), 0U);
+  EXPECT_NE(answer.body.find("guest", place), std::string::npos);
+}
+
+TEST(PageApi, StatesRefusesWhatItCannotDraw) {
+  World& world = World::get();
+  const json good = states_ask(world, world.row("vms", "vcpu"));
+  const auto with = [&](const char* name, const json& value) {
+    json ask = good;
+    ask[name] = value;
+    return world.status("states", ask);
+  };
+  EXPECT_EQ(with("pixels", 0), 400U);
+  EXPECT_EQ(with("pixels", limits::kPixels), 200U);
+  EXPECT_EQ(with("pixels", limits::kPixels + 1), 400U);
+  EXPECT_EQ(with("pixels", 1.5), 400U);
+  EXPECT_EQ(with("layers", json::array()), 400U);
+  EXPECT_EQ(with("layers", {"none"}), 400U);
+  EXPECT_EQ(with("rows", {-1}), 400U);
+  EXPECT_EQ(with("rows", {1000000}), 400U);
+  EXPECT_EQ(with("rows", std::vector<int>(limits::kRows + 1, good["rows"][0])), 400U);
+  EXPECT_EQ(with("to_ns", world.begin()), 400U);
+  EXPECT_EQ(with("to_ns", "9223372036854775807"), 400U);
+}
+
+TEST(PageApi, AtStepFollow) {
+  World& world = World::get();
+  const json row = world.row("vms", "vcpu");
+  json ask = {{"view", "vms"}, {"row", row["id"]}, {"time_ns", row["begin_ns"]}};
+  const json at = world.post("at", ask);
+  EXPECT_EQ(at["begin_ns"], row["begin_ns"]);
+  const json same = world.post("sql", {{"sql", at["sql"]}, {"limit", 10}});
+  EXPECT_EQ(same["rows"].size(), 1U);
+  ask["direction"] = 1;
+  ask["layer"] = "state";
+  const json next = world.post("step", ask);
+  EXPECT_NE(next["state"], at["state"]);
+  ask["direction"] = 0;
+  EXPECT_EQ(world.status("step", ask), 400U);
+  ask["time_ns"] = "-5";
+  EXPECT_EQ(world.status("at", ask), 204U);
+  EXPECT_EQ(world.status("follow", ask), 204U);
+  ask["row"] = 0x7fffffff;
+  EXPECT_EQ(world.status("at", ask), 400U);
+}
+
+TEST(PageApi, FollowLeadsToWhoTookTheCpu) {
+  World& world = World::get();
+  const json stolen = world.post(
+      "sql", {{"sql", "SELECT ts, vcpu, machine FROM vcpu_state WHERE state = 'preempted' LIMIT 1"},
+              {"limit", 1}});
+  ASSERT_EQ(stolen["rows"].size(), 1U);
+  const json all = world.post("rows", {{"view", "vms"}});
+  for (const json& row : all["rows"]) {
+    if (row["vcpu"] != stolen["rows"][0][1] || row["machine"] != stolen["rows"][0][2]) continue;
+    const json ts = stolen["rows"][0][0];
+    const std::string text = ts.is_string() ? ts.get<std::string>() : ts.dump();
+    const json ask = {{"view", "vms"}, {"row", row["id"]}, {"time_ns", text}};
+    EXPECT_FALSE(world.post("follow", ask)["label"].get<std::string>().empty());
+    EXPECT_TRUE(world.post("at", ask)["culprit"].is_object());
+    return;
+  }
+  FAIL() << "no row of that vCPU";
+}
+
+TEST(PageApi, ArrowsAndMarks) {
+  World& world = World::get();
+  json ids = json::array();
+  const json all = world.post("rows", {{"view", "vms"}});
+  for (const json& row : all["rows"]) ids.push_back(row["id"]);
+  json ask = {{"view", "vms"},
+              {"rows", ids},
+              {"from_ns", world.begin()},
+              {"to_ns", world.end()},
+              {"limit", 5}};
+  EXPECT_LE(world.post("arrows", ask)["arrows"].size(), 5U);
+  ask["limit"] = limits::kArrows + 1;
+  EXPECT_EQ(world.status("arrows", ask), 400U);
+  EXPECT_FALSE(world.fetch("marks")["clocks"].empty());
+}
+
+TEST(PageApi, SeriesAgreeWithSql) {
+  World& world = World::get();
+  const json answer = world.post(
+      "series",
+      {{"from_ns", world.begin()}, {"to_ns", world.end()}, {"points", 10}, {"ids", {"exits:vm1"}}});
+  ASSERT_EQ(answer["series"].size(), 1U);
+  const json& one = answer["series"][0];
+  ASSERT_EQ(one["y"].size(), 10U);
+  double sum = 0;
+  for (const json& value : one["y"]) sum += value.get<double>();
+  const double width = static_cast<double>(world.service().end() - world.service().begin()) / 1e10;
+  const json exits = world.post(
+      "sql", {{"sql", "SELECT count(*) FROM vm_exit WHERE machine = 'vm1'"}, {"limit", 1}});
+  EXPECT_NEAR(sum * width, exits["rows"][0][0].get<double>(), 1.0);
+  EXPECT_EQ(world.status("series", {{"from_ns", "1"}, {"to_ns", "2"}, {"points", 0}}), 400U);
+}
+
+TEST(PageApi, EventsBothWays) {
+  World& world = World::get();
+  const json first = world.post("events", {{"from_ns", world.begin()}, {"limit", 3}});
+  ASSERT_EQ(first["rows"].size(), 3U);
+  EXPECT_EQ(first["rows"][0]["ts_ns"], world.begin());
+  EXPECT_EQ(first["more"], true);
+  const json last = world.post(
+      "events",
+      {{"from_ns", std::to_string(world.service().end().ns + 1)}, {"limit", 3}, {"direction", -1}});
+  ASSERT_EQ(last["rows"].size(), 3U);
+  EXPECT_EQ(last["rows"][2]["ts_ns"], world.end());
+  EXPECT_EQ(world.status("events", {{"from_ns", "0"}, {"limit", limits::kEvents + 1}}), 400U);
+  EXPECT_EQ(world.status("events", {{"limit", 1}}), 400U);
+}
+
+TEST(PageApi, SqlTellsWhereItIsWrong) {
+  World& world = World::get();
+  const json answer = world.post("sql", {{"sql", "SELECT ts FROM vcpu_state"}, {"limit", 2}});
+  EXPECT_EQ(answer["rows"].size(), 2U);
+  EXPECT_EQ(answer["truncated"], true);
+  const Response wrong =
+      world.ask(Method::kPost, {"sql"}, R"({"sql":"SELECT nonsense FROM vcpu_state","limit":2})");
+  EXPECT_EQ(wrong.status, 400U);
+  EXPECT_EQ(json::parse(wrong.body)["offset"], 7);
+  EXPECT_EQ(world.status("sql", {{"sql", "DELETE FROM vcpu_state"}, {"limit", 2}}), 400U);
+  EXPECT_EQ(world.status("sql", {{"sql", "SELECT 1"}, {"limit", limits::kSqlRows + 1}}), 400U);
+  const std::string large(limits::kSqlBytes + 1, ' ');
+  EXPECT_EQ(world.status("sql", {{"sql", large}, {"limit", 1}}), 400U);
+}
+
+TEST(PageApi, WhyOfAThread) {
+  World& world = World::get();
+  const json found =
+      world.post("sql", {{"sql",
+                          "SELECT tid FROM thread_state WHERE machine = 'vm1' AND tid > 0 "
+                          "GROUP BY tid ORDER BY count(*) DESC LIMIT 1"},
+                         {"limit", 1}});
+  ASSERT_EQ(found["rows"].size(), 1U);
+  const std::string task = "vm1/" + found["rows"][0][0].dump();
+  const json answer = world.post("why", {{"task", task}});
+  EXPECT_FALSE(answer["headline"].get<std::string>().empty());
+  EXPECT_FALSE(answer["flow"].empty());
+  EXPECT_TRUE(answer["flow"][0]["ts_ns"].is_string());
+  EXPECT_FALSE(answer["path"].empty());
+  EXPECT_EQ(world.status("why", {{"task", "vm1/99999999"}}), 400U);
+  EXPECT_EQ(world.status("why", {{"task", task}, {"from_ns", "5"}, {"to_ns", "5"}}), 400U);
+  EXPECT_EQ(world.status("why", {{"task", task}, {"slowest", 0}}), 400U);
+}
+
+TEST(PageApi, CompareOfAWindowWithItselfIsEqual) {
+  World& world = World::get();
+  json side = {{"machine", "vm1"}, {"from_ns", world.begin()}, {"to_ns", world.end()}};
+  const json answer = world.post("compare", {{"a", side}, {"b", side}});
+  ASSERT_FALSE(answer["rows"].empty());
+  for (const json& row : answer["rows"]) EXPECT_EQ(row["a"], row["b"]);
+  json other = side;
+  other["machine"] = "none";
+  EXPECT_EQ(world.status("compare", {{"a", side}, {"b", other}}), 400U);
+  EXPECT_EQ(world.status("compare", {{"a", side}}), 400U);
+}
+
+TEST(PageApi, Bookmarks) {
+  World& world = World::get();
+  const json mark = {{"name", "here"}, {"from_ns", "1"}, {"to_ns", "2"}, {"colour", "#f00"}};
+  const std::string id = world.post("bookmarks", mark)["id"].dump();
+  EXPECT_EQ(world.fetch("bookmarks")["bookmarks"][0]["name"], "here");
+  EXPECT_EQ(world.ask(Method::kDelete, {"bookmarks", id}).status, 204U);
+  EXPECT_EQ(world.ask(Method::kDelete, {"bookmarks", id}).status, 404U);
+  EXPECT_EQ(world.ask(Method::kDelete, {"bookmarks", "x"}).status, 400U);
+  json wrong = mark;
+  wrong["name"] = std::string(limits::kBookmarkBytes + 1, 'x');
+  EXPECT_EQ(world.status("bookmarks", wrong), 400U);
+}
+
+}  // namespace
+}  // namespace vs::serve
