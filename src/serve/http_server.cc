@@ -92,7 +92,8 @@ namespace {
 template <typename State>
 class Connection : public std::enable_shared_from_this<Connection<State>> {
  public:
-  Connection(tcp::socket socket, State& state) : stream_(std::move(socket)), state_(state) {
+  Connection(tcp::socket socket, State& state)
+      : stream_(std::move(socket)), budget_(state.io), state_(state) {
     ++state_.connections;
   }
   ~Connection() {
@@ -156,12 +157,14 @@ class Connection : public std::enable_shared_from_this<Connection<State>> {
     stream_.expires_never();
     cancel_ = false;
     watch();
+    limit_time();
     auto self = this->shared_from_this();
     asio::post(state_.pool, [self, body = std::move(body)]() mutable {
       auto answer = std::make_shared<Response>(self->call(std::move(body)));
       asio::post(self->state_.io, [self, answer] {
         --self->state_.in_flight;
         self->stream_.socket().cancel();  // ends watch()
+        self->budget_.cancel();
         self->send(std::move(*answer));
       });
     });
@@ -196,6 +199,15 @@ class Connection : public std::enable_shared_from_this<Connection<State>> {
       if (error) return;
       beast::error_code unknown;
       if (self->stream_.socket().available(unknown) == 0) self->cancel_ = true;
+    });
+  }
+
+  /// An answer that takes too long to make is given up.
+  void limit_time() {
+    budget_.expires_after(limits::kQueryTime);
+    auto self = this->shared_from_this();
+    budget_.async_wait([self](beast::error_code error) {
+      if (!error) self->cancel_ = true;
     });
   }
 
@@ -250,6 +262,7 @@ class Connection : public std::enable_shared_from_this<Connection<State>> {
   }
 
   beast::tcp_stream stream_;
+  asio::steady_timer budget_;
   State& state_;
   beast::flat_buffer buffer_{limits::kHeaderBytes + limits::kBodyBytes};
   std::optional<Parser> parser_;
