@@ -83,8 +83,8 @@ TEST(WrongUse, OneLineAndWhatToTypeInstead) {
 }
 
 TEST(WrongUse, CommandsOfLaterVersionsAreNamedAsSuch) {
-  for (const char* name : {"compare", "classify", "export", "serve", "record", "agent",
-                           "top", "doctor", "push"}) {
+  for (const char* name :
+       {"compare", "classify", "export", "record", "agent", "top", "doctor", "push"}) {
     const Outcome outcome = run({name, "x"});
     EXPECT_EQ(outcome.code, 2);
     EXPECT_THAT(outcome.err, HasSubstr(std::string("has no command ") + name + " yet"));

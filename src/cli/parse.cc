@@ -13,7 +13,7 @@ namespace vs::cli {
 namespace {
 
 // Commands of versions to come: named, so that nobody takes them for typing errors.
-constexpr std::string_view kLater[] = {"compare", "classify", "export", "serve", "record",
+constexpr std::string_view kLater[] = {"compare", "classify", "export", "record",
                                        "agent",   "top",      "doctor", "push"};
 
 Error bad(std::string what, std::string hint = {}) {
