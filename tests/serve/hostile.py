@@ -65,6 +65,17 @@ class Server:
             if word not in cookie.lower():
                 raise SystemExit(f"login: the cookie is not {word}: {cookie}")
         self.cookie = cookie.split(";")[0]
+        self._analysed()
+
+    def _analysed(self):
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            status = json.loads(self.good()[2]).get("status")
+            if status != "RUNNING":
+                break
+            time.sleep(0.05)
+        if status != "COMPLETED":
+            raise SystemExit(f"the analysis is {status}")
 
     def request(self, method, target, body=None, **other):
         """Bytes of a request; `host`, `origin`, `cookie`, `kind` (content type), `extra` (header lines) replace what is good."""
