@@ -1,0 +1,280 @@
+// Drives `virtscope serve CAPTURE --tsp-open` with the client of Theia and VS Code.
+// usage: node client.mjs VIRTSCOPE TRACE...     exit code 1 when an answer breaks a rule.
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+
+const require = createRequire(import.meta.url);
+const { HttpTspClient } = require('tsp-typescript-client/lib/protocol/http-tsp-client');
+const { QueryHelper } = require('tsp-typescript-client/lib/models/query/query-helper');
+
+// Required members, from the protocol's description 0.6.0.
+const REQUIRED = {
+  server: ['version', 'tspVersion'],
+  trace: ['UUID', 'name', 'path', 'start', 'end', 'nbEvents', 'indexingStatus', 'properties'],
+  experiment: ['UUID', 'name', 'start', 'end', 'nbEvents', 'indexingStatus', 'traces'],
+  output: ['id', 'name', 'description', 'type'],
+  generic: ['status', 'statusMessage'],
+  tree: ['headers', 'entries'],
+  header: ['name', 'tooltip'],
+  entry: ['id', 'labels'],
+  row: ['entryId', 'states'],
+  state: ['start', 'end'],
+  arrow: ['sourceId', 'targetId', 'start', 'end'],
+  series: ['seriesId', 'seriesName', 'yValues', 'style', 'xValuesDescription',
+    'yValuesDescription'],
+  column: ['id', 'name', 'description', 'type'],
+  table: ['lowIndex', 'size', 'columnIds', 'lines'],
+  line: ['index', 'cells'],
+  bookmark: ['uuid', 'name', 'start', 'end'],
+  annotation: ['entryId', 'time', 'duration', 'type'],
+  error: ['title'],
+};
+const TREES = {
+  TIME_GRAPH: 'fetchTimeGraphTree', TREE_TIME_XY: 'fetchXYTree',
+  TREE_GENERIC_XY: 'fetchGenericXYTree', DATA_TREE: 'fetchDataTree',
+};
+const UNKNOWN = '00000000-0000-0000-0000-000000000000';
+
+let checks = 0;
+let failures = 0;
+const counts = {};
+const count = (what, n = 1) => { counts[what] = (counts[what] ?? 0) + n; };
+function check(holds, what) {
+  checks += 1;
+  if (holds) return;
+  failures += 1;
+  if (failures <= 40) console.log(`FAIL ${what}`);
+}
+function has(object, kind, where) {
+  const missing = REQUIRED[kind].filter((key) => object?.[key] === undefined);
+  check(missing.length === 0, `${where}: ${kind} without ${missing.join(', ')}`);
+}
+function list(value, kind, where) {
+  check(Array.isArray(value), `${where}: not a list`);
+  for (const one of value ?? []) has(one, kind, where);
+  return value ?? [];
+}
+const sleep = (ms) => new Promise((done) => { setTimeout(done, ms); });
+
+/// The model of an answer as the client reads it; asks again while the server says RUNNING.
+async function completed(where, ask) {
+  for (let attempt = 0; attempt < 300; attempt += 1) {
+    const answer = await ask();
+    check(answer.isOk(), `${where}: status ${answer.getStatusCode()} ${answer.getText()}`);
+    if (!answer.isOk()) return undefined;
+    const raw = JSON.parse(answer.getText());
+    has(raw, 'generic', where);
+    if (raw.status !== 'RUNNING') {
+      check(raw.status === 'COMPLETED', `${where}: ${raw.status} ${raw.statusMessage}`);
+      return answer.getModel()?.model;
+    }
+    await sleep(100);
+  }
+  check(false, `${where}: still RUNNING`);
+  return undefined;
+}
+async function plain(where, ask) {
+  const answer = await ask();
+  check(answer.isOk(), `${where}: status ${answer.getStatusCode()} ${answer.getText()}`);
+  return answer.isOk() ? answer.getModel() : undefined;
+}
+async function refused(where, statuses, ask) {
+  const answer = await ask();
+  check(statuses.includes(answer.getStatusCode()),
+    `${where}: status ${answer.getStatusCode()}, not ${statuses}`);
+  let body;
+  try { body = JSON.parse(answer.getText()); } catch { body = undefined; }
+  has(body, 'error', where);
+  count('refusals');
+}
+
+function checkTree(tree, where) {
+  has(tree, 'tree', where);
+  const headers = list(tree?.headers, 'header', where);
+  const entries = list(tree?.entries, 'entry', where);
+  const ids = new Set(entries.map((entry) => entry.id));
+  check(ids.size === entries.length, `${where}: an id occurs twice`);
+  for (const { id, parentId = -1, labels } of entries) {
+    check(Number.isInteger(id) && id >= 0 && id < 2 ** 31, `${where}: id ${id}`);
+    check(parentId === -1 || ids.has(parentId), `${where}: parent ${parentId} does not exist`);
+    check(labels?.length === headers.length, `${where}: ${labels?.length} labels`);
+  }
+  count('entries', entries.length);
+  return [...ids];
+}
+
+/// States of a row are in order, do not overlap and touch the window (gaps are allowed).
+function checkRow(row, window, ids, where) {
+  has(row, 'row', where);
+  check(ids.includes(row.entryId), `${where}: row of an unknown entry ${row.entryId}`);
+  let before;
+  for (const state of row.states) {
+    has(state, 'state', where);
+    check(state.start <= state.end, `${where}: a state ends before it starts`);
+    check(state.end >= window.start && state.start <= window.end, `${where}: outside the window`);
+    check(before === undefined || state.start >= before, `${where}: states overlap`);
+    before = state.end;
+    if (state.style) check(state.style.values !== undefined, `${where}: style without values`);
+  }
+  count('states', row.states.length);
+}
+
+async function timeGraph(client, uuid, output, window, extra) {
+  const at = output.id;
+  const range = (items) => QueryHelper.selectionTimeRangeQuery(
+    window.start, window.end, 500, items, extra);
+  const tree = await completed(`${at} tree`, () => client.fetchTimeGraphTree(uuid, at,
+    QueryHelper.timeRangeQuery(window.start, window.end, 2, extra)));
+  const ids = checkTree(tree, `${at} tree`);
+  const model = await completed(`${at} states`,
+    () => client.fetchTimeGraphStates(uuid, at, range(ids)));
+  for (const row of model?.rows ?? []) checkRow(row, window, ids, `${at} states`);
+  const arrows = await completed(`${at} arrows`,
+    () => client.fetchTimeGraphArrows(uuid, at, range(ids)));
+  for (const arrow of list(arrows ?? [], 'arrow', `${at} arrows`)) {
+    check(ids.includes(arrow.sourceId) && ids.includes(arrow.targetId), `${at}: arrow's ends`);
+    count('arrows');
+  }
+  const row = model?.rows?.find(({ states }) => states.length > 0);
+  if (row) {
+    const [state] = row.states;
+    const element = { elementType: 'state', time: state.start, duration: state.end - state.start };
+    const tooltip = await completed(`${at} tooltip`, () => client.fetchTimeGraphTooltip(uuid, at,
+      QueryHelper.selectionTimeQuery([state.start], [row.entryId],
+        { ...extra, requested_element: element })));
+    check(tooltip && Object.keys(tooltip).length > 0, `${at}: empty tooltip`);
+  }
+  const styles = await completed(`${at} style`,
+    () => client.fetchStyles(uuid, at, QueryHelper.query(extra)));
+  check(styles?.styles !== undefined, `${at}: no styles`);
+  const categories = await completed(`${at} annotation categories`,
+    () => client.fetchAnnotationsCategories(uuid, at));
+  check(Array.isArray(categories?.annotationCategories), `${at}: no annotation categories`);
+  const annotations = await completed(`${at} annotations`,
+    () => client.fetchAnnotations(uuid, at, range(ids)));
+  for (const group of Object.values(annotations?.annotations ?? {})) {
+    list(group, 'annotation', `${at} annotations`);
+    count('annotations', group.length);
+  }
+}
+
+async function xy(client, uuid, output, window) {
+  const at = output.id;
+  const generic = output.type === 'TREE_GENERIC_XY';
+  const tree = await completed(`${at} tree`, () => client[TREES[output.type]](uuid, at,
+    QueryHelper.timeRangeQuery(window.start, window.end, 2)));
+  const ids = checkTree(tree, `${at} tree`);
+  const query = QueryHelper.selectionTimeRangeQuery(window.start, window.end, 100, ids, {}, generic);
+  const model = await completed(`${at} xy`, () => (generic
+    ? client.fetchGenericXY(uuid, at, query) : client.fetchXY(uuid, at, query)));
+  for (const series of list(model?.series, 'series', `${at} xy`)) {
+    const x = series.xValues ?? series.xCategories ?? series.xRanges;
+    check(x?.length === series.yValues.length, `${at}: x and y differ in number`);
+    check(ids.includes(series.seriesId), `${at}: series of an unknown entry`);
+    count('series');
+  }
+}
+
+async function table(client, uuid, output) {
+  const at = output.id;
+  const columns = await completed(`${at} columns`,
+    () => client.fetchTableColumns(uuid, at, QueryHelper.query()));
+  const ids = list(columns, 'column', `${at} columns`).map(({ id }) => Number(id));
+  const lines = await completed(`${at} lines`,
+    () => client.fetchTableLines(uuid, at, QueryHelper.tableQuery(ids, 0, 20)));
+  has(lines, 'table', `${at} lines`);
+  check(lines?.lines?.length === Math.min(20, Number(lines?.size)), `${at}: number of lines`);
+  (list(lines?.lines, 'line', `${at} lines`)).forEach((line, i) => {
+    check(Number(line.index) === i, `${at}: line ${line.index} at place ${i}`);
+    check(line.cells.length === ids.length, `${at}: ${line.cells.length} cells`);
+    count('lines');
+  });
+}
+
+async function wrongInput(client, uuid, outputs, window) {
+  const graph = outputs.find(({ type }) => type === 'TIME_GRAPH').id;
+  const ask = QueryHelper.query();
+  await refused('unknown trace', [404], () => client.fetchTrace(UNKNOWN));
+  await refused('unknown experiment', [404], () => client.fetchExperiment(UNKNOWN));
+  await refused('outputs of none', [404], () => client.experimentOutputs(UNKNOWN));
+  await refused('unknown output', [404], () => client.fetchTimeGraphTree(uuid, 'none', ask));
+  await refused('states without a range', [400],
+    () => client.fetchTimeGraphStates(uuid, graph, ask));
+  await refused('range backwards', [400], () => client.fetchTimeGraphStates(uuid, graph,
+    QueryHelper.selectionTimeRangeQuery(window.end, window.start, 10, [0])));
+  await refused('nbTimes 0', [400], () => client.fetchTimeGraphStates(uuid, graph,
+    QueryHelper.query({ requested_timerange: { ...window, nbTimes: 0 }, requested_items: [0] })));
+  await refused('another path', [404], () => client.openTrace(QueryHelper.query({ uri: '/none' })));
+  await refused('trace without uri', [400], () => client.openTrace(ask));
+  await refused('configuration type', [404], () => client.fetchConfigurationSourceType('none'));
+  await refused('configurations', [404], () => client.fetchConfigurations('none'));
+  await refused('configuration', [404], () => client.fetchConfiguration('none', 'none'));
+}
+
+async function drive(base) {
+  const client = new HttpTspClient(base);
+  check((await plain('health', () => client.checkHealth()))?.status === 'UP', 'health: not UP');
+  const server = await plain('identifier', () => client.fetchIdentifier());
+  has(server, 'server', 'identifier');
+  check(server?.tspVersion === '0.6.0', `identifier: protocol ${server?.tspVersion}`);
+  for (const trace of list(await plain('traces', () => client.fetchTraces()), 'trace', 'traces')) {
+    has(await plain('trace', () => client.fetchTrace(trace.UUID)), 'trace', 'trace');
+  }
+  let [found] = list(await plain('experiments', () => client.fetchExperiments()),
+    'experiment', 'experiments');
+  for (let i = 0; i < 300 && found?.indexingStatus === 'RUNNING'; i += 1) {
+    await sleep(100);
+    found = await plain('experiment', () => client.fetchExperiment(found.UUID));
+  }
+  has(found, 'experiment', 'experiment');
+  check(found?.indexingStatus === 'COMPLETED', `experiment: ${found?.indexingStatus}`);
+  check(typeof found?.start === 'bigint' && found.start < found.end, 'experiment: its range');
+  const uuid = found.UUID;
+  const window = { start: found.start, end: found.end };
+  const outputs = list(await plain('outputs', () => client.experimentOutputs(uuid)),
+    'output', 'outputs');
+  check(outputs.length > 0, 'outputs: none');
+  for (const output of outputs) {
+    count(output.type);
+    if (output.type === 'TIME_GRAPH') await timeGraph(client, uuid, output, window, {});
+    else if (output.type === 'TABLE') await table(client, uuid, output);
+    else if (output.type === 'DATA_TREE') {
+      checkTree(await completed(`${output.id} tree`, () => client.fetchDataTree(uuid, output.id,
+        QueryHelper.timeRangeQuery(window.start, window.end))), `${output.id} tree`);
+    } else if (TREES[output.type]) await xy(client, uuid, output, window);
+    else check(false, `${output.id}: unknown type ${output.type}`);
+    await plain(`${output.id} configTypes`,
+      () => client.fetchOutputConfigurationTypes(uuid, output.id));
+  }
+  await completed('marker sets', () => client.fetchMarkerSets(uuid));
+  await plain('config types', () => client.fetchConfigurationSourceTypes());
+  await wrongInput(client, uuid, outputs, window);
+  has(await plain('close', () => client.deleteExperiment(uuid)), 'experiment', 'close');
+  const again = await plain('open again', () => client.createExperiment(
+    QueryHelper.query({ name: found.name, traces: found.traces.map(({ UUID }) => UUID) })));
+  check(again?.UUID === uuid, 'open again: another UUID');
+}
+
+const [program, ...traces] = process.argv.slice(2);
+const child = spawn(program, ['serve', ...traces, '--port', '0', '--tsp-open', '--quiet',
+  '--no-cache'], { stdio: ['ignore', 'pipe', 'inherit'] });
+try {
+  const link = await new Promise((done, fail) => {
+    let text = '';
+    child.on('error', fail);
+    child.on('exit', (code) => fail(new Error(`the server ended with ${code}`)));
+    child.stdout.on('data', (bytes) => {
+      text += bytes;
+      const match = /http:\/\/127\.0\.0\.1:\d+/.exec(text);
+      if (match && text.includes('\n')) done(match[0]);
+    });
+  });
+  await drive(`${link}/tsp/api`);
+} catch (error) {
+  check(false, error.stack);
+} finally {
+  child.kill('SIGINT');
+}
+console.log(Object.entries(counts).map(([what, n]) => `${what} ${n}`).join(', '));
+console.log(`${checks} checks, ${failures} failed`);
+process.exitCode = failures > 0 ? 1 : 0;
