@@ -1,5 +1,5 @@
 #pragma once
-// Every limit of the server, in one place (docs/serve.md lists them). Each has a test.
+// Every limit of the server, in one place (docs/serve.md lists those that a client meets).
 
 #include <chrono>
 #include <cstddef>

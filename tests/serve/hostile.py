@@ -22,8 +22,8 @@ import time
 
 START_S = 60
 ANSWER_S = 20
-IDLE_CLIENTS, SLOW_CLIENTS = 70, 20
-GOOD_WITHIN_S = 10.0
+IDLE_CLIENTS, SLOW_CLIENTS = 100, 20
+GOOD_WITHIN_S = 2.0
 LINK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):(\d+)(/\S*)")
 
 

@@ -113,7 +113,7 @@ const tests = {
     await page.setViewportSize({ width: 1440, height: 1400 });
     await page.evaluate(() => virtscopeTimeline.store.set({ rowHeight: 4, bottomOpen: false, openViews: ['fused', 'vms', 'control', 'vprocess'] }));
     await page.waitForTimeout(2500);
-    // Other programs on the machine only ever add to a frame's time: the best of three rounds is the page's own.
+    // Three rounds, each of which must hold.
     const rounds = [];
     for (let round = 0; round < 3; ++round) rounds.push(await page.evaluate(async () => {
       const { frames, scene, store } = virtscopeTimeline;
@@ -128,7 +128,7 @@ const tests = {
       return { rows: scene.visible().length, frames: sorted.length, median: sorted[sorted.length >> 1], p95: sorted[Math.floor(sorted.length * 0.95)] };
     }));
     for (const report of rounds) console.log(`frame work: ${report.rows} rows, ${report.frames} frames, median ${report.median.toFixed(1)} ms, p95 ${report.p95.toFixed(1)} ms`);
-    assert.ok(rounds.some((report) => report.median <= 20 && report.p95 <= 40), 'frame work too long');
+    assert.ok(rounds.every((report) => report.median <= 20 && report.p95 <= 40), 'frame work too long');
   },
   'no console error, no request elsewhere': async () => assert.deepEqual(problems, []),
 };
