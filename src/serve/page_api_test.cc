@@ -115,6 +115,23 @@ TEST(PageApi, ReportHasConclusionsWithRows) {
   EXPECT_TRUE(any);
 }
 
+// The conclusion names a thief: its evidence is an interval that this thief took.
+TEST(PageApi, EvidenceOfStolenTimeIsOfTheLargestThief) {
+  World& world = World::get();
+  const json answer = world.fetch("report");  // outlives the loop
+  for (const json& one : answer["conclusions"]) {
+    if (one["rule"] != "stolen_time" || one["subject"] != "vm1") continue;
+    const json& target = one["target"];
+    const json found = world.post(
+        "follow",
+        {{"view", target["view"]}, {"row", target["row"]}, {"time_ns", target["from_ns"]}});
+    EXPECT_EQ(found["label"], "vm2 burst1");
+    EXPECT_NE(one["message"].get<std::string>().find("burst1"), std::string::npos);
+    return;
+  }
+  FAIL() << "no conclusion about vm1";
+}
+
 TEST(PageApi, ViewsAndRows) {
   World& world = World::get();
   EXPECT_EQ(world.fetch("views")["views"].size(), 6U);

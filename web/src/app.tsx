@@ -20,7 +20,9 @@ function Fatal() {
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            const field = (event.currentTarget as HTMLFormElement).elements.namedItem('token') as HTMLInputElement;
+            const field = (event.currentTarget as HTMLFormElement).elements.namedItem(
+              'token',
+            ) as HTMLInputElement;
             void loginWith(field.value);
           }}
         >
@@ -66,7 +68,12 @@ function BottomPanel() {
             {item.name}
           </button>
         ))}
-        <button class="fold" aria-expanded={open} aria-label={open ? 'Fold the panel' : 'Unfold the panel'} onClick={() => store.set({ bottomOpen: !open })}>
+        <button
+          class="fold"
+          aria-expanded={open}
+          aria-label={open ? 'Fold the panel' : 'Unfold the panel'}
+          onClick={() => store.set({ bottomOpen: !open })}
+        >
           {open ? '▾' : '▴'}
         </button>
       </div>

@@ -1,11 +1,15 @@
-// The one store. Plain data and pure updates; components subscribe with useStore(selector). Everything that a link must
-// restore is in the URL fragment (url.ts). Times are relative nanoseconds (time.ts).
+// The one store. Plain data and pure updates; components subscribe with useStore(selector).
+// Everything that a link must restore is in the URL fragment (url.ts). Times are relative
+// nanoseconds (time.ts).
 
 import { useEffect, useReducer, useRef } from 'preact/hooks';
 import type { Bookmark, Experiment, Marks, Report, Row, ViewInfo } from './api';
 import { clampSpan, type Rel, type Span } from './time';
 
-export interface RowRef { view: string; id: number }
+export interface RowRef {
+  view: string;
+  id: number;
+}
 export type Theme = 'system' | 'dark' | 'light';
 export type BottomTab = 'overview' | 'events' | 'sql' | 'why' | 'compare' | 'bookmarks' | 'help';
 
@@ -26,7 +30,10 @@ export interface State {
   time: Rel | null;
   range: Span | null;
   row: RowRef | null;
-  /** The task whose critical path is shown, as `why` takes it ("vm1/156"); null: of the selected row. */
+  /**
+   * The task whose critical path is shown, as `why` takes it ("vm1/156"); null: of the selected
+   * row.
+   */
   task: string | null;
   /** Two marks of the measure. */
   measure: [Rel | null, Rel | null];
@@ -50,10 +57,34 @@ const everything: Span = { from: 0, to: 1 };
 
 export function initialState(): State {
   return {
-    experiment: null, report: null, views: [], rows: {}, marks: { losses: [], clocks: [] }, bookmarks: [],
-    limit: everything, window: everything, undo: [], redo: [], time: null, range: null, row: null, task: null,
-    measure: [null, null], openViews: ['fused', 'vms'], collapsed: {}, pins: [], filter: '', machine: null, arrows: true, grid: true,
-    rowHeight: 18, theme: 'system', tab: 'overview', bottomOpen: true, notice: null, fatal: null,
+    experiment: null,
+    report: null,
+    views: [],
+    rows: {},
+    marks: { losses: [], clocks: [] },
+    bookmarks: [],
+    limit: everything,
+    window: everything,
+    undo: [],
+    redo: [],
+    time: null,
+    range: null,
+    row: null,
+    task: null,
+    measure: [null, null],
+    openViews: ['fused', 'vms'],
+    collapsed: {},
+    pins: [],
+    filter: '',
+    machine: null,
+    arrows: true,
+    grid: true,
+    rowHeight: 18,
+    theme: 'system',
+    tab: 'overview',
+    bottomOpen: true,
+    notice: null,
+    fatal: null,
   };
 }
 
@@ -84,7 +115,10 @@ export class Store {
 
 export const store = new Store();
 
-/** Draws again when the selected part changes (===). Select single fields, or objects that keep their identity. */
+/**
+ * Draws again when the selected part changes (===). Select single fields, or objects that keep
+ * their identity.
+ */
 export function useStore<T>(selector: (state: State) => T): T {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const value = selector(store.get());
@@ -114,15 +148,23 @@ export const actions = {
   show(span: Span, record = true): void {
     const { limit, window, undo } = store.get();
     // Whole nanoseconds, as the link writes them; never an empty span.
-    const whole = { from: Math.round(span.from), to: Math.max(Math.round(span.from) + 1, Math.round(span.to)) };
+    const whole = {
+      from: Math.round(span.from),
+      to: Math.max(Math.round(span.from) + 1, Math.round(span.to)),
+    };
     const next = clampSpan(whole, limit);
     if (sameSpan(next, window)) return;
-    store.set(record ? { window: next, undo: [...undo.slice(-undoDepth), window], redo: [] } : { window: next });
+    store.set(
+      record
+        ? { window: next, undo: [...undo.slice(-undoDepth), window], redo: [] }
+        : { window: next },
+    );
   },
   /** Ends a gesture that began at `before`: one step of undo for all of it. */
   recordFrom(before: Span): void {
     const { window, undo } = store.get();
-    if (!sameSpan(before, window)) store.set({ undo: [...undo.slice(-undoDepth), before], redo: [] });
+    if (!sameSpan(before, window))
+      store.set({ undo: [...undo.slice(-undoDepth), before], redo: [] });
   },
   showAll(): void {
     actions.show(store.get().limit);
@@ -148,8 +190,8 @@ export const actions = {
     actions.show({ from: time - half, to: time + half });
   },
   /**
-   * Opens the timeline at a place: the evidence of a card, a row of the SQL console, a bookmark. The span is selected and
-   * shown with room around it.
+   * Opens the timeline at a place: the evidence of a card, a row of the SQL console, a bookmark.
+   * The span is selected and shown with room around it.
    */
   goTo(place: { from: Rel; to?: Rel; view?: string | null; row?: number | null }): void {
     const to = Math.max(place.to ?? place.from, place.from);
@@ -159,7 +201,9 @@ export const actions = {
     store.set({
       time: place.from,
       range: to > place.from ? { from: place.from, to } : null,
-      ...(view !== null && place.row !== null && place.row !== undefined ? { row: { view, id: place.row } } : {}),
+      ...(view !== null && place.row !== null && place.row !== undefined
+        ? { row: { view, id: place.row } }
+        : {}),
       ...(view !== null && !openViews.includes(view) ? { openViews: [...openViews, view] } : {}),
     });
     actions.show({ from: place.from - room, to: to + room });
@@ -169,12 +213,18 @@ export const actions = {
   },
   toggleView(id: string): void {
     const { openViews } = store.get();
-    store.set({ openViews: openViews.includes(id) ? openViews.filter((view) => view !== id) : [...openViews, id] });
+    store.set({
+      openViews: openViews.includes(id)
+        ? openViews.filter((view) => view !== id)
+        : [...openViews, id],
+    });
   },
   togglePin(row: RowRef): void {
     const { pins } = store.get();
     const has = pins.some((pin) => pin.view === row.view && pin.id === row.id);
-    store.set({ pins: has ? pins.filter((pin) => pin.view !== row.view || pin.id !== row.id) : [...pins, row] });
+    store.set({
+      pins: has ? pins.filter((pin) => pin.view !== row.view || pin.id !== row.id) : [...pins, row],
+    });
   },
   toggleCollapsed(row: RowRef): void {
     const key = `${row.view}:${row.id}`;

@@ -1,4 +1,5 @@
-// The recorded events around the cursor: only the rows in sight are in the document; more are fetched at both ends.
+// The recorded events around the cursor: only the rows in sight are in the document; more are
+// fetched at both ends.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, type EventRow, type EventsQuery } from '../api';
@@ -12,12 +13,19 @@ const chunk = 300;
 const keep = 6000;
 
 /** First and one past the last row to draw. */
-export function visibleRows(scrollTop: number, height: number, count: number, extra = 8): [number, number] {
+export function visibleRows(
+  scrollTop: number,
+  height: number,
+  count: number,
+  extra = 8,
+): [number, number] {
   const first = Math.max(0, Math.min(count, Math.floor(scrollTop / rowPx) - extra));
   return [first, Math.min(count, Math.ceil((scrollTop + height) / rowPx) + extra)];
 }
 
-/** The last row that is not after a moment; -1 when all are after it. Rows are in the order of time. */
+/**
+ * The last row that is not after a moment; -1 when all are after it. Rows are in the order of time.
+ */
 export function rowAt(rows: EventRow[], time: number): number {
   let low = 0;
   let high = rows.length;
@@ -36,19 +44,34 @@ export function ascending(rows: EventRow[]): EventRow[] {
   return first && last && toRel(first.ts_ns) > toRel(last.ts_ns) ? [...rows].reverse() : rows;
 }
 
-export interface Filter { names: string; contains: string; machine: string }
+export interface Filter {
+  names: string;
+  contains: string;
+  machine: string;
+}
 
-export function queryOf(filter: Filter, from: string, direction: 1 | -1, limit: number): EventsQuery {
+export function queryOf(
+  filter: Filter,
+  from: string,
+  direction: 1 | -1,
+  limit: number,
+): EventsQuery {
   const names = parseNames(filter.names);
   return {
-    from_ns: from, limit, direction,
+    from_ns: from,
+    limit,
+    direction,
     ...(names.length > 0 ? { names } : {}),
     ...(filter.contains.trim() ? { contains: filter.contains.trim() } : {}),
     ...(filter.machine ? { machine: filter.machine } : {}),
   };
 }
 
-interface Loaded { rows: EventRow[]; before: boolean; after: boolean }
+interface Loaded {
+  rows: EventRow[];
+  before: boolean;
+  after: boolean;
+}
 const nothing: Loaded = { rows: [], before: false, after: false };
 
 async function loadAround(filter: Filter, time: number, signal: AbortSignal): Promise<Loaded> {
@@ -56,7 +79,11 @@ async function loadAround(filter: Filter, time: number, signal: AbortSignal): Pr
     api.events(queryOf(filter, toAbs(time - 1), -1, chunk), signal),
     api.events(queryOf(filter, toAbs(time), 1, chunk), signal),
   ]);
-  return { rows: [...ascending(back.rows), ...ascending(forth.rows)], before: back.more, after: forth.more };
+  return {
+    rows: [...ascending(back.rows), ...ascending(forth.rows)],
+    before: back.more,
+    after: forth.more,
+  };
 }
 
 async function loadMore(loaded: Loaded, filter: Filter, direction: 1 | -1): Promise<Loaded> {
@@ -65,11 +92,28 @@ async function loadMore(loaded: Loaded, filter: Filter, direction: 1 | -1): Prom
   const next = toAbs(toRel(edge.ts_ns) + direction);
   const answer = await api.events(queryOf(filter, next, direction, chunk));
   const fresh = ascending(answer.rows);
-  if (direction === 1) return { rows: [...loaded.rows, ...fresh].slice(-keep), before: loaded.before || loaded.rows.length + fresh.length > keep, after: answer.more };
-  return { rows: [...fresh, ...loaded.rows].slice(0, keep), before: answer.more, after: loaded.after || loaded.rows.length + fresh.length > keep };
+  if (direction === 1)
+    return {
+      rows: [...loaded.rows, ...fresh].slice(-keep),
+      before: loaded.before || loaded.rows.length + fresh.length > keep,
+      after: answer.more,
+    };
+  return {
+    rows: [...fresh, ...loaded.rows].slice(0, keep),
+    before: answer.more,
+    after: loaded.after || loaded.rows.length + fresh.length > keep,
+  };
 }
 
-function Rows({ loaded, current, extend }: { loaded: Loaded; current: number; extend: (direction: 1 | -1) => void }) {
+function Rows({
+  loaded,
+  current,
+  extend,
+}: {
+  loaded: Loaded;
+  current: number;
+  extend: (direction: 1 | -1) => void;
+}) {
   const box = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const height = box.current?.clientHeight ?? 300;
@@ -77,7 +121,8 @@ function Rows({ loaded, current, extend }: { loaded: Loaded; current: number; ex
     const element = box.current;
     if (!element || current < 0) return;
     const y = current * rowPx;
-    if (y < element.scrollTop || y + rowPx > element.scrollTop + element.clientHeight) element.scrollTop = Math.max(0, y - element.clientHeight / 3);
+    if (y < element.scrollTop || y + rowPx > element.scrollTop + element.clientHeight)
+      element.scrollTop = Math.max(0, y - element.clientHeight / 3);
     setTop(element.scrollTop);
   }, [current, loaded]);
   const [first, last] = visibleRows(top, height, loaded.rows.length);
@@ -100,19 +145,53 @@ function Rows({ loaded, current, extend }: { loaded: Loaded; current: number; ex
     if (!element) return;
     setTop(element.scrollTop);
     if (element.scrollTop < rowPx * 4 && loaded.before) extend(-1);
-    if (element.scrollTop + element.clientHeight > loaded.rows.length * rowPx - rowPx * 4 && loaded.after) extend(1);
+    if (
+      element.scrollTop + element.clientHeight > loaded.rows.length * rowPx - rowPx * 4 &&
+      loaded.after
+    )
+      extend(1);
   };
   return (
-    <div class="p-events" ref={box} tabIndex={0} role="grid" aria-label="Events" aria-rowcount={loaded.rows.length} onKeyDown={onKey} onScroll={onScroll}>
-      <div role="presentation" style={{ height: `${loaded.rows.length * rowPx}px`, position: 'relative' }}>
+    <div
+      class="p-events"
+      ref={box}
+      tabIndex={0}
+      role="grid"
+      aria-label="Events"
+      aria-rowcount={loaded.rows.length}
+      onKeyDown={onKey}
+      onScroll={onScroll}
+    >
+      <div
+        role="presentation"
+        style={{ height: `${loaded.rows.length * rowPx}px`, position: 'relative' }}
+      >
         {loaded.rows.slice(first, last).map((row, i) => (
-          <div key={first + i} role="row" aria-rowindex={first + i + 1} aria-selected={first + i === current} class="p-event" style={{ top: `${(first + i) * rowPx}px` }} onClick={() => choose(first + i)}>
-            <span role="gridcell" class="p-num">{formatRel(toRel(row.ts_ns))}</span>
+          <div
+            key={first + i}
+            role="row"
+            aria-rowindex={first + i + 1}
+            aria-selected={first + i === current}
+            class="p-event"
+            style={{ top: `${(first + i) * rowPx}px` }}
+            onClick={() => choose(first + i)}
+          >
+            <span role="gridcell" class="p-num">
+              {formatRel(toRel(row.ts_ns))}
+            </span>
             <span role="gridcell">{row.machine}</span>
-            <span role="gridcell" class="p-num">{row.cpu ?? ''}</span>
-            <span role="gridcell" class="p-num">{row.tid ?? ''}</span>
-            <span role="gridcell"><b>{row.name}</b></span>
-            <span role="gridcell" class="p-fields" title={row.fields}>{row.fields}</span>
+            <span role="gridcell" class="p-num">
+              {row.cpu ?? ''}
+            </span>
+            <span role="gridcell" class="p-num">
+              {row.tid ?? ''}
+            </span>
+            <span role="gridcell">
+              <b>{row.name}</b>
+            </span>
+            <span role="gridcell" class="p-fields" title={row.fields}>
+              {row.fields}
+            </span>
           </div>
         ))}
       </div>
@@ -120,19 +199,57 @@ function Rows({ loaded, current, extend }: { loaded: Loaded; current: number; ex
   );
 }
 
-function FilterForm({ filter, change, step }: { filter: Filter; change: (filter: Filter) => void; step: (direction: 1 | -1) => void }) {
+function FilterForm({
+  filter,
+  change,
+  step,
+}: {
+  filter: Filter;
+  change: (filter: Filter) => void;
+  step: (direction: 1 | -1) => void;
+}) {
   const machines = useStore((state) => state.experiment)?.machines ?? [];
   return (
-    <form class="p-form" role="search" onSubmit={(event) => { event.preventDefault(); step(1); }}>
-      <label>Names <input value={filter.names} placeholder="sched_switch, kvm_exit" onInput={(event) => change({ ...filter, names: event.currentTarget.value })} /></label>
-      <label>Contains <input value={filter.contains} onInput={(event) => change({ ...filter, contains: event.currentTarget.value })} /></label>
-      <label>Machine{' '}
-        <select value={filter.machine} onChange={(event) => change({ ...filter, machine: event.currentTarget.value })}>
+    <form
+      class="p-form"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        step(1);
+      }}
+    >
+      <label>
+        Names{' '}
+        <input
+          value={filter.names}
+          placeholder="sched_switch, kvm_exit"
+          onInput={(event) => change({ ...filter, names: event.currentTarget.value })}
+        />
+      </label>
+      <label>
+        Contains{' '}
+        <input
+          value={filter.contains}
+          onInput={(event) => change({ ...filter, contains: event.currentTarget.value })}
+        />
+      </label>
+      <label>
+        Machine{' '}
+        <select
+          value={filter.machine}
+          onChange={(event) => change({ ...filter, machine: event.currentTarget.value })}
+        >
           <option value="">all</option>
-          {machines.map((one) => <option key={one.machine} value={one.machine}>{one.machine}</option>)}
+          {machines.map((one) => (
+            <option key={one.machine} value={one.machine}>
+              {one.machine}
+            </option>
+          ))}
         </select>
       </label>
-      <button type="button" onClick={() => step(-1)}>↑ Previous</button>
+      <button type="button" onClick={() => step(-1)}>
+        ↑ Previous
+      </button>
       <button type="submit">↓ Next</button>
     </form>
   );
@@ -142,7 +259,12 @@ async function stepMatch(filter: Filter, direction: 1 | -1): Promise<void> {
   const from = (store.get().time ?? store.get().window.from) + direction;
   try {
     const row = (await api.events(queryOf(filter, toAbs(from), direction, 1))).rows[0];
-    if (!row) { actions.notify(direction === 1 ? 'No match after the cursor.' : 'No match before the cursor.'); return; }
+    if (!row) {
+      actions.notify(
+        direction === 1 ? 'No match after the cursor.' : 'No match before the cursor.',
+      );
+      return;
+    }
     const time = toRel(row.ts_ns);
     actions.select({ time });
     actions.reveal(time);
@@ -165,23 +287,53 @@ export function EventsPanel() {
     const stop = new AbortController();
     const timer = setTimeout(() => {
       loadAround(filter, now, stop.signal).then(
-        (answer) => { loadedFor.current = filter; setProblem(''); setLoaded(answer); },
-        (error: unknown) => { if (!stop.signal.aborted) setProblem(errorText(error)); },
+        (answer) => {
+          loadedFor.current = filter;
+          setProblem('');
+          setLoaded(answer);
+        },
+        (error: unknown) => {
+          if (!stop.signal.aborted) setProblem(errorText(error));
+        },
       );
     }, 150);
-    return () => { clearTimeout(timer); stop.abort(); };
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
   }, [filter, now, key]);
   const extend = (direction: 1 | -1): void => {
     if (busy.current) return;
     busy.current = true;
-    loadMore(loaded, filter, direction).then(setLoaded, (error: unknown) => setProblem(errorText(error))).finally(() => { busy.current = false; });
+    loadMore(loaded, filter, direction)
+      .then(setLoaded, (error: unknown) => setProblem(errorText(error)))
+      .finally(() => {
+        busy.current = false;
+      });
   };
   return (
     <div class="panel p-fill" data-panel="events">
-      <FilterForm filter={filter} change={setFilter} step={(direction) => void stepMatch(filter, direction)} />
+      <FilterForm
+        filter={filter}
+        change={setFilter}
+        step={(direction) => void stepMatch(filter, direction)}
+      />
       {problem && <Problem>{problem}</Problem>}
-      <div class="p-event p-event-head" aria-hidden="true"><span class="p-num">time (s)</span><span>machine</span><span class="p-num">CPU</span><span class="p-num">tid</span><span>event</span><span>fields</span></div>
-      {loaded.rows.length === 0 && !problem ? <p class="muted" role="status">No event matches here.</p> : <Rows loaded={loaded} current={rowAt(loaded.rows, now)} extend={extend} />}
+      <div class="p-event p-event-head" aria-hidden="true">
+        <span class="p-num">time (s)</span>
+        <span>machine</span>
+        <span class="p-num">CPU</span>
+        <span class="p-num">tid</span>
+        <span>event</span>
+        <span>fields</span>
+      </div>
+      {loaded.rows.length === 0 && !problem ? (
+        <p class="muted" role="status">
+          No event matches here.
+        </p>
+      ) : (
+        <Rows loaded={loaded} current={rowAt(loaded.rows, now)} extend={extend} />
+      )}
     </div>
   );
 }
@@ -190,5 +342,7 @@ function inside(loaded: Loaded, time: number): boolean {
   const first = loaded.rows[0];
   const last = loaded.rows[loaded.rows.length - 1];
   if (!first || !last) return false;
-  return (time >= toRel(first.ts_ns) || !loaded.before) && (time <= toRel(last.ts_ns) || !loaded.after);
+  return (
+    (time >= toRel(first.ts_ns) || !loaded.before) && (time <= toRel(last.ts_ns) || !loaded.after)
+  );
 }

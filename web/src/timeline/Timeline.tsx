@@ -1,4 +1,5 @@
-// The timeline's frame: toolbar, ruler, labels, canvases, tooltip, status line; and what pointer and wheel do.
+// The timeline's frame: toolbar, ruler, labels, canvases, tooltip, status line; and what pointer
+// and wheel do.
 
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, type AtAnswer, type Series } from '../api';
@@ -15,7 +16,13 @@ import { askTime, Toolbar } from './Toolbar';
 
 const labelWidth = 210;
 
-interface Tip { x: number; y: number; title: string; state: string; answer: AtAnswer | null }
+interface Tip {
+  x: number;
+  y: number;
+  title: string;
+  state: string;
+  answer: AtAnswer | null;
+}
 
 function useCriticalPath(): CriticalPath | null {
   const task = useStore((state) => state.task);
@@ -42,9 +49,19 @@ function useSeries(width: number): Series[] {
     if (!open) return setSeries([]);
     const abort = new AbortController();
     const timer = setTimeout(() => {
-      api.series({ from_ns: toAbs(window.from), to_ns: toAbs(window.to), points: Math.max(50, Math.min(1000, Math.floor(width / 2))) }, abort.signal)
+      api
+        .series(
+          {
+            from_ns: toAbs(window.from),
+            to_ns: toAbs(window.to),
+            points: Math.max(50, Math.min(1000, Math.floor(width / 2))),
+          },
+          abort.signal,
+        )
         .then(setSeries)
-        .catch((error: Error) => error.name !== 'AbortError' && actions.notify(error.message, 'error'));
+        .catch(
+          (error: Error) => error.name !== 'AbortError' && actions.notify(error.message, 'error'),
+        );
     }, 120);
     return () => {
       clearTimeout(timer);
@@ -65,11 +82,30 @@ function useArrows(scene: Scene | null, path: CriticalPath | null, lanes: Lane[]
     if (!on || !row || row.view === pathView) return undefined;
     const abort = new AbortController();
     const timer = setTimeout(() => {
-      const rows = lanes.flatMap((lane) => (lane.kind === 'row' && lane.view === row.view && lane.row.kind !== 'group' ? [lane.row.id] : []));
-      api.arrows({ view: row.view, rows: rows.slice(0, 400), from_ns: toAbs(window.from), to_ns: toAbs(window.to), limit: 500 }, abort.signal)
+      const rows = lanes.flatMap((lane) =>
+        lane.kind === 'row' && lane.view === row.view && lane.row.kind !== 'group'
+          ? [lane.row.id]
+          : [],
+      );
+      api
+        .arrows(
+          {
+            view: row.view,
+            rows: rows.slice(0, 400),
+            from_ns: toAbs(window.from),
+            to_ns: toAbs(window.to),
+            limit: 500,
+          },
+          abort.signal,
+        )
         .then((answer) => {
-          const own = answer.arrows.filter((arrow) => arrow.from_row === row.id || arrow.to_row === row.id);
-          scene.arrows = [...(path?.arrows ?? []), ...own.map((arrow) => ({ ...arrow, view: row.view }))];
+          const own = answer.arrows.filter(
+            (arrow) => arrow.from_row === row.id || arrow.to_row === row.id,
+          );
+          scene.arrows = [
+            ...(path?.arrows ?? []),
+            ...own.map((arrow) => ({ ...arrow, view: row.view })),
+          ];
           scene.invalidate();
         })
         .catch(() => undefined);
@@ -100,11 +136,20 @@ export function Timeline() {
   const path = useCriticalPath();
   const series = useSeries(size.width);
   const laid = useMemo(
-    () => layout({ views: parts, rows, openViews, collapsed, pins, filter, rowHeight }, series, path),
+    () =>
+      layout({ views: parts, rows, openViews, collapsed, pins, filter, rowHeight }, series, path),
     [parts, rows, openViews, collapsed, pins, filter, rowHeight, series, path],
   );
 
-  useEffect(() => ensureRows([...openViews, ...pins.map((pin) => pin.view)].filter((id) => parts.some((view) => view.id === id))), [openViews, pins, parts]);
+  useEffect(
+    () =>
+      ensureRows(
+        [...openViews, ...pins.map((pin) => pin.view)].filter((id) =>
+          parts.some((view) => view.id === id),
+        ),
+      ),
+    [openViews, pins, parts],
+  );
 
   useLayoutEffect(() => {
     if (!base.current || !over.current || !ruler.current) return;
@@ -118,7 +163,10 @@ export function Timeline() {
     if (!scene || !lanesBox.current) return undefined;
     const box = lanesBox.current;
     const measure = (): void => {
-      const next = { width: Math.max(50, box.clientWidth - labelWidth), height: Math.max(20, box.clientHeight) };
+      const next = {
+        width: Math.max(50, box.clientWidth - labelWidth),
+        height: Math.max(20, box.clientHeight),
+      };
       setSize(next);
       scene.resize(next.width, next.height);
     };
@@ -132,7 +180,14 @@ export function Timeline() {
     if (!scene) return;
     scene.layout = laid;
     scene.scroll = scroll;
-    scene.path = path ? { pixels: (id) => path.pixels(id, store.get().window, scene.width, (label) => scene.cache.layerNames('path').code(label)) } : null;
+    scene.path = path
+      ? {
+          pixels: (id) =>
+            path.pixels(id, store.get().window, scene.width, (label) =>
+              scene.cache.layerNames('path').code(label),
+            ),
+        }
+      : null;
     scene.invalidate();
   }, [scene, laid, scroll, path]);
 
@@ -151,17 +206,25 @@ export function Timeline() {
   function scrollTo(row: RowRef): void {
     requestAnimationFrame(() => {
       const box = lanesBox.current;
-      const lane = scene?.layout.lanes.find((item) => item.kind === 'row' && !item.fixed && sameRow({ view: item.view, id: item.row.id }, row));
+      const lane = scene?.layout.lanes.find(
+        (item) =>
+          item.kind === 'row' && !item.fixed && sameRow({ view: item.view, id: item.row.id }, row),
+      );
       if (!box || !lane || !scene) return;
       const visible = box.clientHeight - scene.layout.fixedHeight;
       if (lane.top < box.scrollTop + 24) box.scrollTop = Math.max(0, lane.top - 48);
-      else if (lane.top + lane.height > box.scrollTop + visible) box.scrollTop = lane.top + lane.height - visible + 24;
+      else if (lane.top + lane.height > box.scrollTop + visible)
+        box.scrollTop = lane.top + lane.height - visible + 24;
     });
   }
 
   // A link or a panel selected a row: bring it onto the screen once its lane is known.
   const row = useStore((state) => state.row);
-  const known = row !== null && laid.lanes.some((lane) => lane.kind === 'row' && lane.view === row.view && lane.row.id === row.id);
+  const known =
+    row !== null &&
+    laid.lanes.some(
+      (lane) => lane.kind === 'row' && lane.view === row.view && lane.row.id === row.id,
+    );
   useEffect(() => {
     if (row && known) scrollTo(row);
   }, [row, known]);
@@ -189,14 +252,24 @@ export function Timeline() {
     scene.invalidate();
     if (tipTimer.current) clearTimeout(tipTimer.current);
     const lane = scene.laneAt(at.y);
-    if (lane?.kind !== 'row' || lane.row.kind === 'group' || event.buttons !== 0) return setTip(null);
+    if (lane?.kind !== 'row' || lane.row.kind === 'group' || event.buttons !== 0)
+      return setTip(null);
     const time = scene.time(at.x);
-    const state = scene.namesAt(lane.view, lane.row.id, time).filter(Boolean).join(' · ') || 'nothing';
-    const shown = { x: event.clientX, y: event.clientY, title: `${lane.row.label} ${lane.row.sub}`, state };
+    const state =
+      scene.namesAt(lane.view, lane.row.id, time).filter(Boolean).join(' · ') || 'nothing';
+    const shown = {
+      x: event.clientX,
+      y: event.clientY,
+      title: `${lane.row.label} ${lane.row.sub}`,
+      state,
+    };
     setTip({ ...shown, answer: null });
     if (lane.view === pathView) return;
     tipTimer.current = setTimeout(() => {
-      api.at(lane.view, lane.row.id, toAbs(time)).then((answer) => setTip((now) => (now ? { ...shown, answer } : null))).catch(() => undefined);
+      api
+        .at(lane.view, lane.row.id, toAbs(time))
+        .then((answer) => setTip((now) => (now ? { ...shown, answer } : null)))
+        .catch(() => undefined);
     }, 140);
   }
 
@@ -215,16 +288,41 @@ export function Timeline() {
       <Minimap scene={scene} labelWidth={labelWidth} />
       <div class="ruler">
         <RulerInfo />
-        <canvas ref={ruler} class="ruler-canvas" style={{ height: `${rulerHeight}px`, width: `${size.width}px` }} aria-hidden="true"
-          onPointerDown={(event) => scene && dragRuler(scene, event)} onDblClick={() => actions.showAll()} />
+        <canvas
+          ref={ruler}
+          class="ruler-canvas"
+          style={{ height: `${rulerHeight}px`, width: `${size.width}px` }}
+          aria-hidden="true"
+          onPointerDown={(event) => scene && dragRuler(scene, event)}
+          onDblClick={() => actions.showAll()}
+        />
       </div>
-      <div class="lanes" ref={lanesBox} tabIndex={0} role="tree" aria-label="Rows of the timeline; arrow keys move" onScroll={(event) => setScroll((event.currentTarget as HTMLElement).scrollTop)}>
+      <div
+        class="lanes"
+        ref={lanesBox}
+        tabIndex={0}
+        role="tree"
+        aria-label="Rows of the timeline; arrow keys move"
+        onScroll={(event) => setScroll((event.currentTarget as HTMLElement).scrollTop)}
+      >
         <div class="stage">
           <canvas ref={base} class="pixels" role="img" aria-label="States over time" />
-          <canvas ref={over} class="over" aria-hidden="true" onPointerMove={hover} onPointerLeave={leave}
-            onPointerDown={(event) => scene && (setTip(null), dragLanes(scene, event))} onDblClick={() => actions.showAll()}
-            onContextMenu={(event) => event.preventDefault()} />
-          <Labels lanes={laid.lanes} fixedHeight={laid.fixedHeight} scroll={scroll} height={size.height} />
+          <canvas
+            ref={over}
+            class="over"
+            aria-hidden="true"
+            onPointerMove={hover}
+            onPointerLeave={leave}
+            onPointerDown={(event) => scene && (setTip(null), dragLanes(scene, event))}
+            onDblClick={() => actions.showAll()}
+            onContextMenu={(event) => event.preventDefault()}
+          />
+          <Labels
+            lanes={laid.lanes}
+            fixedHeight={laid.fixedHeight}
+            scroll={scroll}
+            height={size.height}
+          />
         </div>
         <div style={{ height: `${laid.fixedHeight + laid.height + 40}px` }} />
       </div>
@@ -245,7 +343,8 @@ function useWheel(box: { current: HTMLDivElement | null }, scene: Scene | null):
       before = null;
     };
     const wheel = (event: WheelEvent): void => {
-      if (!event.ctrlKey && !event.shiftKey && Math.abs(event.deltaX) <= Math.abs(event.deltaY)) return;
+      if (!event.ctrlKey && !event.shiftKey && Math.abs(event.deltaX) <= Math.abs(event.deltaY))
+        return;
       event.preventDefault();
       const { window, limit } = store.get();
       before ??= window;
@@ -254,15 +353,30 @@ function useWheel(box: { current: HTMLDivElement | null }, scene: Scene | null):
       const delta = event.deltaY || event.deltaX;
       if (event.ctrlKey) {
         const x = event.clientX - scene.over.getBoundingClientRect().left;
-        actions.show(zoomSpan(window, scene.time(x), Math.exp(Math.max(-1, Math.min(1, delta * 0.0025))), limit), false);
-      } else actions.show(panSpan(window, ((delta / 8) * (window.to - window.from)) / 120, limit), false);
+        actions.show(
+          zoomSpan(
+            window,
+            scene.time(x),
+            Math.exp(Math.max(-1, Math.min(1, delta * 0.0025))),
+            limit,
+          ),
+          false,
+        );
+      } else
+        actions.show(
+          panSpan(window, ((delta / 8) * (window.to - window.from)) / 120, limit),
+          false,
+        );
     };
     element.addEventListener('wheel', wheel, { passive: false });
     return () => element.removeEventListener('wheel', wheel);
   }, [scene]);
 }
 
-/** Left: select; middle, or with Ctrl: move; right: zoom to what is marked. Shift+click extends the selection. */
+/**
+ * Left: select; middle, or with Ctrl: move; right: zoom to what is marked. Shift+click extends the
+ * selection.
+ */
 function dragLanes(scene: Scene, event: PointerEvent): void {
   const target = event.currentTarget as HTMLElement;
   const left = target.getBoundingClientRect().left;
@@ -275,7 +389,11 @@ function dragLanes(scene: Scene, event: PointerEvent): void {
   if (event.button === 1) event.preventDefault();
   const move = (next: PointerEvent): void => {
     const x = next.clientX - left;
-    if (moves) actions.show(panSpan(before, ((start - x) / scene.width) * (before.to - before.from), store.get().limit), false);
+    if (moves)
+      actions.show(
+        panSpan(before, ((start - x) / scene.width) * (before.to - before.from), store.get().limit),
+        false,
+      );
     else if (Math.abs(x - start) > 3) scene.drag = { from: start, to: x, zoom: false };
     scene.invalidate();
   };
@@ -303,7 +421,8 @@ function rowAt(scene: Scene, y: number): { row?: RowRef } {
 function click(scene: Scene, x: number, y: number, extend: boolean): void {
   const time = scene.time(x);
   const { time: from } = store.get();
-  if (extend && from !== null) store.set({ range: { from: Math.min(from, time), to: Math.max(from, time) } });
+  if (extend && from !== null)
+    store.set({ range: { from: Math.min(from, time), to: Math.max(from, time) } });
   else store.set({ time, range: null, ...rowAt(scene, y) });
 }
 
@@ -317,18 +436,27 @@ function dragRuler(scene: Scene, event: PointerEvent): void {
     scene.invalidate();
   };
   target.addEventListener('pointermove', move);
-  target.addEventListener('pointerup', (next) => {
-    target.removeEventListener('pointermove', move);
-    scene.drag = null;
-    const x = next.clientX - left;
-    if (Math.abs(x - start) > 4) actions.show({ from: scene.time(Math.min(start, x)), to: scene.time(Math.max(start, x)) });
-    scene.invalidate();
-  }, { once: true });
+  target.addEventListener(
+    'pointerup',
+    (next) => {
+      target.removeEventListener('pointermove', move);
+      scene.drag = null;
+      const x = next.clientX - left;
+      if (Math.abs(x - start) > 4)
+        actions.show({ from: scene.time(Math.min(start, x)), to: scene.time(Math.max(start, x)) });
+      scene.invalidate();
+    },
+    { once: true },
+  );
 }
 
 function RulerInfo() {
   const window = useStore((state) => state.window);
-  return <div class="ruler-info" style={{ width: `${labelWidth}px` }}>{formatDuration(window.to - window.from)} shown</div>;
+  return (
+    <div class="ruler-info" style={{ width: `${labelWidth}px` }}>
+      {formatDuration(window.to - window.from)} shown
+    </div>
+  );
 }
 
 function StatusLine() {
@@ -368,7 +496,9 @@ function TipBox({ tip }: { tip: Tip }) {
           ))}
         </dl>
       )}
-      {answer?.culprit && <div class="culprit">taken by {answer.culprit.label}. Press F to follow.</div>}
+      {answer?.culprit && (
+        <div class="culprit">taken by {answer.culprit.label}. Press F to follow.</div>
+      )}
     </div>
   );
 }

@@ -1,6 +1,7 @@
-// Colours and patterns. The hues are those of Okabe and Ito (2008), which people with any of the three kinds of colour
-// blindness can tell apart; every state that matters also has its own pattern, so no meaning hangs on hue alone.
-// Vermilion with a hatch is kept for one meaning everywhere: somebody else had the processor.
+// Colours and patterns. The hues are those of Okabe and Ito (2008), which people with any of the
+// three kinds of colour blindness can tell apart; every state that matters also has its own
+// pattern, so no meaning hangs on hue alone. Vermilion with a hatch is kept for one meaning
+// everywhere: somebody else had the processor.
 
 export type PatternName = 'solid' | 'slash' | 'backslash' | 'cross' | 'dots' | 'lines' | 'bars';
 
@@ -40,11 +41,23 @@ export interface Scheme {
 }
 
 export const darkScheme: Scheme = {
-  dark: true, background: [18, 22, 28], gap: [14, 17, 22], text: '#e8ecf1', muted: '#a0abb8', line: '#2a323d', accent: '#6cb8f0',
+  dark: true,
+  background: [18, 22, 28],
+  gap: [14, 17, 22],
+  text: '#e8ecf1',
+  muted: '#a0abb8',
+  line: '#2a323d',
+  accent: '#6cb8f0',
   select: 'rgba(108,184,240,0.20)',
 };
 export const lightScheme: Scheme = {
-  dark: false, background: [250, 251, 252], gap: [255, 255, 255], text: '#161b22', muted: '#55606d', line: '#d8dee6', accent: '#0b62a8',
+  dark: false,
+  background: [250, 251, 252],
+  gap: [255, 255, 255],
+  text: '#161b22',
+  muted: '#55606d',
+  line: '#d8dee6',
+  accent: '#0b62a8',
   select: 'rgba(11,98,168,0.16)',
 };
 
@@ -89,38 +102,80 @@ export function machineColour(machine: string, machines: readonly string[], dark
 
 export const stolen: Fill = { base: vermilion, ink: [92, 26, 0], pattern: 'backslash' };
 
-/** How a state looks: hue, pattern, and how much of it over the background (idle states stay faint). */
-interface Look { hue: Rgb; pattern?: PatternName; strength?: number; ink?: Rgb }
+/**
+ * How a state looks: hue, pattern, and how much of it over the background (idle states stay faint).
+ */
+interface Look {
+  hue: Rgb;
+  pattern?: PatternName;
+  strength?: number;
+  ink?: Rgb;
+}
 
 const grey: Rgb = [128, 138, 150];
 
 const looks: Record<string, Look> = {
   // Threads
-  user: { hue: green }, syscall: { hue: blue, pattern: 'lines' }, irq: { hue: purple, pattern: 'dots' }, softirq: { hue: purple, pattern: 'bars' },
-  runnable: { hue: yellow, pattern: 'dots' }, preempted: stolenLook(), blocked: { hue: grey, strength: 0.22 }, fork: { hue: sky, pattern: 'bars' },
+  user: { hue: green },
+  syscall: { hue: blue, pattern: 'lines' },
+  irq: { hue: purple, pattern: 'dots' },
+  softirq: { hue: purple, pattern: 'bars' },
+  runnable: { hue: yellow, pattern: 'dots' },
+  preempted: stolenLook(),
+  blocked: { hue: grey, strength: 0.22 },
+  fork: { hue: sky, pattern: 'bars' },
   exited: { hue: grey, strength: 0 },
   // Effective
-  running: { hue: green }, hypervisor: { hue: blue, pattern: 'slash' }, deprived: stolenLook(), waiting: { hue: grey, strength: 0.22 },
+  running: { hue: green },
+  hypervisor: { hue: blue, pattern: 'slash' },
+  deprived: stolenLook(),
+  waiting: { hue: grey, strength: 0.22 },
   // vCPUs
-  guest: { hue: green }, userspace: { hue: purple, pattern: 'lines' }, host_irq: { hue: purple, pattern: 'dots' },
-  polling: { hue: sky, pattern: 'dots', strength: 0.55 }, halted: { hue: grey, strength: 0.22 }, waking: { hue: orange, pattern: 'cross' },
-  stopped: { hue: grey, pattern: 'bars', strength: 0.5 }, emulated: { hue: blue, pattern: 'cross' }, off: { hue: grey, strength: 0 },
+  guest: { hue: green },
+  userspace: { hue: purple, pattern: 'lines' },
+  host_irq: { hue: purple, pattern: 'dots' },
+  polling: { hue: sky, pattern: 'dots', strength: 0.55 },
+  halted: { hue: grey, strength: 0.22 },
+  waking: { hue: orange, pattern: 'cross' },
+  stopped: { hue: grey, pattern: 'bars', strength: 0.5 },
+  emulated: { hue: blue, pattern: 'cross' },
+  off: { hue: grey, strength: 0 },
   // pCPUs
-  idle: { hue: grey, strength: 0.14 }, kernel: { hue: blue, pattern: 'lines' }, host: { hue: grey },
+  idle: { hue: grey, strength: 0.14 },
+  kernel: { hue: blue, pattern: 'lines' },
+  host: { hue: grey },
   // Guest processes from outside
-  root: { hue: blue, pattern: 'slash' }, nonroot: { hue: green }, task: { hue: purple, pattern: 'bars', strength: 0.7 },
-  timer: { hue: yellow, pattern: 'dots', strength: 0.6 }, disk: { hue: orange, pattern: 'lines', strength: 0.8 }, network: { hue: sky, pattern: 'lines', strength: 0.8 },
-  device: { hue: purple, pattern: 'dots', strength: 0.7 }, preempted_host: stolenLook(), preempted_vm: stolenLook(),
+  root: { hue: blue, pattern: 'slash' },
+  nonroot: { hue: green },
+  task: { hue: purple, pattern: 'bars', strength: 0.7 },
+  timer: { hue: yellow, pattern: 'dots', strength: 0.6 },
+  disk: { hue: orange, pattern: 'lines', strength: 0.8 },
+  network: { hue: sky, pattern: 'lines', strength: 0.8 },
+  device: { hue: purple, pattern: 'dots', strength: 0.7 },
+  preempted_host: stolenLook(),
+  preempted_vm: stolenLook(),
   preempted_guest: { hue: orange, pattern: 'cross' },
   // Critical path
-  run: { hue: green }, host_preempted: stolenLook(), transit: { hue: sky, pattern: 'dots' }, wait_task: { hue: purple, pattern: 'bars', strength: 0.7 },
-  wait_timer: { hue: yellow, pattern: 'dots', strength: 0.6 }, wait_disk: { hue: orange, pattern: 'lines', strength: 0.8 },
-  wait_network: { hue: sky, pattern: 'lines', strength: 0.8 }, wait_user_input: { hue: grey, strength: 0.4 },
-  wait_ipi: { hue: purple, pattern: 'dots', strength: 0.7 }, wait_irq: { hue: purple, pattern: 'cross', strength: 0.7 },
+  run: { hue: green },
+  host_preempted: stolenLook(),
+  transit: { hue: sky, pattern: 'dots' },
+  wait_task: { hue: purple, pattern: 'bars', strength: 0.7 },
+  wait_timer: { hue: yellow, pattern: 'dots', strength: 0.6 },
+  wait_disk: { hue: orange, pattern: 'lines', strength: 0.8 },
+  wait_network: { hue: sky, pattern: 'lines', strength: 0.8 },
+  wait_user_input: { hue: grey, strength: 0.4 },
+  wait_ipi: { hue: purple, pattern: 'dots', strength: 0.7 },
+  wait_irq: { hue: purple, pattern: 'cross', strength: 0.7 },
   wait_unknown: { hue: grey, pattern: 'dots', strength: 0.35 },
   // Disks and network
-  read: { hue: sky }, write: { hue: orange, pattern: 'slash' }, discard: { hue: grey, pattern: 'bars' }, flush: { hue: purple, pattern: 'dots' },
-  other: { hue: grey, pattern: 'dots' }, rx: { hue: sky }, tx: { hue: orange, pattern: 'slash' }, busy: { hue: orange, pattern: 'lines' },
+  read: { hue: sky },
+  write: { hue: orange, pattern: 'slash' },
+  discard: { hue: grey, pattern: 'bars' },
+  flush: { hue: purple, pattern: 'dots' },
+  other: { hue: grey, pattern: 'dots' },
+  rx: { hue: sky },
+  tx: { hue: orange, pattern: 'slash' },
+  busy: { hue: orange, pattern: 'lines' },
   unknown: { hue: grey, pattern: 'dots', strength: 0.3 },
 };
 
@@ -144,7 +199,12 @@ export function stateFill(state: string, scheme: Scheme): Fill {
   return { base, ink: look.ink ?? inkFor(base, scheme), pattern: look.pattern ?? 'solid' };
 }
 
-const conditionPattern: Record<string, PatternName> = { guest: 'solid', hypervisor: 'slash', host: 'lines', unknown: 'dots' };
+const conditionPattern: Record<string, PatternName> = {
+  guest: 'solid',
+  hypervisor: 'slash',
+  host: 'lines',
+  unknown: 'dots',
+};
 
 /** Fused lanes: colour says whose code ran, pattern says in which mode. */
 export function fusedFill(machine: Rgb, condition: string, state: string, scheme: Scheme): Fill {
@@ -158,5 +218,9 @@ export function fusedFill(machine: Rgb, condition: string, state: string, scheme
 
 /** Fades everything that is not of the highlighted machine. */
 export function fade(fill: Fill, scheme: Scheme): Fill {
-  return { base: mix(fill.base, scheme.background, 0.18), ink: mix(fill.ink, scheme.background, 0.18), pattern: fill.pattern };
+  return {
+    base: mix(fill.base, scheme.background, 0.18),
+    ink: mix(fill.ink, scheme.background, 0.18),
+    pattern: fill.pattern,
+  };
 }

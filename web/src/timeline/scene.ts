@@ -1,17 +1,39 @@
-// Draws the timeline: lanes as pixels (paint.ts), and above them what is thin or short-lived: grid, text, arrows, losses,
-// selection, cursor. One frame per change, none when nothing changes.
+// Draws the timeline: lanes as pixels (paint.ts), and above them what is thin or short-lived: grid,
+// text, arrows, losses, selection, cursor. One frame per change, none when nothing changes.
 
 import type { Arrow, Series } from '../api';
 import { store, type State } from '../store';
 import { formatDuration, formatRel, tickStep, toRel } from '../time';
 import { StatesCache } from './data';
 import { type Lane, type Layout, pathView, sameRow, seriesView } from './lanes';
-import { buildTable, columns, comboOfStyle, paintLane, type RowPixels, type Style, styleColumns, type StyleTable } from './paint';
-import { css, darkScheme, fade, fusedFill, isStolen, lightScheme, machineColour, pack, type Scheme, stateFill } from './palette';
+import {
+  buildTable,
+  columns,
+  comboOfStyle,
+  paintLane,
+  type RowPixels,
+  type Style,
+  styleColumns,
+  type StyleTable,
+} from './paint';
+import {
+  css,
+  darkScheme,
+  fade,
+  fusedFill,
+  isStolen,
+  lightScheme,
+  machineColour,
+  pack,
+  type Scheme,
+  stateFill,
+} from './palette';
 
 export const frames: number[] = [];
 
-interface PathRows { pixels: (id: number) => RowPixels | null }
+interface PathRows {
+  pixels: (id: number) => RowPixels | null;
+}
 
 export class Scene {
   readonly cache = new StatesCache(() => this.invalidate());
@@ -31,7 +53,11 @@ export class Scene {
   private readonly tables = new Map<string, { key: string; table: StyleTable; layers: string[] }>();
   private queued = false;
 
-  constructor(readonly base: HTMLCanvasElement, readonly over: HTMLCanvasElement, readonly ruler: HTMLCanvasElement) {}
+  constructor(
+    readonly base: HTMLCanvasElement,
+    readonly over: HTMLCanvasElement,
+    readonly ruler: HTMLCanvasElement,
+  ) {}
 
   resize(width: number, height: number): void {
     this.width = Math.max(1, Math.floor(width));
@@ -39,7 +65,10 @@ export class Scene {
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     this.base.width = this.width;
     this.base.height = this.height;
-    for (const [canvas, tall] of [[this.over, this.height], [this.ruler, rulerHeight]] as const) {
+    for (const [canvas, tall] of [
+      [this.over, this.height],
+      [this.ruler, rulerHeight],
+    ] as const) {
       canvas.width = Math.round(this.width * ratio);
       canvas.height = Math.round(tall * ratio);
       canvas.getContext('2d')?.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -48,6 +77,11 @@ export class Scene {
     this.words = new Uint32Array(this.image.data.buffer);
     this.styles = new Uint32Array(this.width);
     this.invalidate();
+  }
+
+  /** What is drawn is what there is: no frame is due and no states are on their way. */
+  settled(): boolean {
+    return !this.queued && this.cache.idle();
   }
 
   invalidate(): void {
@@ -83,29 +117,48 @@ export class Scene {
   laneAt(y: number): Lane | null {
     const lanes = this.visible();
     return (
-      lanes.find((lane) => lane.fixed && y >= this.laneTop(lane) && y < this.laneTop(lane) + lane.height) ??
-      lanes.find((lane) => !lane.fixed && y >= this.layout.fixedHeight && y >= this.laneTop(lane) && y < this.laneTop(lane) + lane.height) ??
+      lanes.find(
+        (lane) => lane.fixed && y >= this.laneTop(lane) && y < this.laneTop(lane) + lane.height,
+      ) ??
+      lanes.find(
+        (lane) =>
+          !lane.fixed &&
+          y >= this.layout.fixedHeight &&
+          y >= this.laneTop(lane) &&
+          y < this.laneTop(lane) + lane.height,
+      ) ??
       null
     );
   }
 
   /** The state's names in the layers of a row at a time, as drawn. */
   namesAt(view: string, id: number, time: number): string[] {
-    const pixels = view === pathView ? [this.path?.pixels(id) ?? null] : [this.cache.get(view, id)?.fine ?? null, this.cache.get(view, id)?.coarse ?? null];
+    const pixels =
+      view === pathView
+        ? [this.path?.pixels(id) ?? null]
+        : [this.cache.get(view, id)?.fine ?? null, this.cache.get(view, id)?.coarse ?? null];
     for (const one of pixels) {
       if (!one) continue;
       const { from, to, pixels: count } = one.geometry;
       const at = Math.floor(((time - from) / (to - from)) * count);
       if (at < 0 || at >= count) continue;
       const layers = this.layersOf(view);
-      return one.codes.map((codes, layer) => this.cache.layerNames(layers[layer] ?? '').list[codes[at] as number] ?? '');
+      return one.codes.map(
+        (codes, layer) =>
+          this.cache.layerNames(layers[layer] ?? '').list[codes[at] as number] ?? '',
+      );
     }
     return [];
   }
 
   layersOf(view: string): string[] {
     if (view === pathView) return ['path'];
-    return store.get().views.find((item) => item.id === view)?.layers.map((layer) => layer.id) ?? [];
+    return (
+      store
+        .get()
+        .views.find((item) => item.id === view)
+        ?.layers.map((layer) => layer.id) ?? []
+    );
   }
 
   private frame(): void {
@@ -123,7 +176,9 @@ export class Scene {
 
   private request(state: State): void {
     const byView = new Map<string, Lane[]>();
-    for (const lane of this.visible()) if (lane.kind === 'row' && lane.view !== pathView) byView.set(lane.view, [...(byView.get(lane.view) ?? []), lane]);
+    for (const lane of this.visible())
+      if (lane.kind === 'row' && lane.view !== pathView)
+        byView.set(lane.view, [...(byView.get(lane.view) ?? []), lane]);
     for (const [view, lanes] of byView) {
       const rows = lanes.flatMap((lane) => (lane.kind === 'row' ? [lane.row] : []));
       this.cache.ensure(view, this.layersOf(view), rows, { ...state.window, pixels: this.width });
@@ -139,7 +194,11 @@ export class Scene {
     const mapOf = (row: RowPixels): Int32Array => {
       const key = `${row.geometry.from}/${row.geometry.to}/${row.geometry.pixels}`;
       let map = maps.get(key);
-      if (!map) maps.set(key, (map = columns(row.geometry, state.window.from, state.window.to, this.width)));
+      if (!map)
+        maps.set(
+          key,
+          (map = columns(row.geometry, state.window.from, state.window.to, this.width)),
+        );
       return map;
     };
     for (const lane of this.ordered()) {
@@ -147,8 +206,13 @@ export class Scene {
         this.blank(surface, lane);
         continue;
       }
-      const kept = lane.view === pathView ? { fine: this.path?.pixels(lane.row.id) ?? null, coarse: null } : this.cache.get(lane.view, lane.row.id);
-      const sources = [kept?.fine, kept?.coarse].filter((row): row is RowPixels => !!row).map((row) => ({ row, columns: mapOf(row) }));
+      const kept =
+        lane.view === pathView
+          ? { fine: this.path?.pixels(lane.row.id) ?? null, coarse: null }
+          : this.cache.get(lane.view, lane.row.id);
+      const sources = [kept?.fine, kept?.coarse]
+        .filter((row): row is RowPixels => !!row)
+        .map((row) => ({ row, columns: mapOf(row) }));
       const table = this.table(lane.view, lane.row.machine, state);
       styleColumns(sources, table, this.width, this.styles);
       const gap = lane.height > 8 ? 2 : lane.height > 4 ? 1 : 0;
@@ -166,7 +230,8 @@ export class Scene {
   private blank(surface: { pixels: Uint32Array; width: number; height: number }, lane: Lane): void {
     const top = Math.max(0, this.laneTop(lane));
     const end = Math.min(surface.height, this.laneTop(lane) + lane.height);
-    if (end > top) surface.pixels.fill(pack(this.scheme.gap), top * surface.width, end * surface.width);
+    if (end > top)
+      surface.pixels.fill(pack(this.scheme.gap), top * surface.width, end * surface.width);
   }
 
   private table(view: string, machine: string, state: State): StyleTable {
@@ -177,12 +242,20 @@ export class Scene {
     const key = `${sizes.join()}/${this.scheme.dark}/${state.machine ?? ''}`;
     const kept = this.tables.get(slot);
     if (kept && kept.key === key) return kept.table;
-    const table = buildTable(sizes, this.scheme, (codes) => this.style(view, layers, codes, faded, state));
+    const table = buildTable(sizes, this.scheme, (codes) =>
+      this.style(view, layers, codes, faded, state),
+    );
     this.tables.set(slot, { key, table, layers });
     return table;
   }
 
-  private style(view: string, layers: string[], codes: number[], faded: boolean, state: State): Style | null {
+  private style(
+    view: string,
+    layers: string[],
+    codes: number[],
+    faded: boolean,
+    state: State,
+  ): Style | null {
     const name = (layer: string): string => {
       const at = layers.indexOf(layer);
       return at < 0 ? '' : (this.cache.layerNames(layer).list[codes[at] as number] ?? '');
@@ -191,14 +264,25 @@ export class Scene {
       const machine = name('machine');
       if (!machine && !name('state')) return null;
       const machines = (state.experiment?.machines ?? []).map((item) => item.machine);
-      const fill = fusedFill(machineColour(machine, machines, this.scheme.dark), name('condition'), name('state'), this.scheme);
-      return { upper: state.machine !== null && state.machine !== machine ? fade(fill, this.scheme) : fill, lower: null };
+      const fill = fusedFill(
+        machineColour(machine, machines, this.scheme.dark),
+        name('condition'),
+        name('state'),
+        this.scheme,
+      );
+      return {
+        upper: state.machine !== null && state.machine !== machine ? fade(fill, this.scheme) : fill,
+        lower: null,
+      };
     }
     const belief = name('state') || name(layers[0] ?? '');
     const truth = layers.includes('effective') ? name('effective') : '';
     if (!belief && !truth) return null;
     const below = stateFill(belief || truth, this.scheme);
-    const shown = truth === 'deprived' || (truth === 'hypervisor' && belief !== 'blocked') ? stateFill(truth, this.scheme) : below;
+    const shown =
+      truth === 'deprived' || (truth === 'hypervisor' && belief !== 'blocked')
+        ? stateFill(truth, this.scheme)
+        : below;
     const dim = (fill: typeof below) => (faded ? fade(fill, this.scheme) : fill);
     return { upper: dim(shown), lower: shown === below ? null : dim(below) };
   }
@@ -223,7 +307,12 @@ export class Scene {
     const span = state.window.to - state.window.from;
     const step = tickStep(span, this.width, 96);
     const list: number[] = [];
-    for (let at = Math.ceil(state.window.from / step) * step; at <= state.window.to && list.length < 200; at += step) list.push(at);
+    for (
+      let at = Math.ceil(state.window.from / step) * step;
+      at <= state.window.to && list.length < 200;
+      at += step
+    )
+      list.push(at);
     return { step, list };
   }
 
@@ -248,11 +337,21 @@ export class Scene {
     }
     if (state.range) {
       c.fillStyle = this.scheme.select;
-      c.fillRect(this.x(state.range.from), 0, this.x(state.range.to) - this.x(state.range.from), rulerHeight);
+      c.fillRect(
+        this.x(state.range.from),
+        0,
+        this.x(state.range.to) - this.x(state.range.from),
+        rulerHeight,
+      );
     }
     if (this.drag?.zoom) {
       c.fillStyle = this.scheme.accent;
-      c.fillRect(Math.min(this.drag.from, this.drag.to), rulerHeight - 4, Math.abs(this.drag.to - this.drag.from), 4);
+      c.fillRect(
+        Math.min(this.drag.from, this.drag.to),
+        rulerHeight - 4,
+        Math.abs(this.drag.to - this.drag.from),
+        4,
+      );
     }
     ['A', 'B'].forEach((name, index) => {
       const mark = state.measure[index];
@@ -265,11 +364,20 @@ export class Scene {
   }
 
   /** Runs of one style along a lane, for text and for the vector picture. */
-  runs(lane: Lane & { kind: 'row' }, state: State): Array<{ from: number; to: number; combo: number }> {
-    const kept = lane.view === pathView ? { fine: this.path?.pixels(lane.row.id) ?? null, coarse: null } : this.cache.get(lane.view, lane.row.id);
+  runs(
+    lane: Lane & { kind: 'row' },
+    state: State,
+  ): Array<{ from: number; to: number; combo: number }> {
+    const kept =
+      lane.view === pathView
+        ? { fine: this.path?.pixels(lane.row.id) ?? null, coarse: null }
+        : this.cache.get(lane.view, lane.row.id);
     const sources = [kept?.fine, kept?.coarse]
       .filter((row): row is RowPixels => !!row)
-      .map((row) => ({ row, columns: columns(row.geometry, state.window.from, state.window.to, this.width) }));
+      .map((row) => ({
+        row,
+        columns: columns(row.geometry, state.window.from, state.window.to, this.width),
+      }));
     styleColumns(sources, this.table(lane.view, lane.row.machine, state), this.width, this.styles);
     const out: Array<{ from: number; to: number; combo: number }> = [];
     for (let x = 0; x < this.width; ++x) {
@@ -301,7 +409,13 @@ export class Scene {
       codes[layer] = combo % size;
       combo = Math.floor(combo / size);
     }
-    return this.style(view, layers, codes, view !== 'fused' && state.machine !== null && state.machine !== machine, state);
+    return this.style(
+      view,
+      layers,
+      codes,
+      view !== 'fused' && state.machine !== null && state.machine !== machine,
+      state,
+    );
   }
 
   private rowText(c: CanvasRenderingContext2D, lane: Lane & { kind: 'row' }, state: State): void {
@@ -313,7 +427,11 @@ export class Scene {
       if (run.to - run.from < 64 || run.combo === 0) continue;
       const names = this.comboNames(lane.view, run.combo);
       const fused = lane.view === 'fused';
-      const text = fused ? (names[2] === 'idle' ? '' : names.filter(Boolean).join(' · ')) : labelOf(names, this.layersOf(lane.view));
+      const text = fused
+        ? names[2] === 'idle'
+          ? ''
+          : names.filter(Boolean).join(' · ')
+        : labelOf(names, this.layersOf(lane.view));
       if (!text) continue;
       const fill = this.styleNames(lane.view, run.combo, lane.row.machine, state)?.upper;
       if (!fill) continue;
@@ -336,7 +454,13 @@ export class Scene {
   private series(c: CanvasRenderingContext2D, series: Series, top: number, height: number): void {
     const values = series.y.filter((value): value is number => value !== null);
     const most = Math.max(1e-9, ...values);
-    const colour = css(machineColour(series.machine, (store.get().experiment?.machines ?? []).map((item) => item.machine), this.scheme.dark));
+    const colour = css(
+      machineColour(
+        series.machine,
+        (store.get().experiment?.machines ?? []).map((item) => item.machine),
+        this.scheme.dark,
+      ),
+    );
     c.save();
     c.beginPath();
     c.rect(0, Math.max(top, this.layout.fixedHeight), this.width, height);
@@ -370,17 +494,27 @@ export class Scene {
   private losses(c: CanvasRenderingContext2D, state: State): void {
     for (const loss of state.marks.losses) {
       const from = this.x(toRel(loss.ts_ns));
-      const to = Math.max(from + 2, from + (Number(loss.dur_ns) / (state.window.to - state.window.from)) * this.width);
+      const to = Math.max(
+        from + 2,
+        from + (Number(loss.dur_ns) / (state.window.to - state.window.from)) * this.width,
+      );
       if (to < 0 || from > this.width) continue;
       for (const lane of this.visible()) {
-        if (lane.kind !== 'row' || lane.row.machine !== loss.machine || lane.row.kind === 'group') continue;
+        if (lane.kind !== 'row' || lane.row.machine !== loss.machine || lane.row.kind === 'group')
+          continue;
         if (lane.row.kind === 'pcpu' && loss.cpu !== null && lane.row.cpu !== loss.cpu) continue;
         this.hatch(c, from, to, this.laneTop(lane), lane.height);
       }
     }
   }
 
-  private hatch(c: CanvasRenderingContext2D, from: number, to: number, top: number, height: number): void {
+  private hatch(
+    c: CanvasRenderingContext2D,
+    from: number,
+    to: number,
+    top: number,
+    height: number,
+  ): void {
     c.save();
     c.beginPath();
     c.rect(Math.max(0, from), top, Math.min(this.width, to) - Math.max(0, from), height);
@@ -400,8 +534,14 @@ export class Scene {
   private drawArrows(c: CanvasRenderingContext2D, state: State): void {
     if (!state.arrows) return;
     const middle = new Map<string, number>();
-    for (const lane of this.visible()) if (lane.kind === 'row') middle.set(`${lane.view}.${lane.row.id}`, this.laneTop(lane) + lane.height / 2 - 1);
-    const colours = { wakeup: this.scheme.dark ? '#f0e442' : '#7a6a00', preempt: '#e8590c', migrate: this.scheme.muted };
+    for (const lane of this.visible())
+      if (lane.kind === 'row')
+        middle.set(`${lane.view}.${lane.row.id}`, this.laneTop(lane) + lane.height / 2 - 1);
+    const colours = {
+      wakeup: this.scheme.dark ? '#f0e442' : '#7a6a00',
+      preempt: '#e8590c',
+      migrate: this.scheme.muted,
+    };
     for (const arrow of this.arrows) {
       const y0 = middle.get(`${arrow.view}.${arrow.from_row}`);
       const y1 = middle.get(`${arrow.view}.${arrow.to_row}`);
@@ -427,16 +567,28 @@ export class Scene {
   }
 
   private selection(c: CanvasRenderingContext2D, state: State): void {
-    const range = this.drag && !this.drag.zoom ? { from: this.time(Math.min(this.drag.from, this.drag.to)), to: this.time(Math.max(this.drag.from, this.drag.to)) } : state.range;
+    const range =
+      this.drag && !this.drag.zoom
+        ? {
+            from: this.time(Math.min(this.drag.from, this.drag.to)),
+            to: this.time(Math.max(this.drag.from, this.drag.to)),
+          }
+        : state.range;
     if (range) {
       c.fillStyle = this.scheme.select;
-      c.fillRect(this.x(range.from), 0, Math.max(1, this.x(range.to) - this.x(range.from)), this.height);
+      c.fillRect(
+        this.x(range.from),
+        0,
+        Math.max(1, this.x(range.to) - this.x(range.from)),
+        this.height,
+      );
       c.fillStyle = this.scheme.accent;
       c.fillRect(this.x(range.from), 0, 1, this.height);
       c.fillRect(this.x(range.to), 0, 1, this.height);
     }
     for (const lane of this.visible()) {
-      if (lane.kind !== 'row' || !sameRow({ view: lane.view, id: lane.row.id }, state.row)) continue;
+      if (lane.kind !== 'row' || !sameRow({ view: lane.view, id: lane.row.id }, state.row))
+        continue;
       c.strokeStyle = this.scheme.accent;
       c.lineWidth = 1.5;
       c.strokeRect(0.5, this.laneTop(lane) - 0.5, this.width - 1, lane.height);
@@ -465,7 +617,8 @@ export class Scene {
       if (half < 1) continue;
       c.fillStyle = this.scheme.dark ? 'rgba(255,209,102,0.25)' : 'rgba(138,75,0,0.2)';
       for (const lane of this.visible()) {
-        if (lane.kind === 'row' && lane.row.machine === clock.machine) c.fillRect(this.x(time) - half, this.laneTop(lane), 2 * half, lane.height);
+        if (lane.kind === 'row' && lane.row.machine === clock.machine)
+          c.fillRect(this.x(time) - half, this.laneTop(lane), 2 * half, lane.height);
       }
     }
   }
@@ -474,7 +627,10 @@ export class Scene {
 export const rulerHeight = 26;
 
 export function isDark(theme: State['theme']): boolean {
-  return theme === 'dark' || (theme === 'system' && !window.matchMedia('(prefers-color-scheme: light)').matches);
+  return (
+    theme === 'dark' ||
+    (theme === 'system' && !window.matchMedia('(prefers-color-scheme: light)').matches)
+  );
 }
 
 /** One word for a lane's state: the host's truth where it contradicts the guest's belief. */
