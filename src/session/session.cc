@@ -390,7 +390,7 @@ bool Session::restore() {
   if (!stored_somewhere || damaged()) return false;
   const auto key = this->key();
   if (!key.ok()) return false;
-  auto stored = history::Reader::open(history_file(key.value()));
+  auto stored = history::Reader::open(history_file(key.value()), {options_.cache_bytes, nullptr});
   if (!stored.ok() || stored.value()->meta(kFingerprintKey) != key.value()) return false;
   std::vector<TraceShape> shapes;
   for (const OpenTrace& open : traces_) {
@@ -419,18 +419,21 @@ namespace {
 constexpr std::string_view kTemporaryFolder = "/tmp";
 
 Result<std::unique_ptr<history::Writer>> open_writer(const std::string& path, bool keep,
+                                                     std::size_t cache_bytes,
                                                      model::IssueLog& issues) {
+  history::WriterOptions options;
+  options.reader.cache_bytes = cache_bytes;
   if (keep && !path.empty()) {
     const std::size_t slash = path.rfind('/');
     const Status folder = slash == std::string::npos || slash == 0
                               ? Status{}
                               : os::make_folders(path.substr(0, slash));
-    auto writer = history::Writer::create(path);
+    auto writer = history::Writer::create(path, options);
     if (writer.ok()) return writer;
     const Error& why = folder.ok() ? writer.error() : folder.error();
     issues.add({model::IssueCode::kHistoryNotStored, "", path, 1, why.to_string()});
   }
-  return history::Writer::create_anonymous(std::string(kTemporaryFolder));
+  return history::Writer::create_anonymous(std::string(kTemporaryFolder), options);
 }
 
 }  // namespace
@@ -439,7 +442,7 @@ Status Session::build_history(const std::string& fingerprint) {
   // Damaged input never leaves a history that is reused (design.md 3).
   const bool keep = !damaged();
   VS_ASSIGN(const std::unique_ptr<history::Writer> writer,
-            open_writer(history_file(fingerprint), keep, issues_));
+            open_writer(history_file(fingerprint), keep, options_.cache_bytes, issues_));
   model::IssueLog seen_again;  // the first pass has told all of it
   PipelineInput input{&experiment_, {}};
   std::uint64_t bytes = 0;
