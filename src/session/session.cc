@@ -415,15 +415,12 @@ bool Session::restore() {
 
 namespace {
 
-/// Where a history goes that nobody keeps.
-constexpr std::string_view kTemporaryFolder = "/tmp";
-
-Result<std::unique_ptr<history::Writer>> open_writer(const std::string& path, bool keep,
-                                                     std::size_t cache_bytes,
+Result<std::unique_ptr<history::Writer>> open_writer(const SessionOptions& session,
+                                                     const std::string& path,
                                                      model::IssueLog& issues) {
   history::WriterOptions options;
-  options.reader.cache_bytes = cache_bytes;
-  if (keep && !path.empty()) {
+  options.reader.cache_bytes = session.cache_bytes;
+  if (!path.empty()) {
     const std::size_t slash = path.rfind('/');
     const Status folder = slash == std::string::npos || slash == 0
                               ? Status{}
@@ -433,7 +430,7 @@ Result<std::unique_ptr<history::Writer>> open_writer(const std::string& path, bo
     const Error& why = folder.ok() ? writer.error() : folder.error();
     issues.add({model::IssueCode::kHistoryNotStored, "", path, 1, why.to_string()});
   }
-  return history::Writer::create_anonymous(std::string(kTemporaryFolder), options);
+  return history::Writer::create_anonymous(session.temporary_folder, options);
 }
 
 }  // namespace
@@ -442,7 +439,7 @@ Status Session::build_history(const std::string& fingerprint) {
   // Damaged input never leaves a history that is reused (design.md 3).
   const bool keep = !damaged();
   VS_ASSIGN(const std::unique_ptr<history::Writer> writer,
-            open_writer(history_file(fingerprint), keep, options_.cache_bytes, issues_));
+            open_writer(options_, keep ? history_file(fingerprint) : std::string{}, issues_));
   model::IssueLog seen_again;  // the first pass has told all of it
   PipelineInput input{&experiment_, {}};
   std::uint64_t bytes = 0;

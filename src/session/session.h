@@ -45,8 +45,9 @@ struct SessionOptions {
   InputRequest inputs;
   SyncMode sync = SyncMode::kAuto;
   std::optional<double> tsc_hz;
-  std::string history_path;  ///< --history; empty = in cache_folder
-  std::string cache_folder;  ///< empty = nothing is stored
+  std::string history_path;               ///< --history; empty = in cache_folder
+  std::string cache_folder;               ///< empty = nothing is stored
+  std::string temporary_folder = "/tmp";  ///< for a history that nobody keeps
   unsigned jobs = 1;
   std::size_t cache_bytes =
       history::ReaderOptions{}.cache_bytes;  ///< of unpacked states, in memory
