@@ -164,7 +164,7 @@ class QueryCommand final : public Command {
     return "SQLite's SQL over these tables: trace, machine, clock_sync, loss, vcpu, vcpu_state,\n"
            "pcpu_state, fused_cpu, thread, thread_state, container, vm_exit, preemption, "
            "vprocess,\n"
-           "vprocess_state, block_request, net_packet, event, issue; and for one thread\n"
+           "vprocess_state, block_request, net_packet, net_wakeup, event, issue; and for one thread\n"
            "flow(machine, tid, begin, end) and critical_path(machine, tid, begin, end), the times\n"
            "optional. Times are ns on the host's timeline. Bounds on ts and on key columns are\n"
            "pushed down, so a narrow question reads little; from_ts and to_ts select rows that\n"

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/escape.h"
 #include "report/report_data.h"
 #include "serve/page_parts.h"
 
