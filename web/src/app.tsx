@@ -1,9 +1,10 @@
 // Layout: top bar; the timeline with the details at its right; the bottom panel with tabs.
 
 import { useEffect } from 'preact/hooks';
-import { bottomTabs, DetailsPanel } from './panels';
+import { BottomPanel } from './Bottom';
+import { DetailsPanel } from './panels';
 import './panels.css';
-import { actions, store, useStore } from './store';
+import { store, useStore } from './store';
 import { loginWith } from './start';
 import { isDark } from './timeline/scene';
 import { Timeline } from './timeline/Timeline';
@@ -46,43 +47,6 @@ function Progress() {
       <progress max={1} value={share} aria-label="Analysis" />
       <p role="status">{experiment?.message || 'Opening the traces'}</p>
     </main>
-  );
-}
-
-function BottomPanel() {
-  const tab = useStore((state) => state.tab);
-  const open = useStore((state) => state.bottomOpen);
-  const current = bottomTabs.find((item) => item.id === tab) ?? bottomTabs[0];
-  return (
-    <section class={`bottom${open ? '' : ' closed'}`} aria-label="Panels">
-      <div class="tabs" role="tablist">
-        {bottomTabs.map((item) => (
-          <button
-            key={item.id}
-            role="tab"
-            id={`tab-${item.id}`}
-            aria-selected={open && item.id === tab}
-            aria-controls="tab-panel"
-            onClick={() => actions.openTab(item.id)}
-          >
-            {item.name}
-          </button>
-        ))}
-        <button
-          class="fold"
-          aria-expanded={open}
-          aria-label={open ? 'Fold the panel' : 'Unfold the panel'}
-          onClick={() => store.set({ bottomOpen: !open })}
-        >
-          {open ? '▾' : '▴'}
-        </button>
-      </div>
-      {open && current && (
-        <div class="tab-panel" id="tab-panel" role="tabpanel" aria-labelledby={`tab-${current.id}`}>
-          {current.panel()}
-        </div>
-      )}
-    </section>
   );
 }
 

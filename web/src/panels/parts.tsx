@@ -2,7 +2,17 @@
 
 import type { Cell } from '../api';
 import { actions } from '../store';
-import { duration, jump, num, percent, selectRow, text, timeColumns } from './data';
+import {
+  duration,
+  jump,
+  num,
+  percent,
+  selectRow,
+  text,
+  timeColumns,
+  download,
+  toCsv,
+} from './data';
 
 export interface Part {
   name: string;
@@ -150,6 +160,17 @@ export function ResultTable({
         </tbody>
       </table>
     </div>
+  );
+}
+
+/** A table as a file. */
+export function SaveCsv(props: { name: string; columns: string[]; rows: Cell[][] }) {
+  const { name, columns, rows } = props;
+  const save = (): void => download(`virtscope-${name}.csv`, 'text/csv', toCsv(columns, rows));
+  return (
+    <button type="button" aria-label={`Save ${name} as CSV`} onClick={save}>
+      Save CSV
+    </button>
   );
 }
 

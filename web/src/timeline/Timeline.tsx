@@ -4,10 +4,19 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, type AtAnswer, type Series } from '../api';
 import { actions, store, useStore, type RowRef } from '../store';
-import { formatAbs, formatDuration, formatRel, panSpan, toAbs, zoomSpan, type Span } from '../time';
+import {
+  formatAbs,
+  formatDuration,
+  formatRel,
+  panSpan,
+  toAbs,
+  wholeSpan,
+  zoomSpan,
+  type Span,
+} from '../time';
 import { type Context, onKey } from './commands';
 import { ensureRows } from './data';
-import { Labels } from './Labels';
+import { Labels, rowId } from './Labels';
 import { type Lane, layout, pathView, sameRow, seriesView } from './lanes';
 import { Minimap } from './Minimap';
 import { type CriticalPath, loadPath } from './path';
@@ -199,7 +208,6 @@ export function Timeline() {
       scene,
       focusFilter: () => document.getElementById('row-filter')?.focus(),
       askTime,
-      scrollTo: (row: RowRef) => scrollTo(row),
     };
   }
 
@@ -228,6 +236,11 @@ export function Timeline() {
   useEffect(() => {
     if (row && known) scrollTo(row);
   }, [row, known]);
+
+  // A path stands above the views: bring it onto the screen, too.
+  useEffect(() => {
+    if (path && lanesBox.current) lanesBox.current.scrollTop = 0;
+  }, [path]);
 
   useEffect(() => {
     const handler = (event: KeyboardEvent): void => {
@@ -303,10 +316,11 @@ export function Timeline() {
         tabIndex={0}
         role="tree"
         aria-label="Rows of the timeline; arrow keys move"
+        {...(row && known ? { 'aria-activedescendant': rowId(row) } : {})}
         onScroll={(event) => setScroll((event.currentTarget as HTMLElement).scrollTop)}
       >
         <div class="stage">
-          <canvas ref={base} class="pixels" role="img" aria-label="States over time" />
+          <canvas ref={base} class="pixels" aria-hidden="true" />
           <canvas
             ref={over}
             class="over"
@@ -401,11 +415,11 @@ function dragLanes(scene: Scene, event: PointerEvent): void {
     target.removeEventListener('pointermove', move);
     const x = next.clientX - left;
     scene.drag = null;
-    const marked = { from: scene.time(Math.min(start, x)), to: scene.time(Math.max(start, x)) };
+    const marked = wholeSpan(scene.time(Math.min(start, x)), scene.time(Math.max(start, x)));
     if (moves) actions.recordFrom(before);
     else if (Math.abs(x - start) > 3) {
       if (zooms) actions.show(marked);
-      else store.set({ range: marked, time: scene.time(start), ...rowAt(scene, y) });
+      else store.set({ range: marked, time: Math.round(scene.time(start)), ...rowAt(scene, y) });
     } else click(scene, x, y, next.shiftKey);
     scene.invalidate();
   };
@@ -419,7 +433,7 @@ function rowAt(scene: Scene, y: number): { row?: RowRef } {
 }
 
 function click(scene: Scene, x: number, y: number, extend: boolean): void {
-  const time = scene.time(x);
+  const time = Math.round(scene.time(x));
   const { time: from } = store.get();
   if (extend && from !== null)
     store.set({ range: { from: Math.min(from, time), to: Math.max(from, time) } });

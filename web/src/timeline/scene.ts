@@ -430,7 +430,7 @@ export class Scene {
       const text = fused
         ? names[2] === 'idle'
           ? ''
-          : names.filter(Boolean).join(' · ')
+          : namesOf(names)
         : labelOf(names, this.layersOf(lane.view));
       if (!text) continue;
       const fill = this.styleNames(lane.view, run.combo, lane.row.machine, state)?.upper;
@@ -631,6 +631,11 @@ export function isDark(theme: State['theme']): boolean {
     theme === 'dark' ||
     (theme === 'system' && !window.matchMedia('(prefers-color-scheme: light)').matches)
   );
+}
+
+/** Machine, condition and state of a fused lane; the host's own time is not called that twice. */
+export function namesOf(names: string[]): string {
+  return [...new Set(names.filter(Boolean))].join(' · ');
 }
 
 /** One word for a lane's state: the host's truth where it contradicts the guest's belief. */
