@@ -6,7 +6,7 @@ import { DetailsPanel } from './panels';
 import './panels.css';
 import { store, useStore } from './store';
 import { loginWith } from './start';
-import { isDark } from './timeline/scene';
+import { isDark } from './timeline/theme';
 import { Timeline } from './timeline/Timeline';
 import { TopBar } from './TopBar';
 
@@ -67,7 +67,15 @@ function Notice() {
 function useTheme(): void {
   const theme = useStore((state) => state.theme);
   useEffect(() => {
-    document.documentElement.dataset['theme'] = isDark(theme) ? 'dark' : 'light';
+    const system = window.matchMedia('(prefers-color-scheme: light)');
+    const apply = (): void => {
+      document.documentElement.dataset['theme'] = isDark(theme) ? 'dark' : 'light';
+      // The timeline paints with the colours of the theme, and draws when the store changes.
+      store.set({});
+    };
+    apply();
+    system.addEventListener('change', apply);
+    return () => system.removeEventListener('change', apply);
   }, [theme]);
 }
 

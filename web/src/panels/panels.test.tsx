@@ -15,13 +15,15 @@ import {
   type WhyAnswer,
 } from '../api';
 import { store } from '../store';
+import { isKnownState } from '../timeline/palette';
 import { setOrigin } from '../time';
 import { BookmarksPanel, safeColour } from './Bookmarks';
 import { ComparePanel, CompareResult, difference } from './Compare';
 import { DetailsPanel } from './Details';
 import { EventsPanel, visibleRows } from './Events';
 import { ascending, fresh, queryOf, rowAt } from './eventPages';
-import { countsOf, HelpPanel, legend } from './Help';
+import { countsOf, HelpPanel } from './Help';
+import { legends } from './legend';
 import { OverviewPanel, sortConclusions, taskOf, thievesOf, vmParts } from './Overview';
 import { SqlPanel } from './Sql';
 import { flowParts, headlineOf, WhyPanel, WhyResult } from './Why';
@@ -500,6 +502,9 @@ describe('compare, bookmarks, help', () => {
     expect(root.textContent).toContain('2.00 ms');
     expect(root.textContent).toContain('Follow the culprit');
     expect(countsOf({ columns: [], rows: [], truncated: false, elapsed_ms: 0 })).toEqual({});
-    expect(Object.keys(legend)).toEqual(['fused', 'vms', 'control', 'vprocess']);
+    const words = legends.flatMap((one) => one.words.map(([name]) => name));
+    // Every state has a look of its own, not that of what the page does not know.
+    for (const name of words.filter((one) => one !== 'unknown'))
+      expect(isKnownState(name), name).toBe(true);
   });
 });

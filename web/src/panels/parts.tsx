@@ -14,6 +14,8 @@ import {
   toCsv,
 } from './data';
 
+const swatch = (tone: string) => <i class={`p-swatch p-${tone}`} />;
+
 export interface Part {
   name: string;
   value: number;
@@ -45,7 +47,7 @@ export function StackedBar({ parts, label }: { parts: Part[]; label: string }) {
       <ul class="p-key" aria-hidden="true">
         {shown.map((part) => (
           <li key={part.name}>
-            <i class={`p-swatch p-${part.tone}`} /> {part.name} <b>{percent(part.value / sum)}</b>{' '}
+            {swatch(part.tone)} {part.name} <b>{percent(part.value / sum)}</b>{' '}
             <span class="muted">{duration(part.value)}</span>
           </li>
         ))}

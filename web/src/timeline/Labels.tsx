@@ -3,7 +3,8 @@
 
 import { actions, type RowRef, store, useStore } from '../store';
 import { type Lane, pathView, sameRow } from './lanes';
-import { css, darkScheme, machineColour } from './palette';
+import { css, machineColour } from './palette';
+import { useScheme } from './theme';
 
 /** Of the element that names a row; pinned rows are named twice, their element has no id. */
 export function rowId(row: RowRef): string {
@@ -16,7 +17,7 @@ function Swatch({ machine }: { machine: string }) {
   return (
     <i
       class="swatch"
-      style={{ background: css(machineColour(machine, machines, darkScheme.dark)) }}
+      style={{ background: css(machineColour(machine, machines, useScheme())) }}
       aria-hidden="true"
     />
   );

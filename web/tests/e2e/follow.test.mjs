@@ -16,7 +16,8 @@ const rowOf = (page, ref) =>
 /** The longest time that vm2's burst1 took from vm1. */
 async function robbery(page) {
   const [one] = await page.sql(
-    "SELECT ts, dur, vcpu, pcpu, tid FROM preemption WHERE machine = 'vm1' AND by_machine = 'vm2' AND by_comm = 'burst1' ORDER BY dur DESC LIMIT 1",
+    `SELECT ts, dur, vcpu, pcpu, tid FROM preemption WHERE machine = 'vm1' AND by_machine = 'vm2'
+      AND by_comm = 'burst1' ORDER BY dur DESC LIMIT 1`,
   );
   return { ...one, at: await relative(page, one.ts) };
 }
@@ -61,7 +62,8 @@ export const tests = {
 
   'F on a guest thread that believes it runs goes there too': async (page) => {
     const [one] = await page.sql(
-      "SELECT ts, dur, tid, cpu FROM thread_state WHERE machine = 'vm1' AND effective = 'deprived' AND tid = 156 ORDER BY dur DESC LIMIT 1",
+      `SELECT ts, dur, tid, cpu FROM thread_state WHERE machine = 'vm1'
+        AND effective = 'deprived' AND tid = 156 ORDER BY dur DESC LIMIT 1`,
     );
     const time = (await relative(page, one.ts)) + 1000;
     await select(page, 'vms', { machine: 'vm1', tid: 156 }, time);
@@ -90,7 +92,8 @@ export const tests = {
     await page.key('f');
     await until('the notice', async () => /Select a stolen/.test(await page.notice()));
     const [idle] = await page.sql(
-      "SELECT ts, dur FROM vcpu_state WHERE machine = 'vm1' AND vcpu = 0 AND state = 'halted' ORDER BY dur DESC LIMIT 1",
+      `SELECT ts, dur FROM vcpu_state WHERE machine = 'vm1' AND vcpu = 0 AND state = 'halted'
+        ORDER BY dur DESC LIMIT 1`,
     );
     await select(
       page,
@@ -104,15 +107,19 @@ export const tests = {
 
   'C goes to the processor, T from there to the thread that ran': async (page) => {
     const [run] = await page.sql(
-      "SELECT ts, dur, cpu FROM thread_state WHERE machine = 'vm1' AND tid = 155 AND state = 'user' AND effective = 'running' ORDER BY dur DESC LIMIT 1",
+      `SELECT ts, dur, cpu FROM thread_state WHERE machine = 'vm1' AND tid = 155
+        AND state = 'user' AND effective = 'running' ORDER BY dur DESC LIMIT 1`,
     );
     const middle = (await relative(page, run.ts)) + Math.floor(Number(run.dur) / 2);
     await select(page, 'vms', { machine: 'vm1', tid: 155 }, middle);
     await page.key('c');
     await page.stateWhen('a processor', (row) => row.view === 'fused', 'row');
     const pcpu = await rowOf(page, await page.state('row'));
+    const inside = BigInt(run.ts) + BigInt(run.dur) / 2n;
     const [truth] = await page.sql(
-      `SELECT cpu FROM fused_cpu WHERE machine = 'vm1' AND tid = 155 AND ts <= ${run.ts} + ${Math.floor(Number(run.dur) / 2)} AND ts + dur > ${run.ts} + ${Math.floor(Number(run.dur) / 2)}`,
+      `SELECT cpu FROM fused_cpu WHERE machine = 'vm1' AND tid = 155
+        AND ts <= ${inside}
+        AND ts + dur > ${inside}`,
     );
     assert.equal(pcpu.cpu, Number(truth.cpu));
     await page.key('t');
@@ -125,7 +132,8 @@ export const tests = {
     page,
   ) => {
     const [run] = await page.sql(
-      "SELECT MIN(ts) AS ts FROM thread_state WHERE machine = 'vm1' AND tid = 155 AND state = 'user'",
+      `SELECT MIN(ts) AS ts FROM thread_state WHERE machine = 'vm1' AND tid = 155
+        AND state = 'user'`,
     );
     const time = await relative(page, run.ts);
     await select(page, 'vms', { machine: 'vm1', tid: 155 }, time);
@@ -163,16 +171,16 @@ export const tests = {
         return own.length > 0 && own;
       }),
     );
-    const mine = await page.state('row');
+    const victim = await page.state('row');
     const into = preempts.find(
-      (arrow) => arrow.to_row === mine.id && arrow.from_ns === String(one.ts),
+      (arrow) => arrow.to_row === victim.id && arrow.from_ns === String(one.ts),
     );
     assert.ok(into, 'an arrow where the vCPU was preempted');
     const from = await rowOf(page, { view: 'vms', id: into.from_row });
     assert.equal(from.machine, 'vm2');
     const [woken] = await page.sql(
-      "SELECT ts + dur AS at FROM thread_state WHERE machine = 'host' AND tid = 180 AND " +
-        "state = 'blocked' AND waker_tid = 181 ORDER BY ts LIMIT 1 OFFSET 100",
+      `SELECT ts + dur AS at FROM thread_state WHERE machine = 'host' AND tid = 180
+        AND state = 'blocked' AND waker_tid = 181 ORDER BY ts LIMIT 1 OFFSET 100`,
     );
     await page.set({ openViews: ['control'] });
     await page.quiet();

@@ -69,7 +69,8 @@ export const tests = {
 
   'highlighting one machine fades the others, by key and by button': async (page) => {
     const [run] = await page.sql(
-      "SELECT ts, dur, cpu FROM fused_cpu WHERE machine = 'vm2' AND condition = 'guest' ORDER BY dur DESC LIMIT 1",
+      `SELECT ts, dur, cpu FROM fused_cpu WHERE machine = 'vm2' AND condition = 'guest'
+        ORDER BY dur DESC LIMIT 1`,
     );
     const time =
       Number(BigInt(run.ts) - BigInt((await page.state('experiment')).begin_ns)) +
@@ -155,6 +156,8 @@ export const tests = {
     );
     for (const [view, count] of Object.entries(lanes)) assert.ok(count > 0, `${view} is empty`);
     for (const name of names) await page.control('button', name, '.views').click();
+    await page.ask(() => (document.querySelector('.lanes').scrollTop = 0));
+    await page.quiet();
     await page.control('button', 'Close Virtual machines').click();
     await until('only processors', async () =>
       (await shown(page)).every((row) => row.view === 'fused'),

@@ -17,7 +17,8 @@ async function drag(page, from, to) {
 /** The intervals of vm1's vCPU 0, as the database has them. */
 function vcpuStates(page) {
   return page.sql(
-    "SELECT ts, dur, state FROM vcpu_state WHERE machine = 'vm1' AND vcpu = 0 ORDER BY ts LIMIT 9000",
+    `SELECT ts, dur, state FROM vcpu_state WHERE machine = 'vm1' AND vcpu = 0
+      ORDER BY ts LIMIT 9000`,
   );
 }
 
