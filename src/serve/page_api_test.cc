@@ -215,6 +215,24 @@ TEST(PageApi, AtStepFollow) {
   EXPECT_EQ(world.status("at", ask), 400U);
 }
 
+TEST(PageApi, AtFindsWhatBeginsWithinThePixel) {
+  World& world = World::get();
+  const json row = world.row("vms", "vcpu");
+  const std::int64_t begin = std::stoll(row["begin_ns"].get<std::string>());
+  json ask = {{"view", "vms"}, {"row", row["id"]}, {"time_ns", std::to_string(begin - 1000)}};
+  EXPECT_EQ(world.status("at", ask), 204U);
+  ask["within_ns"] = "999";
+  EXPECT_EQ(world.status("at", ask), 204U);
+  ask["within_ns"] = "1001";
+  EXPECT_EQ(world.post("at", ask)["begin_ns"], row["begin_ns"]);
+  const std::int64_t end = std::stoll(row["end_ns"].get<std::string>());
+  ask["time_ns"] = std::to_string(end + 10);
+  ask["within_ns"] = "1000000000";
+  EXPECT_EQ(world.post("at", ask)["end_ns"], row["end_ns"]);
+  ask["within_ns"] = "-1";
+  EXPECT_EQ(world.status("at", ask), 400U);
+}
+
 TEST(PageApi, FollowLeadsToWhoTookTheCpu) {
   World& world = World::get();
   const json stolen = world.post(

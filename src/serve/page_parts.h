@@ -30,6 +30,8 @@ class Fields {
   /// 64-bit ns as text, or a whole number; within +-2^61, so that differences cannot overflow.
   [[nodiscard]] HostTime time(std::string_view name);
   [[nodiscard]] HostTime time_or(std::string_view name, HostTime otherwise);
+  /// Nanoseconds, not negative, written like a time.
+  [[nodiscard]] std::int64_t span_or(std::string_view name, std::int64_t otherwise);
   [[nodiscard]] std::int64_t integer(std::string_view name, std::int64_t low, std::int64_t high);
   [[nodiscard]] std::int64_t integer_or(std::string_view name, std::int64_t low, std::int64_t high,
                                         std::int64_t otherwise);
