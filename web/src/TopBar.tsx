@@ -4,11 +4,12 @@ import { store, useStore } from './store';
 import { actions } from './store';
 import { formatDuration } from './time';
 import { css, machineColour } from './timeline/palette';
-import { isDark } from './timeline/scene';
+import { isDark, useScheme } from './timeline/theme';
 
 function Machines() {
   const experiment = useStore((state) => state.experiment);
   const chosen = useStore((state) => state.machine);
+  const scheme = useScheme();
   const names = (experiment?.machines ?? []).map((item) => item.machine);
   return (
     <div class="machines" role="group" aria-label="Highlight a machine">
@@ -22,7 +23,7 @@ function Machines() {
         >
           <i
             class="swatch"
-            style={{ background: css(machineColour(name, names, true)) }}
+            style={{ background: css(machineColour(name, names, scheme)) }}
             aria-hidden="true"
           />
           {name}

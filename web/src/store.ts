@@ -48,6 +48,8 @@ export interface State {
   theme: Theme;
   tab: BottomTab;
   bottomOpen: boolean;
+  /** Height of the bottom panel in per cent of the page's. */
+  bottomShare: number;
   /** Whether the overview covers the timeline (first page) or the timeline shows. */
   notice: { kind: 'info' | 'error'; text: string } | null;
   fatal: { title: string; detail: string; login: boolean } | null;
@@ -83,6 +85,7 @@ export function initialState(): State {
     theme: 'system',
     tab: 'overview',
     bottomOpen: true,
+    bottomShare: 36,
     notice: null,
     fatal: null,
   };
@@ -142,6 +145,11 @@ function sameSpan(a: Span, b: Span): boolean {
   return a.from === b.from && a.to === b.to;
 }
 
+function withView(view: string): Pick<State, 'openViews'> {
+  const { openViews } = store.get();
+  return { openViews: openViews.includes(view) ? openViews : [...openViews, view] };
+}
+
 /** What users and panels do. Each is one change of the store. */
 export const actions = {
   /** Shows a span. `record`: the span before goes on the undo list (false while a gesture runs). */
@@ -182,6 +190,21 @@ export const actions = {
   select(change: { time?: Rel | null; range?: Span | null; row?: RowRef | null }): void {
     store.set(change);
   },
+  /** Selects a row, with what is folded above it unfolded and its view open. */
+  choose(view: string, id: number, change: { time?: Rel | null; range?: Span | null } = {}): void {
+    const { rows } = store.get();
+    const collapsed = { ...store.get().collapsed };
+    const above = new Map((rows[view] ?? []).map((row) => [row.id, row.parent]));
+    for (let at = above.get(id); at !== undefined; at = above.get(at)) {
+      delete collapsed[`${view}:${at}`];
+    }
+    store.set({
+      ...change,
+      row: { view, id },
+      collapsed,
+      ...withView(view),
+    });
+  },
   /** Shows a moment; moves the window only as far as it has to. */
   reveal(time: Rel): void {
     const { window } = store.get();
@@ -196,16 +219,10 @@ export const actions = {
   goTo(place: { from: Rel; to?: Rel; view?: string | null; row?: number | null }): void {
     const to = Math.max(place.to ?? place.from, place.from);
     const room = Math.max((to - place.from) * 0.5, 20_000);
-    const { openViews } = store.get();
-    const view = place.view ?? null;
-    store.set({
-      time: place.from,
-      range: to > place.from ? { from: place.from, to } : null,
-      ...(view !== null && place.row !== null && place.row !== undefined
-        ? { row: { view, id: place.row } }
-        : {}),
-      ...(view !== null && !openViews.includes(view) ? { openViews: [...openViews, view] } : {}),
-    });
+    const selected = { time: place.from, range: to > place.from ? { from: place.from, to } : null };
+    const { view, row } = place;
+    if (view && row !== null && row !== undefined) actions.choose(view, row, selected);
+    else store.set({ ...selected, ...(view ? withView(view) : {}) });
     actions.show({ from: place.from - room, to: to + room });
   },
   openTab(tab: BottomTab): void {

@@ -22,6 +22,11 @@ export function setOrigin(beginNs: AbsText, isEpoch: boolean): void {
   epoch = isEpoch;
 }
 
+/** A span at whole nanoseconds, which is what links and the server can say. */
+export function wholeSpan(from: Rel, to: Rel): Span {
+  return { from: Math.round(from), to: Math.round(to) };
+}
+
 export function toRel(abs: AbsText | number | bigint): Rel {
   return Number(BigInt(abs) - originNs);
 }
@@ -71,7 +76,8 @@ export function formatAbs(rel: Rel): string {
   const seconds = abs / 1000000000n;
   const fraction = (abs % 1000000000n).toString().padStart(9, '0');
   if (!epoch) return `${seconds}.${groups(fraction)} s`;
-  return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19).replace('T', ' ')}.${groups(fraction)}`;
+  const date = new Date(Number(seconds) * 1000).toISOString();
+  return `${date.slice(0, 19).replace('T', ' ')}.${groups(fraction)}`;
 }
 
 /**

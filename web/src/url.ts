@@ -5,6 +5,10 @@
 import { type BottomTab, initialState, type RowRef, type State, type Theme } from './store';
 import { toAbs, toRel } from './time';
 
+/** Per cent of the page. */
+export const bottomLeast = 12;
+export const bottomMost = 85;
+
 const tabs: readonly BottomTab[] = [
   'overview',
   'events',
@@ -62,6 +66,7 @@ export function encodePosition(state: State): string {
   if (state.theme !== usual.theme) out.set('theme', state.theme);
   if (state.tab !== usual.tab) out.set('tab', state.tab);
   if (!state.bottomOpen) out.set('bottom', '0');
+  else if (state.bottomShare !== usual.bottomShare) out.set('bottom', String(state.bottomShare));
   return out.toString();
 }
 
@@ -122,6 +127,10 @@ export function decodePosition(fragment: string): Partial<State> {
     out.theme = theme satisfies Theme;
   const tab = tabs.find((name) => name === from.get('tab'));
   if (tab) out.tab = tab;
-  if (from.get('bottom') === '0') out.bottomOpen = false;
+  const bottom = Number(from.get('bottom') ?? 'no');
+  if (bottom === 0) out.bottomOpen = false;
+  else if (Number.isInteger(bottom) && bottom >= bottomLeast && bottom <= bottomMost) {
+    out.bottomShare = bottom;
+  }
   return out;
 }

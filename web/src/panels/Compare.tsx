@@ -5,7 +5,7 @@ import { api, type CompareRow } from '../api';
 import { store, useStore } from '../store';
 import { formatDuration, formatRel, type Span, toAbs } from '../time';
 import { errorText, parseEnds } from './data';
-import { Meter, Problem } from './parts';
+import { Meter, Problem, SaveCsv } from './parts';
 
 interface Side {
   machine: string;
@@ -16,7 +16,8 @@ interface Side {
 export function valueText(value: number | null, unit: string): string {
   if (value === null) return '–';
   if (unit === 'ns') return formatDuration(value);
-  return `${Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(2)}${unit ? ` ${unit}` : ''}`;
+  const digits = Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(2);
+  return unit ? `${digits} ${unit}` : digits;
 }
 
 /** What B has more or less than A; empty when one side is not known. */
@@ -24,8 +25,8 @@ export function difference(row: CompareRow): string {
   if (row.a === null || row.b === null) return '';
   const delta = row.b - row.a;
   if (delta === 0) return '=';
-  const times =
-    row.a === 0 ? '' : ` (${delta > 0 ? '+' : '−'}${Math.abs((delta / row.a) * 100).toFixed(0)} %)`;
+  const share = Math.abs((delta / row.a) * 100).toFixed(0);
+  const times = row.a === 0 ? '' : ` (${delta > 0 ? '+' : '−'}${share} %)`;
   return `${delta > 0 ? '+' : '−'}${valueText(Math.abs(delta), row.unit)}${times}`;
 }
 
@@ -88,8 +89,14 @@ function Group({ group, rows }: { group: string; rows: CompareRow[] }) {
 export function CompareResult({ rows }: { rows: CompareRow[] }) {
   const groups = [...new Set(rows.map((row) => row.group))];
   if (groups.length === 0) return <p class="muted">Nothing happened on either side.</p>;
+  const columns = ['group', 'name', 'unit', 'a', 'b'] as const;
   return (
     <>
+      <SaveCsv
+        name="comparison"
+        columns={[...columns]}
+        rows={rows.map((row) => columns.map((name) => row[name]))}
+      />
       {groups.map((group) => (
         <Group key={group} group={group} rows={rows.filter((row) => row.group === group)} />
       ))}
@@ -169,7 +176,8 @@ export function ComparePanel() {
     const [left, right] = [parseEnds(a.from, a.to), parseEnds(b.from, b.to)];
     if (!left || !right) {
       setProblem(
-        `${left ? 'B' : 'A'}: the span must be two times such as 1.5s and 2s, or 1.5s and +20ms, the second one later.`,
+        `${left ? 'B' : 'A'}: the span must be two times such as 1.5s and 2s, or 1.5s and +20ms, ` +
+          'the second one later.',
       );
       return;
     }

@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { api, type AtAnswer, type Row } from '../api';
+import { followCulprit } from '../jump';
 import { actions, store, useStore } from '../store';
 import { formatAbs, formatDuration, formatRel, toAbs, toRel } from '../time';
 import { send } from './bus';
@@ -38,27 +39,6 @@ function useAt(): Answer | null {
     };
   }, [row, time]);
   return answer;
-}
-
-async function follow(): Promise<void> {
-  const { row, time } = store.get();
-  if (!row || time === null) return;
-  try {
-    const place = await api.follow(row.view, row.id, toAbs(time));
-    if (!place) {
-      actions.notify('Nobody took the CPU here.');
-      return;
-    }
-    actions.goTo({
-      from: toRel(place.begin_ns),
-      to: toRel(place.end_ns),
-      view: place.view,
-      row: place.row,
-    });
-    actions.notify(place.message || place.label);
-  } catch (error) {
-    actions.notify(errorText(error), 'error');
-  }
 }
 
 /** Asks Why about the selected row and span. */
@@ -98,7 +78,7 @@ function Interval({ at }: { at: AtAnswer }) {
         <div class="p-card p-culprit">
           <h4>Who took the CPU</h4>
           <p>{culprit.label}</p>
-          <button class="p-primary" onClick={() => void follow()}>
+          <button class="p-primary" onClick={() => void followCulprit()}>
             Follow the culprit
           </button>
         </div>

@@ -1,16 +1,26 @@
 // The recorded events around the cursor: only the rows in sight are in the document; more are
 // fetched at both ends.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { api, type EventRow, type EventsQuery } from '../api';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { api } from '../api';
+import { guarded } from '../jump';
 import { actions, store, useStore } from '../store';
 import { formatRel, toAbs, toRel } from '../time';
-import { errorText, parseNames } from './data';
+import { download, errorText, toCsv } from './data';
+import {
+  collect,
+  type Filter,
+  inside,
+  loadAround,
+  type Loaded,
+  loadMore,
+  nothing,
+  queryOf,
+  rowAt,
+} from './eventPages';
 import { Problem } from './parts';
 
 const rowPx = 22;
-const chunk = 300;
-const keep = 6000;
 
 /** First and one past the last row to draw. */
 export function visibleRows(
@@ -23,100 +33,25 @@ export function visibleRows(
   return [first, Math.min(count, Math.ceil((scrollTop + height) / rowPx) + extra)];
 }
 
-/**
- * The last row that is not after a moment; -1 when all are after it. Rows are in the order of time.
- */
-export function rowAt(rows: EventRow[], time: number): number {
-  let low = 0;
-  let high = rows.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (toRel((rows[middle] as EventRow).ts_ns) <= time) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
-}
-
-/** In the order of time, whichever way the server walked. */
-export function ascending(rows: EventRow[]): EventRow[] {
-  const first = rows[0];
-  const last = rows[rows.length - 1];
-  return first && last && toRel(first.ts_ns) > toRel(last.ts_ns) ? [...rows].reverse() : rows;
-}
-
-export interface Filter {
-  names: string;
-  contains: string;
-  machine: string;
-}
-
-export function queryOf(
-  filter: Filter,
-  from: string,
-  direction: 1 | -1,
-  limit: number,
-): EventsQuery {
-  const names = parseNames(filter.names);
-  return {
-    from_ns: from,
-    limit,
-    direction,
-    ...(names.length > 0 ? { names } : {}),
-    ...(filter.contains.trim() ? { contains: filter.contains.trim() } : {}),
-    ...(filter.machine ? { machine: filter.machine } : {}),
-  };
-}
-
-interface Loaded {
-  rows: EventRow[];
-  before: boolean;
-  after: boolean;
-}
-const nothing: Loaded = { rows: [], before: false, after: false };
-
-async function loadAround(filter: Filter, time: number, signal: AbortSignal): Promise<Loaded> {
-  const [back, forth] = await Promise.all([
-    api.events(queryOf(filter, toAbs(time - 1), -1, chunk), signal),
-    api.events(queryOf(filter, toAbs(time), 1, chunk), signal),
-  ]);
-  return {
-    rows: [...ascending(back.rows), ...ascending(forth.rows)],
-    before: back.more,
-    after: forth.more,
-  };
-}
-
-async function loadMore(loaded: Loaded, filter: Filter, direction: 1 | -1): Promise<Loaded> {
-  const edge = direction === 1 ? loaded.rows[loaded.rows.length - 1] : loaded.rows[0];
-  if (!edge) return loaded;
-  const next = toAbs(toRel(edge.ts_ns) + direction);
-  const answer = await api.events(queryOf(filter, next, direction, chunk));
-  const fresh = ascending(answer.rows);
-  if (direction === 1)
-    return {
-      rows: [...loaded.rows, ...fresh].slice(-keep),
-      before: loaded.before || loaded.rows.length + fresh.length > keep,
-      after: answer.more,
-    };
-  return {
-    rows: [...fresh, ...loaded.rows].slice(0, keep),
-    before: answer.more,
-    after: loaded.after || loaded.rows.length + fresh.length > keep,
-  };
-}
-
-function Rows({
-  loaded,
-  current,
-  extend,
-}: {
+interface RowsProps {
   loaded: Loaded;
   current: number;
+  /** Changes when another event is to be brought into sight. */
+  moment: string;
+  choose: (index: number) => void;
   extend: (direction: 1 | -1) => void;
-}) {
+}
+
+function Rows({ loaded, current, moment, choose, extend }: RowsProps) {
   const box = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const height = box.current?.clientHeight ?? 300;
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element || loaded.shift === 0) return;
+    element.scrollTop += loaded.shift * rowPx;
+    setTop(element.scrollTop);
+  }, [loaded]);
   useEffect(() => {
     const element = box.current;
     if (!element || current < 0) return;
@@ -124,21 +59,14 @@ function Rows({
     if (y < element.scrollTop || y + rowPx > element.scrollTop + element.clientHeight)
       element.scrollTop = Math.max(0, y - element.clientHeight / 3);
     setTop(element.scrollTop);
-  }, [current, loaded]);
+  }, [moment]);
   const [first, last] = visibleRows(top, height, loaded.rows.length);
-  const choose = (index: number): void => {
-    const row = loaded.rows[Math.max(0, Math.min(loaded.rows.length - 1, index))];
-    if (!row) return;
-    const time = toRel(row.ts_ns);
-    actions.select({ time });
-    actions.reveal(time);
-  };
   const onKey = (event: KeyboardEvent): void => {
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 12, PageUp: -12 }[event.key];
     if (step === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    choose(step > 0 ? current + step : Math.max(0, current + step));
+    choose(Math.max(0, Math.min(loaded.rows.length - 1, current + step)));
   };
   const onScroll = (): void => {
     const element = box.current;
@@ -199,15 +127,15 @@ function Rows({
   );
 }
 
-function FilterForm({
-  filter,
-  change,
-  step,
-}: {
+interface FormProps {
   filter: Filter;
   change: (filter: Filter) => void;
   step: (direction: 1 | -1) => void;
-}) {
+  save: () => void;
+  saved: string;
+}
+
+function FilterForm({ filter, change, step, save, saved }: FormProps) {
   const machines = useStore((state) => state.experiment)?.machines ?? [];
   return (
     <form
@@ -251,6 +179,9 @@ function FilterForm({
         ↑ Previous
       </button>
       <button type="submit">↓ Next</button>
+      <button type="button" title={`Events of ${saved} that match`} onClick={save}>
+        Save CSV
+      </button>
     </form>
   );
 }
@@ -273,22 +204,38 @@ async function stepMatch(filter: Filter, direction: 1 | -1): Promise<void> {
   }
 }
 
-export function EventsPanel() {
-  const time = useStore((state) => state.time);
-  const [filter, setFilter] = useState<Filter>({ names: '', contains: '', machine: '' });
+/** What the page had last, so that changing tabs loses nothing. */
+let lastFilter: Filter = { names: '', contains: '', machine: '' };
+
+const mostSaved = 10_000;
+
+async function save(filter: Filter): Promise<void> {
+  await guarded(async () => {
+    const { range, window } = store.get();
+    const { rows, more } = await collect(filter, range ?? window, mostSaved);
+    const columns = ['ts_ns', 'trace', 'machine', 'cpu', 'tid', 'name', 'fields'] as const;
+    const cells = rows.map((row) => columns.map((name) => row[name]));
+    download('virtscope-events.csv', 'text/csv', toCsv([...columns], cells));
+    const count = rows.length.toLocaleString('en');
+    actions.notify(more ? `The first ${count} events are saved.` : `${count} events are saved.`);
+  });
+}
+
+function usePages(filter: Filter, now: number) {
   const [loaded, setLoaded] = useState<Loaded>(nothing);
   const [problem, setProblem] = useState('');
   const loadedFor = useRef<Filter | null>(null);
+  const generation = useRef(0);
   const busy = useRef(false);
-  const now = time ?? store.get().window.from;
-  const key = loadedFor.current === filter && loaded.rows.length > 0 && inside(loaded, now);
+  const there = loadedFor.current === filter && loaded.rows.length > 0 && inside(loaded, now);
   useEffect(() => {
-    if (key) return undefined;
+    if (there) return undefined;
     const stop = new AbortController();
     const timer = setTimeout(() => {
       loadAround(filter, now, stop.signal).then(
         (answer) => {
           loadedFor.current = filter;
+          ++generation.current;
           setProblem('');
           setLoaded(answer);
         },
@@ -301,15 +248,38 @@ export function EventsPanel() {
       clearTimeout(timer);
       stop.abort();
     };
-  }, [filter, now, key]);
+  }, [filter, now, there]);
   const extend = (direction: 1 | -1): void => {
     if (busy.current) return;
     busy.current = true;
+    const before = generation.current;
     loadMore(loaded, filter, direction)
-      .then(setLoaded, (error: unknown) => setProblem(errorText(error)))
-      .finally(() => {
-        busy.current = false;
-      });
+      .then(
+        (answer) => before === generation.current && setLoaded(answer),
+        (error: unknown) => setProblem(errorText(error)),
+      )
+      .finally(() => (busy.current = false));
+  };
+  return { loaded, problem, extend, generation: generation.current };
+}
+
+export function EventsPanel() {
+  const time = useStore((state) => state.time);
+  const range = useStore((state) => state.range);
+  const [filter, setFilter] = useState<Filter>(lastFilter);
+  // Events of the same time: which of them, counted from the last one.
+  const [pick, setPick] = useState({ time: -1, back: 0 });
+  lastFilter = filter;
+  const now = time ?? store.get().window.from;
+  const { loaded, problem, extend, generation } = usePages(filter, now);
+  const back = pick.time === now ? pick.back : 0;
+  const choose = (index: number): void => {
+    const row = loaded.rows[index];
+    if (!row) return;
+    const at = toRel(row.ts_ns);
+    setPick({ time: at, back: rowAt(loaded.rows, at) - index });
+    actions.select({ time: at });
+    actions.reveal(at);
   };
   return (
     <div class="panel p-fill" data-panel="events">
@@ -317,6 +287,8 @@ export function EventsPanel() {
         filter={filter}
         change={setFilter}
         step={(direction) => void stepMatch(filter, direction)}
+        save={() => void save(filter)}
+        saved={range ? 'the selected span' : 'what is shown'}
       />
       {problem && <Problem>{problem}</Problem>}
       <div class="p-event p-event-head" aria-hidden="true">
@@ -332,17 +304,14 @@ export function EventsPanel() {
           No event matches here.
         </p>
       ) : (
-        <Rows loaded={loaded} current={rowAt(loaded.rows, now)} extend={extend} />
+        <Rows
+          loaded={loaded}
+          current={rowAt(loaded.rows, now) - back}
+          moment={`${generation}/${now}/${back}`}
+          choose={choose}
+          extend={extend}
+        />
       )}
     </div>
-  );
-}
-
-function inside(loaded: Loaded, time: number): boolean {
-  const first = loaded.rows[0];
-  const last = loaded.rows[loaded.rows.length - 1];
-  if (!first || !last) return false;
-  return (
-    (time >= toRel(first.ts_ns) || !loaded.before) && (time <= toRel(last.ts_ns) || !loaded.after)
   );
 }

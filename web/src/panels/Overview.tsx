@@ -2,12 +2,24 @@
 // be told and why.
 
 import type { ComponentChildren } from 'preact';
-import type { Conclusion, Report } from '../api';
+import { useEffect, useState } from 'preact/hooks';
+import { api, type Cell, type Conclusion, type Report } from '../api';
 import { actions, useStore } from '../store';
 import { toRel } from '../time';
 import { send } from './bus';
-import { amount, duration, entries, type Entry, num, percent, selectRow, text, who } from './data';
-import { Command, Meter, type Part, StackedBar } from './parts';
+import {
+  amount,
+  duration,
+  entries,
+  errorText,
+  type Entry,
+  num,
+  percent,
+  selectRow,
+  text,
+  who,
+} from './data';
+import { Command, Meter, type Part, Problem, StackedBar } from './parts';
 
 const badness: Record<string, number> = { bad: 0, warn: 1, note: 2, good: 3 };
 const word: Record<string, string> = { bad: 'Bad', warn: 'Warning', note: 'Note', good: 'Good' };
@@ -246,6 +258,23 @@ function Card({ title, children }: { title: string; children: ComponentChildren 
   );
 }
 
+const hostParts = [
+  ['guest', 'guest'],
+  ['hypervisor', 'hyper'],
+  ['host', 'blocked'],
+  ['idle', 'halted'],
+  ['unknown', 'unknown'],
+] as const;
+
+function shareOf(part: Cell | undefined, whole: Cell | undefined): number {
+  return amount(part) / Math.max(1, amount(whole));
+}
+
+function hostWords(pcpu: Entry): string {
+  const parts = hostParts.map(([name]) => `${name} ${duration(pcpu[`${name}_ns`])}`);
+  return `pCPU ${text(pcpu['cpu'])}: ${parts.join(', ')}`;
+}
+
 function HostCard({ pcpus }: { pcpus: Entry[] }) {
   if (pcpus.length === 0) return null;
   return (
@@ -254,34 +283,17 @@ function HostCard({ pcpus }: { pcpus: Entry[] }) {
         {pcpus.map((one) => (
           <li key={`${text(one['host_machine'])}/${text(one['cpu'])}`}>
             <span>pCPU {text(one['cpu'])}</span>
-            <div
-              class="p-bar"
-              role="img"
-              aria-label={`pCPU ${text(one['cpu'])}: guest ${duration(one['guest_ns'])}, hypervisor ${duration(one['hypervisor_ns'])}, host ${duration(one['host_ns'])}, idle ${duration(one['idle_ns'])}`}
-            >
-              {(['guest', 'hypervisor', 'host', 'idle', 'unknown'] as const).map((name) => {
-                const tones = {
-                  guest: 'guest',
-                  hypervisor: 'hyper',
-                  host: 'blocked',
-                  idle: 'halted',
-                  unknown: 'unknown',
-                };
-                return (
-                  <span
-                    key={name}
-                    class={`p-seg p-${tones[name]}`}
-                    title={`${name} ${duration(one[`${name}_ns`])}`}
-                    style={{
-                      width: `${(amount(one[`${name}_ns`]) / Math.max(1, amount(one['life_ns']))) * 100}%`,
-                    }}
-                  />
-                );
-              })}
+            <div class="p-bar" role="img" aria-label={hostWords(one)}>
+              {hostParts.map(([name, tone]) => (
+                <span
+                  key={name}
+                  class={`p-seg p-${tone}`}
+                  title={`${name} ${duration(one[`${name}_ns`])}`}
+                  style={{ width: `${shareOf(one[`${name}_ns`], one['life_ns']) * 100}%` }}
+                />
+              ))}
             </div>
-            <span class="p-value">
-              {percent(1 - amount(one['idle_ns']) / Math.max(1, amount(one['life_ns'])))} busy
-            </span>
+            <span class="p-value">{percent(1 - shareOf(one['idle_ns'], one['life_ns']))} busy</span>
           </li>
         ))}
       </ul>
@@ -289,22 +301,65 @@ function HostCard({ pcpus }: { pcpus: Entry[] }) {
   );
 }
 
-function WaitCard({ waits }: { waits: Entry[] }) {
-  if (waits.length === 0) return null;
+const waitsOf =
+  'SELECT machine, state, COUNT(*) AS count, SUM(dur) AS total_ns FROM vprocess_state ' +
+  "WHERE state NOT IN ('root', 'nonroot', 'unknown') GROUP BY 1, 2 ORDER BY 4 DESC";
+const waitWords: Record<string, string> = {
+  task: 'another process',
+  timer: 'a timer',
+  disk: 'a disk',
+  network: 'the network',
+  device: 'another device',
+  preempted_host: 'the CPU, which the host had',
+  preempted_vm: 'the CPU, which another VM had',
+  preempted_guest: 'the CPU, which its own guest used',
+};
+
+function waitLabel(wait: Entry): string {
+  const state = text(wait['state']);
+  return `${waitWords[state] ?? state} × ${amount(wait['count']).toLocaleString('en')}`;
+}
+
+/** What the guests' processes waited for, as the host's trace alone tells it. */
+function WaitCard() {
+  const missing = useStore((state) => state.views.find((view) => view.id === 'vprocess')?.missing);
+  const [waits, setWaits] = useState<Entry[]>([]);
+  const [problem, setProblem] = useState('');
+  useEffect(() => {
+    let live = true;
+    api.sql(waitsOf).then(
+      (answer) => live && setWaits(entries(answer)),
+      (error: unknown) => live && setProblem(errorText(error)),
+    );
+    return () => void (live = false);
+  }, []);
+  const machines = [...new Set(waits.map((one) => text(one['machine'])))];
+  const most = Math.max(1, ...waits.map((one) => amount(one['total_ns'])));
   return (
-    <Card title="Waits of the guests' processes">
-      <ul class="p-plain">
-        {waits.slice(0, 8).map((one, i) => (
-          <li key={i}>
-            {Object.entries(one)
-              .filter(([, cell]) => cell !== null)
-              .map(([name, cell]) =>
-                name.endsWith('_ns') ? `${name.slice(0, -3)} ${duration(cell)}` : text(cell),
-              )
-              .join(' · ')}
-          </li>
-        ))}
-      </ul>
+    <Card title="What the guests' processes waited for">
+      {problem && <Problem>{problem}</Problem>}
+      {waits.length === 0 && missing && (
+        <>
+          <p class="muted">{missing.message}</p>
+          <Command>{missing.command}</Command>
+        </>
+      )}
+      {waits.length === 0 && !missing && !problem && <p class="muted">No wait was seen.</p>}
+      {machines.map((machine) => (
+        <Ranked
+          key={machine}
+          title={machine}
+          rows={waits
+            .filter((one) => one['machine'] === machine)
+            .slice(0, 6)
+            .map((one) => ({
+              label: waitLabel(one),
+              share: amount(one['total_ns']) / most,
+              value: duration(one['total_ns']),
+              tone: text(one['state']).startsWith('preempted') ? 'stolen' : 'waiting',
+            }))}
+        />
+      ))}
     </Card>
   );
 }
@@ -407,7 +462,6 @@ export function OverviewPanel() {
   const machines = [
     ...new Set(entries(report.sections['vcpu']).map((one) => text(one['machine']))),
   ];
-  const waits = entries(report.sections['wait'] ?? report.sections['waits']);
   return (
     <div class="panel p-overview" data-panel="overview">
       <h2>What stands out</h2>
@@ -428,7 +482,7 @@ export function OverviewPanel() {
       </div>
       <div class="p-grid">
         <HostCard pcpus={entries(report.sections['pcpu'])} />
-        <WaitCard waits={waits} />
+        <WaitCard />
         <ClockCard clocks={entries(report.sections['clock'])} />
         <DataCards report={report} />
       </div>

@@ -10,23 +10,40 @@ import { Problem, ResultTable } from './parts';
 export const examples: ReadonlyArray<readonly [string, string]> = [
   [
     'Who robbed whom',
-    'SELECT machine, by_machine, by_tid, by_comm, COUNT(*) AS times, SUM(dur) AS stolen_ns\nFROM preemption\nGROUP BY machine, by_machine, by_tid, by_comm\nORDER BY stolen_ns DESC\nLIMIT 20',
+    `SELECT machine, by_machine, by_tid, by_comm, COUNT(*) AS times, SUM(dur) AS stolen_ns
+FROM preemption
+GROUP BY machine, by_machine, by_tid, by_comm
+ORDER BY stolen_ns DESC
+LIMIT 20`,
   ],
   [
     'Longest robbed intervals',
-    'SELECT ts, dur, machine, vcpu, tid, comm, by_machine, by_comm\nFROM preemption\nORDER BY dur DESC\nLIMIT 50',
+    `SELECT ts, dur, machine, vcpu, tid, comm, by_machine, by_comm
+FROM preemption
+ORDER BY dur DESC
+LIMIT 50`,
   ],
   [
     'Slowest exits',
-    'SELECT ts, dur, machine, vcpu, reason, handling_ns, userspace_ns\nFROM vm_exit\nORDER BY handling_ns + userspace_ns DESC\nLIMIT 50',
+    `SELECT ts, dur, machine, vcpu, reason, handling_ns, userspace_ns
+FROM vm_exit
+ORDER BY handling_ns + userspace_ns DESC
+LIMIT 50`,
   ],
   [
     'Where the guest believes it runs and does not',
-    "SELECT ts, dur, machine, tid, state, cpu\nFROM thread_state\nWHERE effective = 'deprived'\nORDER BY dur DESC\nLIMIT 50",
+    `SELECT ts, dur, machine, tid, state, cpu
+FROM thread_state
+WHERE effective = 'deprived'
+ORDER BY dur DESC
+LIMIT 50`,
   ],
   [
     'Disk requests by latency',
-    'SELECT ts, dur, vm, device, op, bytes, queue_ns, service_ns\nFROM block_request\nORDER BY dur DESC\nLIMIT 50',
+    `SELECT ts, dur, vm, device, op, bytes, queue_ns, service_ns
+FROM block_request
+ORDER BY dur DESC
+LIMIT 50`,
   ],
   ['What the data lacks', 'SELECT severity, place, count, message, advice\nFROM issue'],
 ];

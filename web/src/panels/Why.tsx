@@ -2,7 +2,7 @@
 // by step.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { api, type WhyAnswer } from '../api';
+import { api, type FlowStep, type WhyAnswer } from '../api';
 import { store, useStore } from '../store';
 import { formatDuration, toAbs, toRel } from '../time';
 import { listen, take } from './bus';
@@ -19,7 +19,7 @@ import {
   text,
   who,
 } from './data';
-import { Meter, type Part, Problem, StackedBar } from './parts';
+import { Meter, type Part, Problem, SaveCsv, StackedBar } from './parts';
 
 const tones: Record<string, string> = {
   run: 'guest',
@@ -61,6 +61,8 @@ export function flowParts(answer: WhyAnswer): Part[] {
   });
 }
 
+const kindOf = (step: FlowStep): string => words[step.kind] ?? step.kind;
+
 function FlowLine({ answer }: { answer: WhyAnswer }) {
   const first = answer.flow[0];
   const last = answer.flow[answer.flow.length - 1];
@@ -77,8 +79,8 @@ function FlowLine({ answer }: { answer: WhyAnswer }) {
           key={step.ts_ns}
           tabIndex={-1}
           class={`p-seg p-${tones[step.kind] ?? 'unknown'}`}
-          title={`${words[step.kind] ?? step.kind} ${step.comm} ${duration(step.dur_ns)} ${step.cause}`}
-          aria-label={`${words[step.kind] ?? step.kind} ${duration(step.dur_ns)}`}
+          title={`${kindOf(step)} ${step.comm} ${duration(step.dur_ns)} ${step.cause}`}
+          aria-label={`${kindOf(step)} ${duration(step.dur_ns)}`}
           style={{
             left: `${((toRel(step.ts_ns) - from) / length) * 100}%`,
             width: `${(amount(step.dur_ns) / length) * 100}%`,
@@ -91,11 +93,15 @@ function FlowLine({ answer }: { answer: WhyAnswer }) {
 }
 
 function Culprits({ answer }: { answer: WhyAnswer }) {
-  const list = entries(answer.sections['culprit']);
+  const section = answer.sections['culprit'];
+  const list = entries(section);
   if (list.length === 0) return null;
   return (
     <section aria-label="Who decided">
-      <h3>Who decided</h3>
+      <header class="p-head">
+        <h3>Who decided</h3>
+        {section && <SaveCsv name="culprits" {...section} />}
+      </header>
       <table class="p-table">
         <thead>
           <tr>

@@ -1,7 +1,8 @@
 // What the panels share: cells of tables, words for times, CSV, and jumps. Pure apart from the last
 // part.
 
-import { api, type Cell, type Section } from '../api';
+import type { Cell, Row, Section } from '../api';
+import { loadRows } from '../start';
 import { actions, store } from '../store';
 import { formatDuration, parseTime, type Rel, type Span, toRel } from '../time';
 
@@ -53,7 +54,8 @@ export function who(entry: Entry, prefix = ''): string {
   const comm = text(entry[`${prefix}comm`]);
   const tid = text(entry[`${prefix}tid`]);
   if (!machine && !comm && !tid) return 'nobody (waking up)';
-  return `${machine}${vcpu === '' ? '' : `/${vcpu}`} ${comm}${tid === '' ? '' : ` (${tid})`}`.trim();
+  const where = `${machine}${vcpu === '' ? '' : `/${vcpu}`}`;
+  return `${where} ${comm}${tid === '' ? '' : ` (${tid})`}`.trim();
 }
 
 /**
@@ -149,14 +151,6 @@ export function jump(ts: Cell | undefined, dur?: Cell): void {
   actions.goTo({ from, to: from + Math.max(0, amount(dur)) });
 }
 
-async function rowsOf(view: string) {
-  const known = store.get().rows[view];
-  if (known) return known;
-  const rows = await api.rows(view);
-  store.set({ rows: { ...store.get().rows, [view]: rows } });
-  return rows;
-}
-
 /** Selects the row of a task, vCPU or pCPU; says so when no view has it. */
 export async function selectRow(
   machine: string,
@@ -164,17 +158,13 @@ export async function selectRow(
 ): Promise<boolean> {
   try {
     for (const view of ['vms', 'control']) {
-      const row = (await rowsOf(view)).find(
-        (one) =>
-          one.machine === machine &&
-          (of.tid !== undefined ? one.tid === of.tid : one.kind === 'vcpu' && one.vcpu === of.vcpu),
-      );
+      await loadRows(view);
+      const wanted = (one: Row): boolean =>
+        of.tid !== undefined ? one.tid === of.tid : one.kind === 'vcpu' && one.vcpu === of.vcpu;
+      const rows = store.get().rows[view] ?? [];
+      const row = rows.find((one) => one.machine === machine && wanted(one));
       if (!row) continue;
-      const { openViews } = store.get();
-      store.set({
-        row: { view, id: row.id },
-        ...(openViews.includes(view) ? {} : { openViews: [...openViews, view] }),
-      });
+      actions.choose(view, row.id);
       return true;
     }
     actions.notify(`No view has a row for ${machine}/${of.tid ?? of.vcpu ?? ''}.`);

@@ -11,15 +11,19 @@ import {
   type Experiment,
   type Report,
   type Row,
+  type ViewInfo,
   type WhyAnswer,
 } from '../api';
 import { store } from '../store';
+import { isKnownState } from '../timeline/palette';
 import { setOrigin } from '../time';
 import { BookmarksPanel, safeColour } from './Bookmarks';
 import { ComparePanel, CompareResult, difference } from './Compare';
 import { DetailsPanel } from './Details';
-import { ascending, EventsPanel, queryOf, rowAt, visibleRows } from './Events';
-import { countsOf, HelpPanel, legend } from './Help';
+import { EventsPanel, visibleRows } from './Events';
+import { ascending, fresh, queryOf, rowAt } from './eventPages';
+import { countsOf, HelpPanel } from './Help';
+import { legends } from './legend';
 import { OverviewPanel, sortConclusions, taskOf, thievesOf, vmParts } from './Overview';
 import { SqlPanel } from './Sql';
 import { flowParts, headlineOf, WhyPanel, WhyResult } from './Why';
@@ -222,7 +226,8 @@ describe('details', () => {
     const follow = vi
       .spyOn(api, 'follow')
       .mockResolvedValue({ ...answer.culprit, message: 'took it' });
-    store.set({ row: { view: 'vms', id: 7 }, time: 200 });
+    const views = ['fused', 'vms'].map((id) => ({ id }) as ViewInfo);
+    store.set({ views, rows: { fused: [], vms: [] }, row: { view: 'vms', id: 7 }, time: 200 });
     show(<DetailsPanel />);
     await settle(90);
     expect(root.textContent).toContain('1.00 µs');
@@ -282,6 +287,18 @@ describe('events', () => {
   it('puts an answer that walked back in the order of time', () => {
     expect(ascending([...events].reverse())).toEqual(events);
     expect(ascending([])).toEqual([]);
+  });
+  it('skips no event of the time at the edge, and repeats none', () => {
+    const at = (ts: number, name: string): EventRow => ({
+      ...(events[0] as EventRow),
+      ts_ns: String(ts),
+      name,
+    });
+    const all = [at(1, 'a'), at(2, 'b'), at(2, 'c'), at(2, 'd'), at(3, 'e')];
+    expect(fresh(all.slice(0, 3), all.slice(1), 1)).toEqual(all.slice(3));
+    expect(fresh(all.slice(2), all.slice(0, 4), -1)).toEqual(all.slice(0, 2));
+    expect(fresh(all, all.slice(4), 1)).toEqual([]);
+    expect(fresh([], all, 1)).toEqual(all);
   });
   it('asks only for what is filled in', () => {
     expect(queryOf({ names: ' , ', contains: '  ', machine: '' }, '5', 1, 9)).toEqual({
@@ -485,6 +502,9 @@ describe('compare, bookmarks, help', () => {
     expect(root.textContent).toContain('2.00 ms');
     expect(root.textContent).toContain('Follow the culprit');
     expect(countsOf({ columns: [], rows: [], truncated: false, elapsed_ms: 0 })).toEqual({});
-    expect(Object.keys(legend)).toEqual(['fused', 'vms', 'control', 'vprocess']);
+    const words = legends.flatMap((one) => one.words.map(([name]) => name));
+    // Every state has a look of its own, not that of what the page does not know.
+    for (const name of words.filter((one) => one !== 'unknown'))
+      expect(isKnownState(name), name).toBe(true);
   });
 });

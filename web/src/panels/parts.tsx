@@ -2,7 +2,19 @@
 
 import type { Cell } from '../api';
 import { actions } from '../store';
-import { duration, jump, num, percent, selectRow, text, timeColumns } from './data';
+import {
+  duration,
+  jump,
+  num,
+  percent,
+  selectRow,
+  text,
+  timeColumns,
+  download,
+  toCsv,
+} from './data';
+
+const swatch = (tone: string) => <i class={`p-swatch p-${tone}`} />;
 
 export interface Part {
   name: string;
@@ -35,7 +47,7 @@ export function StackedBar({ parts, label }: { parts: Part[]; label: string }) {
       <ul class="p-key" aria-hidden="true">
         {shown.map((part) => (
           <li key={part.name}>
-            <i class={`p-swatch p-${part.tone}`} /> {part.name} <b>{percent(part.value / sum)}</b>{' '}
+            {swatch(part.tone)} {part.name} <b>{percent(part.value / sum)}</b>{' '}
             <span class="muted">{duration(part.value)}</span>
           </li>
         ))}
@@ -150,6 +162,17 @@ export function ResultTable({
         </tbody>
       </table>
     </div>
+  );
+}
+
+/** A table as a file. */
+export function SaveCsv(props: { name: string; columns: string[]; rows: Cell[][] }) {
+  const { name, columns, rows } = props;
+  const save = (): void => download(`virtscope-${name}.csv`, 'text/csv', toCsv(columns, rows));
+  return (
+    <button type="button" aria-label={`Save ${name} as CSV`} onClick={save}>
+      Save CSV
+    </button>
   );
 }
 

@@ -1,9 +1,15 @@
 // The left column: names of the lanes on the screen, as a tree that screen readers and the keyboard
 // can use.
 
-import { actions, store, useStore } from '../store';
+import { actions, type RowRef, store, useStore } from '../store';
 import { type Lane, pathView, sameRow } from './lanes';
-import { css, darkScheme, machineColour } from './palette';
+import { css, machineColour } from './palette';
+import { useScheme } from './theme';
+
+/** Of the element that names a row; pinned rows are named twice, their element has no id. */
+export function rowId(row: RowRef): string {
+  return `row-${row.view}-${row.id}`;
+}
 
 function Swatch({ machine }: { machine: string }) {
   const machines =
@@ -11,7 +17,7 @@ function Swatch({ machine }: { machine: string }) {
   return (
     <i
       class="swatch"
-      style={{ background: css(machineColour(machine, machines, darkScheme.dark)) }}
+      style={{ background: css(machineColour(machine, machines, useScheme())) }}
       aria-hidden="true"
     />
   );
@@ -118,6 +124,7 @@ function LaneLabel({ lane, top }: { lane: Lane; top: number }) {
         paddingLeft: `${4 + lane.depth * 12}px`,
         fontSize: lane.height < 13 ? '0px' : undefined,
       }}
+      {...(lane.fixed ? {} : { id: rowId({ view: lane.view, id: lane.row.id }) })}
       role="treeitem"
       aria-level={lane.depth + 1}
       aria-selected={selected}

@@ -23,6 +23,16 @@ function draw(canvas: HTMLCanvasElement, scene: Scene): void {
   const names = ['machine', 'condition', 'state'].map(
     (layer) => scene.cache.layerNames(layer).list,
   );
+  const known = new Map<string, string>();
+  const colour = (machine: string, condition: string, what: string): string => {
+    const key = `${machine}/${condition}/${what}`;
+    let found = known.get(key);
+    if (found === undefined) {
+      const own = machineColour(machine, machines, scene.scheme);
+      known.set(key, (found = css(fusedFill(own, condition, what, scene.scheme).base)));
+    }
+    return found;
+  };
   rows.forEach((row, index) => {
     const coarse = scene.cache.get('fused', row.id)?.coarse;
     if (!coarse) return;
@@ -32,14 +42,7 @@ function draw(canvas: HTMLCanvasElement, scene: Scene): void {
       const at = Math.floor(((x + 0.5) / width) * coarse.geometry.pixels);
       const machine = value(0, at);
       if (!machine || value(2, at) === 'idle') continue;
-      c.fillStyle = css(
-        fusedFill(
-          machineColour(machine, machines, scene.scheme.dark),
-          value(1, at),
-          value(2, at),
-          scene.scheme,
-        ).base,
-      );
+      c.fillStyle = colour(machine, value(1, at), value(2, at));
       c.fillRect(x, index * tall, 1, tall - (tall > 3 ? 1 : 0));
     }
   });

@@ -1,7 +1,8 @@
 // Views on and off, the filter, zoom and undo, and the small dialog of "go to time".
 
 import { actions, store, useStore } from '../store';
-import { type Context, follow, keys, zoom } from './commands';
+import { followCulprit } from '../jump';
+import { type Context, keys, zoom } from './commands';
 import { seriesView } from './lanes';
 
 /** A native dialog: focus stays inside, Escape closes it. */
@@ -69,10 +70,7 @@ export function Toolbar({ context }: { context: { current: Context | null } }) {
         }
       />
       <span class="spring" />
-      <button
-        onClick={() => context.current && void follow(context.current)}
-        title="Follow the culprit (F)"
-      >
+      <button onClick={() => void followCulprit()} title="Follow the culprit (F)">
         Follow culprit
       </button>
       <button

@@ -1,8 +1,9 @@
 // Everything that a key or a button does on the timeline. `keys` is also what the help shows.
 
 import { api, type Row } from '../api';
+import { followCulprit, guarded, jump } from '../jump';
 import { loadRows } from '../start';
-import { actions, store, type RowRef } from '../store';
+import { actions, store } from '../store';
 import { formatDuration, panSpan, parseTime, toAbs, toRel, zoomSpan } from '../time';
 import { exportPng, exportSvg } from './picture';
 import { pathView } from './lanes';
@@ -12,7 +13,6 @@ export interface Context {
   scene: Scene;
   focusFilter: () => void;
   askTime: () => Promise<string | null>;
-  scrollTo: (row: RowRef) => void;
 }
 
 export function selectedRow(): Row | null {
@@ -35,79 +35,10 @@ export function pan(share: number): void {
   actions.show(panSpan(window, share * (window.to - window.from), limit));
 }
 
-/** Shows and selects a place, with its row unfolded and on the screen. */
-async function jump(
-  context: Context,
-  place: { view: string; row: number; from: number; to: number },
-): Promise<void> {
-  await loadRows(place.view);
-  const rows = store.get().rows[place.view] ?? [];
-  const collapsed = { ...store.get().collapsed };
-  for (let at = rows.find((row) => row.id === place.row); at; ) {
-    delete collapsed[`${place.view}:${at.parent}`];
-    const above = at.parent;
-    at = rows.find((row) => row.id === above);
-  }
-  const { openViews } = store.get();
-  const row = { view: place.view, id: place.row };
-  store.set({
-    row,
-    time: place.from,
-    range: place.to > place.from ? { from: place.from, to: place.to } : null,
-    collapsed,
-    openViews: openViews.includes(place.view) ? openViews : [...openViews, place.view],
-  });
-  const { window } = store.get();
-  if (
-    place.from < window.from ||
-    place.to > window.to ||
-    (place.to - place.from) / (window.to - window.from) < 0.002
-  ) {
-    const room = Math.max((place.to - place.from) * 4, 50_000);
-    actions.show({ from: place.from - room, to: place.to + room });
-  }
-  context.scrollTo(row);
-}
-
-async function guarded(action: () => Promise<void>): Promise<void> {
-  try {
-    await action();
-  } catch (error) {
-    actions.notify(String((error as Error).message), 'error');
-  }
-}
-
-/**
- * The middle of the selected state, or the selected moment: a range begins exactly where two states
- * meet.
- */
-function moment(): number | null {
-  const { time } = store.get();
-  return time;
-}
-
-export function follow(context: Context): Promise<void> {
-  return guarded(async () => {
-    const { row } = store.get();
-    const time = moment();
-    if (!row || time === null || row.view === pathView)
-      return actions.notify('Select a stolen (hatched vermilion) interval first, then press f.');
-    const found = await api.follow(row.view, row.id, toAbs(time));
-    if (!found) return actions.notify('Nobody took the processor here.');
-    await jump(context, {
-      view: found.view,
-      row: found.row,
-      from: toRel(found.begin_ns),
-      to: toRel(found.end_ns),
-    });
-    actions.notify(found.message || found.label);
-  });
-}
-
 export function step(context: Context, direction: 1 | -1, extend: boolean): Promise<void> {
   return guarded(async () => {
     const { row, range, views } = store.get();
-    const time = moment();
+    const { time } = store.get();
     if (!row || time === null || row.view === pathView) return;
     const layers = views.find((view) => view.id === row.view)?.layers ?? [];
     const layer =
@@ -142,7 +73,6 @@ export function moveRow(context: Context, delta: number): void {
     row: ref,
     time: store.get().time ?? (store.get().window.from + store.get().window.to) / 2,
   });
-  context.scrollTo(ref);
 }
 
 function fold(open: boolean): void {
@@ -151,10 +81,10 @@ function fold(open: boolean): void {
 }
 
 /** Where the attributes of a state name a processor or thread, goes there. */
-function change(context: Context, to: 'cpu' | 'thread'): Promise<void> {
+function change(to: 'cpu' | 'thread'): Promise<void> {
   return guarded(async () => {
     const { row } = store.get();
-    const time = moment();
+    const { time } = store.get();
     if (!row || time === null) return;
     const here = await api.at(row.view, row.id, toAbs(time));
     const attributes = new Map(
@@ -179,7 +109,7 @@ function change(context: Context, to: 'cpu' | 'thread'): Promise<void> {
       return actions.notify(
         to === 'cpu' ? 'It was on no processor then.' : 'No thread is known to run there then.',
       );
-    await jump(context, { view, row: found.id, from: time, to: time });
+    await jump({ view, row: found.id, from: time, to: time });
   });
 }
 
@@ -188,7 +118,8 @@ function measure(context: Context): void {
     measure: [a, b],
     time,
   } = store.get();
-  const here = context.scene.hover ? context.scene.time(context.scene.hover.x) : time;
+  const { hover } = context.scene;
+  const here = hover ? Math.round(context.scene.time(hover.x)) : time;
   if (here === null) return actions.notify('Point at or select a moment, then press m.');
   if (a === null || b !== null) return store.set({ measure: [here, null] });
   store.set({ measure: [a, here] });
@@ -303,19 +234,19 @@ export const keys: Key[] = [
     keys: ['f'],
     label: 'F',
     text: 'Follow the culprit: who took the processor',
-    run: (context) => void follow(context),
+    run: () => void followCulprit(),
   },
   {
     keys: ['c'],
     label: 'C',
     text: 'Follow to the processor',
-    run: (context) => void change(context, 'cpu'),
+    run: () => void change('cpu'),
   },
   {
     keys: ['t'],
     label: 'T',
     text: 'Follow to the thread',
-    run: (context) => void change(context, 'thread'),
+    run: () => void change('thread'),
   },
   {
     keys: ['y'],

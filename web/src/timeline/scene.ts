@@ -1,11 +1,11 @@
 // Draws the timeline: lanes as pixels (paint.ts), and above them what is thin or short-lived: grid,
 // text, arrows, losses, selection, cursor. One frame per change, none when nothing changes.
 
-import type { Arrow, Series } from '../api';
+import type { Arrow } from '../api';
 import { store, type State } from '../store';
-import { formatDuration, formatRel, tickStep, toRel } from '../time';
+import { formatDuration, formatRel, tickStep } from '../time';
 import { StatesCache } from './data';
-import { type Lane, type Layout, pathView, sameRow, seriesView } from './lanes';
+import { type Lane, type Layout, pathView, seriesView } from './lanes';
 import {
   buildTable,
   columns,
@@ -22,12 +22,14 @@ import {
   fade,
   fusedFill,
   isStolen,
-  lightScheme,
   machineColour,
   pack,
   type Scheme,
+  textOn,
   stateFill,
 } from './palette';
+import { schemeOf } from './theme';
+import { drawArrows, losses, selection, series } from './overlay';
 
 export const frames: number[] = [];
 
@@ -164,7 +166,7 @@ export class Scene {
   private frame(): void {
     const begin = performance.now();
     const state = store.get();
-    this.scheme = isDark(state.theme) ? darkScheme : lightScheme;
+    this.scheme = schemeOf(state.theme);
     this.paint(state);
     this.overlay(state);
     this.drawRuler(state);
@@ -265,7 +267,7 @@ export class Scene {
       if (!machine && !name('state')) return null;
       const machines = (state.experiment?.machines ?? []).map((item) => item.machine);
       const fill = fusedFill(
-        machineColour(machine, machines, this.scheme.dark),
+        machineColour(machine, machines, this.scheme),
         name('condition'),
         name('state'),
         this.scheme,
@@ -295,12 +297,12 @@ export class Scene {
     c.textBaseline = 'middle';
     if (state.grid) this.grid(c, state);
     for (const lane of this.visible()) {
-      if (lane.kind === 'series') this.series(c, lane.series, this.laneTop(lane), lane.height);
+      if (lane.kind === 'series') series(this, c, lane.series, this.laneTop(lane), lane.height);
       else if (lane.kind === 'row') this.rowText(c, lane, state);
     }
-    this.losses(c, state);
-    this.drawArrows(c, state);
-    this.selection(c, state);
+    losses(this, c, state);
+    drawArrows(this, c, state);
+    selection(this, c, state);
   }
 
   private ticks(state: State): { step: number; list: number[] } {
@@ -357,7 +359,7 @@ export class Scene {
       const mark = state.measure[index];
       if (mark === null || mark === undefined) return;
       const x = this.x(mark);
-      c.fillStyle = this.scheme.dark ? '#ffd166' : '#8a4b00';
+      c.fillStyle = this.scheme.mark;
       c.fillRect(x, 0, 1, rulerHeight);
       c.fillText(name, x + 3, 7);
     });
@@ -430,12 +432,11 @@ export class Scene {
       const text = fused
         ? names[2] === 'idle'
           ? ''
-          : names.filter(Boolean).join(' · ')
+          : namesOf(names)
         : labelOf(names, this.layersOf(lane.view));
       if (!text) continue;
       const fill = this.styleNames(lane.view, run.combo, lane.row.machine, state)?.upper;
       if (!fill) continue;
-      const light = 0.299 * fill.base[0] + 0.587 * fill.base[1] + 0.114 * fill.base[2] > 120;
       c.save();
       c.beginPath();
       c.rect(run.from + 2, top, run.to - run.from - 4, lane.height);
@@ -445,192 +446,18 @@ export class Scene {
         c.fillStyle = css(fill.base);
         c.fillRect(run.from + 4, top + 2, wide + 6, lane.height - 6);
       }
-      c.fillStyle = light ? '#0c0e12' : '#ffffff';
+      c.fillStyle = css(textOn(fill.base));
       c.fillText(text, run.from + 7, top + (lane.height - 2) / 2 + 0.5);
       c.restore();
-    }
-  }
-
-  private series(c: CanvasRenderingContext2D, series: Series, top: number, height: number): void {
-    const values = series.y.filter((value): value is number => value !== null);
-    const most = Math.max(1e-9, ...values);
-    const colour = css(
-      machineColour(
-        series.machine,
-        (store.get().experiment?.machines ?? []).map((item) => item.machine),
-        this.scheme.dark,
-      ),
-    );
-    c.save();
-    c.beginPath();
-    c.rect(0, Math.max(top, this.layout.fixedHeight), this.width, height);
-    c.clip();
-    const bottom = top + height - 4;
-    const y = (value: number): number => bottom - (value / most) * (height - 16);
-    c.strokeStyle = colour;
-    c.lineWidth = 1.5;
-    c.beginPath();
-    let open = false;
-    series.x.forEach((time, index) => {
-      const value = series.y[index];
-      if (value === null || value === undefined) {
-        open = false;
-        return;
-      }
-      const x = this.x(toRel(time));
-      if (open) c.lineTo(x, y(value));
-      else c.moveTo(x, y(value));
-      open = true;
-    });
-    c.stroke();
-    c.fillStyle = this.scheme.muted;
-    c.fillText(`${most.toPrecision(3)} ${series.unit}`, 6, top + 8);
-    c.fillStyle = this.scheme.line;
-    c.fillRect(0, bottom, this.width, 1);
-    c.restore();
-  }
-
-  /** Spans in which events are missing: hatched over the rows that they blind, never hidden. */
-  private losses(c: CanvasRenderingContext2D, state: State): void {
-    for (const loss of state.marks.losses) {
-      const from = this.x(toRel(loss.ts_ns));
-      const to = Math.max(
-        from + 2,
-        from + (Number(loss.dur_ns) / (state.window.to - state.window.from)) * this.width,
-      );
-      if (to < 0 || from > this.width) continue;
-      for (const lane of this.visible()) {
-        if (lane.kind !== 'row' || lane.row.machine !== loss.machine || lane.row.kind === 'group')
-          continue;
-        if (lane.row.kind === 'pcpu' && loss.cpu !== null && lane.row.cpu !== loss.cpu) continue;
-        this.hatch(c, from, to, this.laneTop(lane), lane.height);
-      }
-    }
-  }
-
-  private hatch(
-    c: CanvasRenderingContext2D,
-    from: number,
-    to: number,
-    top: number,
-    height: number,
-  ): void {
-    c.save();
-    c.beginPath();
-    c.rect(Math.max(0, from), top, Math.min(this.width, to) - Math.max(0, from), height);
-    c.clip();
-    c.fillStyle = this.scheme.dark ? 'rgba(14,17,22,0.6)' : 'rgba(255,255,255,0.65)';
-    c.fillRect(from, top, to - from, height);
-    c.strokeStyle = this.scheme.muted;
-    c.beginPath();
-    for (let x = Math.max(from, 0) - height; x < Math.min(to, this.width); x += 7) {
-      c.moveTo(x, top + height);
-      c.lineTo(x + height, top);
-    }
-    c.stroke();
-    c.restore();
-  }
-
-  private drawArrows(c: CanvasRenderingContext2D, state: State): void {
-    if (!state.arrows) return;
-    const middle = new Map<string, number>();
-    for (const lane of this.visible())
-      if (lane.kind === 'row')
-        middle.set(`${lane.view}.${lane.row.id}`, this.laneTop(lane) + lane.height / 2 - 1);
-    const colours = {
-      wakeup: this.scheme.dark ? '#f0e442' : '#7a6a00',
-      preempt: '#e8590c',
-      migrate: this.scheme.muted,
-    };
-    for (const arrow of this.arrows) {
-      const y0 = middle.get(`${arrow.view}.${arrow.from_row}`);
-      const y1 = middle.get(`${arrow.view}.${arrow.to_row}`);
-      if (y0 === undefined || y1 === undefined || y0 === y1) continue;
-      const x0 = this.x(toRel(arrow.from_ns));
-      const x1 = this.x(toRel(arrow.to_ns));
-      if (Math.max(x0, x1) < 0 || Math.min(x0, x1) > this.width) continue;
-      c.strokeStyle = c.fillStyle = colours[arrow.kind] ?? this.scheme.muted;
-      c.setLineDash(arrow.kind === 'wakeup' ? [4, 3] : []);
-      c.lineWidth = 1.3;
-      c.beginPath();
-      c.moveTo(x0, y0);
-      c.lineTo(x1, y1);
-      c.stroke();
-      c.setLineDash([]);
-      const angle = Math.atan2(y1 - y0, x1 - x0);
-      c.beginPath();
-      c.moveTo(x1, y1);
-      c.lineTo(x1 - 8 * Math.cos(angle - 0.4), y1 - 8 * Math.sin(angle - 0.4));
-      c.lineTo(x1 - 8 * Math.cos(angle + 0.4), y1 - 8 * Math.sin(angle + 0.4));
-      c.fill();
-    }
-  }
-
-  private selection(c: CanvasRenderingContext2D, state: State): void {
-    const range =
-      this.drag && !this.drag.zoom
-        ? {
-            from: this.time(Math.min(this.drag.from, this.drag.to)),
-            to: this.time(Math.max(this.drag.from, this.drag.to)),
-          }
-        : state.range;
-    if (range) {
-      c.fillStyle = this.scheme.select;
-      c.fillRect(
-        this.x(range.from),
-        0,
-        Math.max(1, this.x(range.to) - this.x(range.from)),
-        this.height,
-      );
-      c.fillStyle = this.scheme.accent;
-      c.fillRect(this.x(range.from), 0, 1, this.height);
-      c.fillRect(this.x(range.to), 0, 1, this.height);
-    }
-    for (const lane of this.visible()) {
-      if (lane.kind !== 'row' || !sameRow({ view: lane.view, id: lane.row.id }, state.row))
-        continue;
-      c.strokeStyle = this.scheme.accent;
-      c.lineWidth = 1.5;
-      c.strokeRect(0.5, this.laneTop(lane) - 0.5, this.width - 1, lane.height);
-    }
-    if (state.time !== null) {
-      this.clockBand(c, state, state.time);
-      c.fillStyle = this.scheme.text;
-      c.fillRect(Math.round(this.x(state.time)), 0, 1.5, this.height);
-    }
-    for (const mark of state.measure) {
-      if (mark === null) continue;
-      c.fillStyle = this.scheme.dark ? '#ffd166' : '#8a4b00';
-      c.fillRect(Math.round(this.x(mark)), 0, 1, this.height);
-    }
-    if (this.hover) {
-      c.fillStyle = this.scheme.muted;
-      c.fillRect(this.hover.x, 0, 1, this.height);
-    }
-  }
-
-  /** How far the clock of a row's machine may be off, around the selected moment. */
-  private clockBand(c: CanvasRenderingContext2D, state: State, time: number): void {
-    for (const clock of state.marks.clocks) {
-      const error = Number(clock.error_ns ?? 0);
-      const half = (error / (state.window.to - state.window.from)) * this.width;
-      if (half < 1) continue;
-      c.fillStyle = this.scheme.dark ? 'rgba(255,209,102,0.25)' : 'rgba(138,75,0,0.2)';
-      for (const lane of this.visible()) {
-        if (lane.kind === 'row' && lane.row.machine === clock.machine)
-          c.fillRect(this.x(time) - half, this.laneTop(lane), 2 * half, lane.height);
-      }
     }
   }
 }
 
 export const rulerHeight = 26;
 
-export function isDark(theme: State['theme']): boolean {
-  return (
-    theme === 'dark' ||
-    (theme === 'system' && !window.matchMedia('(prefers-color-scheme: light)').matches)
-  );
+/** Machine, condition and state of a fused lane; the host's own time is not called that twice. */
+export function namesOf(names: string[]): string {
+  return [...new Set(names.filter(Boolean))].join(' · ');
 }
 
 /** One word for a lane's state: the host's truth where it contradicts the guest's belief. */

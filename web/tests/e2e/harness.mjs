@@ -190,8 +190,8 @@ export class Page {
     return this.browserPage.mouse;
   }
 
-  find(selector) {
-    return this.browserPage.locator(selector);
+  find(selector, options) {
+    return this.browserPage.locator(selector, options);
   }
 
   /** A control by its role and name. */

@@ -84,7 +84,8 @@ export const tests = {
       [at.width / 2, at.y - (await box(page, '.over')).y],
     );
     const [row] = await page.sql(
-      `SELECT machine FROM fused_cpu WHERE cpu = 0 AND ts <= ${await absolute(page, window.from)} ORDER BY ts DESC LIMIT 1`,
+      `SELECT machine FROM fused_cpu WHERE cpu = 0 AND ts <= ${await absolute(page, window.from)}
+        ORDER BY ts DESC LIMIT 1`,
     );
     assert.equal(names[0], row.machine, 'the state at this depth is that of the data');
     for (let i = 0; i < 34; ++i) await page.key('s');
