@@ -1,5 +1,6 @@
 // What the timelines ask: pictures, the state at a time, steps, jumps, arrows, marks.
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <set>
@@ -103,7 +104,9 @@ void append_picture(const Picture& picture, Binary& out, Seen& seen) {
     if (!none) seen.add(stretch.value);
     out.varint(stretch.pixels);
     out.varint(none ? 0 : history::zigzag(stretch.value) + 1);
-    out.fixed(static_cast<std::uint64_t>(stretch.share * 255.0F + 0.5F), 1);
+    // What is there is never 0: a share of 0 means nothing.
+    const auto share = static_cast<std::uint64_t>(stretch.share * 255.0F + 0.5F);
+    out.fixed(none ? 0 : std::max<std::uint64_t>(1, share), 1);
   }
 }
 

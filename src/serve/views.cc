@@ -319,7 +319,7 @@ Result<std::optional<RowState>> Views::step(const View& view, const Row& row, Ho
   const HostTime first = row.begin;
   const HostTime last = row.end + 1;
   HostTime to = direction > 0 ? last : (now ? now->begin : time);
-  HostTime from = direction > 0 ? (now ? now->end : time) : to;
+  HostTime from = direction > 0 ? (now ? now->end : time + 1) : to;
   std::int64_t width = kFirstStepNs;
   do {
     if (direction < 0) {
