@@ -92,7 +92,7 @@ class EvidenceGatherer {
   void on_packet(const model::Event& event, HostCpu& cpu, std::int32_t tid);
 
   void choose_bursts();
-  void add_guest_time(std::int64_t own);
+  void add_guest_times(std::span<const std::int64_t> times);
   void add_run(std::int32_t tid, OwnTime entry, OwnTime exit);
   HostCpu& cpu_of(std::uint32_t cpu);
   void close_open_runs();

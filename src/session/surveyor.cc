@@ -35,11 +35,12 @@ void note_block_devices(std::span<const Event> events, TraceSurvey& out) {
   }
 }
 
-model::KindSet looked_into() {
-  return model::KindSet::of({EventKind::kStatedumpBlockDevice})
-      .add(analysis::kernel::InitialStateCollector::kinds())
-      .add(analysis::vcpu::Discovery::kinds())
-      .add(EvidenceGatherer::kinds(EvidenceRoles{true, false}));
+model::KindSet looked_into(SurveyScope scope) {
+  model::KindSet kinds = analysis::vcpu::Discovery::kinds();
+  if (!scope.alone) kinds.add(EvidenceGatherer::kinds(EvidenceRoles{true, false}));
+  if (!scope.states) return kinds;
+  return kinds.add(model::KindSet::of({EventKind::kStatedumpBlockDevice}))
+      .add(analysis::kernel::InitialStateCollector::kinds());
 }
 
 void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Discovery& discovery,
@@ -51,13 +52,31 @@ void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Dis
 
 }  // namespace
 
-Surveyor::Surveyor(const reader::Trace& trace, bool alone)
-    : trace_(trace), kernel_(trace.info().is_kernel), evidence_(EvidenceRoles{!alone, !alone}) {
+Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope)
+    : trace_(trace),
+      scope_(scope),
+      kernel_(trace.info().is_kernel),
+      evidence_(EvidenceRoles{!scope.alone, !scope.alone && scope.guest}) {
   out_.events_by_type.assign(trace.event_types().size(), 0);
   for (const reader::ThreadName& name : trace.info().thread_names) {
     initial_.add_known_name(name.tid, name.comm);
   }
-  request_.choice = kernel_ ? survey_arguments(looked_into()) : reader::ArgumentChoice::none();
+}
+
+reader::StreamRequest Surveyor::piece_request() const {
+  reader::StreamRequest request;
+  request.choice = kernel_ ? survey_arguments(looked_into(scope_)) : reader::ArgumentChoice::none();
+  return request;
+}
+
+reader::StreamRequest Surveyor::whole_request() {
+  reader::StreamRequest request = piece_request();
+  if (!kernel_) return request;
+  counts_passed_ = true;
+  evidence_.take_times_apart();
+  request.kinds = looked_into(scope_);
+  request.passed = this;
+  return request;
 }
 
 void Surveyor::begin_stream(std::size_t stream) {
@@ -70,8 +89,29 @@ void Surveyor::begin_stream(std::size_t stream) {
 void Surveyor::end_stream() { out_.time_reversals += reversed_ ? 1 : 0; }
 
 void Surveyor::on_events(std::span<const Event> events) {
-  count(events);
+  counts_passed_ ? count_losses(events) : count(events);
   look(events);
+}
+
+void Surveyor::on_passed(std::uint32_t cpu, std::span<const std::int64_t> times,
+                         std::span<const std::uint16_t> types) {
+  for (const std::uint16_t type : types) ++out_.events_by_type[type];
+  out_.streams.back().events += times.size();
+  std::int64_t last = last_.value;
+  std::int64_t least = times.front();
+  std::int64_t greatest = times.front();
+  bool reversed = false;
+  for (const std::int64_t time : times) {
+    reversed = reversed || time < last;
+    last = time;
+    least = std::min(least, time);
+    greatest = std::max(greatest, time);
+  }
+  reversed_ = reversed_ || reversed;
+  last_ = OwnTime{last};
+  first_ = std::min(first_, OwnTime{least});
+  end_ = std::max(end_, OwnTime{greatest});
+  evidence_.on_times(cpu == model::kNoCpu ? cpu_ : cpu, times);
 }
 
 void Surveyor::on_gap(OwnTime begin, OwnTime end) {
@@ -87,18 +127,25 @@ void Surveyor::on_gap(OwnTime begin, OwnTime end) {
 
 void Surveyor::look(std::span<const Event> events) {
   if (!kernel_) return;
-  note_block_devices(events, out_);
-  initial_.on_events(events, cpu_);
+  if (scope_.states) {
+    note_block_devices(events, out_);
+    initial_.on_events(events, cpu_);
+  }
   discovery_.on_events(events, cpu_);
   evidence_.on_events(events, cpu_);
 }
 
-void Surveyor::count(std::span<const Event> events) {
+void Surveyor::count_losses(std::span<const Event> events) {
+  if (header_losses_) return;
   for (const Event& event : events) {
-    if (event.kind == EventKind::kLoss) {
-      if (!header_losses_) count_loss(event, out_.streams.back().stream);
-      continue;
-    }
+    if (event.kind == EventKind::kLoss) count_loss(event, out_.streams.back().stream);
+  }
+}
+
+void Surveyor::count(std::span<const Event> events) {
+  count_losses(events);
+  for (const Event& event : events) {
+    if (event.kind == EventKind::kLoss) continue;
     ++out_.events_by_type[event.type];
     ++out_.streams.back().events;
     first_ = std::min(first_, event.own);
