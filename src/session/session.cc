@@ -229,6 +229,7 @@ JoinInput join_input(const std::vector<OpenTrace>& traces, const std::optional<C
   JoinInput input;
   input.options.mode = options.sync;
   input.options.tsc_hz = options.tsc_hz;
+  input.options.jobs = options.jobs;
   if (capture) {
     for (const CaptureMachine& machine : capture->machines) {
       input.snapshot.push_back(snapshot_of(machine));
@@ -495,6 +496,7 @@ Status Session::build_history(const std::string& fingerprint) {
   progress_.begin("analysing", bytes);
   PipelineOutput output;
   if (options_.jobs > 1) {
+    input.decoders = options_.jobs - 1;
     QueuedSink queue(*writer);
     VS_ASSIGN(output, run_pipeline(input, queue, issues_, progress_));
     VS_TRY(queue.drain());
