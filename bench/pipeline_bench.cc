@@ -1,6 +1,7 @@
 // pipeline_bench [--jobs N] [--history FILE] [--until survey|join|analyse] TRACE...: what opening
 // an experiment costs, stage by stage: CPU and wall time per event of the traces, peak memory.
-// Under `valgrind --tool=callgrind` it gives instructions; --until picks what is counted.
+// --until join reads what `virtscope sync` reads. Under `valgrind --tool=callgrind` it gives
+// instructions; --until picks what is counted.
 #include <sys/resource.h>
 
 #include <chrono>
@@ -62,6 +63,7 @@ Options parse(int argc, char** argv) {
       options.session.history_path = argv[++i];
     } else if (word == "--until" && i + 1 < argc) {
       options.until = argv[++i];
+      options.session.states = options.until != "join";
     } else {
       options.session.inputs.paths.emplace_back(word);
     }

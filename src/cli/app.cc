@@ -87,7 +87,7 @@ Result<ExitCode> run_command(Parsed& parsed, Backend& backend, Streams& streams,
   Progress progress(streams.err, shows_progress(parsed.arguments, streams), steady_clock());
   OpenOptions& open = parsed.arguments.open;
   open.cancel = cancel;
-  open.overview = parsed.command->overview(parsed.arguments);
+  open.reading = parsed.command->reading(parsed.arguments);
   open.progress = [&progress](std::uint64_t done, std::uint64_t total, std::string_view phase) {
     progress.update(done, total, phase);
   };

@@ -25,6 +25,13 @@ namespace vs::cli {
 using ProgressFunction =
     std::function<void(std::uint64_t done, std::uint64_t total, std::string_view phase)>;
 
+/// How much of the traces an answer needs to be read.
+enum class Reading : std::uint8_t {
+  kStates,  ///< everything: states may be rebuilt
+  kClocks,  ///< everything that tells machines and clocks; nothing is analysed
+  kSample   ///< the same, and of a large trace a sample will do
+};
+
 struct OpenOptions {
   std::vector<std::string> paths;
   std::vector<std::string> hosts;                           ///< --host PATH
@@ -35,7 +42,7 @@ struct OpenOptions {
   bool no_cache = false;
   unsigned jobs = 0;        ///< 0 = one per CPU
   unsigned cache_mib = 64;  ///< unpacked states that are kept in memory
-  bool overview = false;    ///< a sample of a large trace will do; nothing is analysed
+  Reading reading = Reading::kStates;
   ProgressFunction progress;
   const std::atomic<bool>* cancel = nullptr;
 };

@@ -52,8 +52,8 @@ class Command {
   [[nodiscard]] virtual std::span<const OptionSpec> options() const { return {}; }
   /// True when the last positional argument is the SQL.
   [[nodiscard]] virtual bool takes_sql() const { return false; }
-  /// True when a sample of large traces is enough (OpenOptions::overview).
-  [[nodiscard]] virtual bool overview(const Arguments&) const { return false; }
+  /// How much of the traces its answer needs to be read.
+  [[nodiscard]] virtual Reading reading(const Arguments&) const { return Reading::kStates; }
   /// Finds wrong use before any trace is opened.
   [[nodiscard]] virtual Status check(const Arguments&) const { return {}; }
   [[nodiscard]] virtual Result<ExitCode> run(Context& context) const = 0;

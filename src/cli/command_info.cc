@@ -36,7 +36,9 @@ class InfoCommand final : public Command {
   }
 
   [[nodiscard]] std::span<const OptionSpec> options() const override { return kOptions; }
-  [[nodiscard]] bool overview(const Arguments& arguments) const override { return !arguments.full; }
+  [[nodiscard]] Reading reading(const Arguments& arguments) const override {
+    return arguments.full ? Reading::kClocks : Reading::kSample;
+  }
 
   [[nodiscard]] Result<ExitCode> run(Context& context) const override {
     const auto& summary = context.opened.summary();

@@ -23,6 +23,8 @@ class SyncCommand final : public Command {
            "error_median_ns), fact.\n";
   }
 
+  [[nodiscard]] Reading reading(const Arguments&) const override { return Reading::kClocks; }
+
   [[nodiscard]] Result<ExitCode> run(Context& context) const override {
     const auto& summary = context.opened.summary();
     if (context.arguments.format == Format::kTable) {

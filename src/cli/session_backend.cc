@@ -47,7 +47,8 @@ Result<session::SessionOptions> session_options(const OpenOptions& from) {
                                              std::uint64_t total) { callback(done, total, phase); };
   }
   to.cancel = from.cancel;
-  if (from.overview) to.overview = session::OverviewLimits{};
+  to.states = from.reading == Reading::kStates;
+  if (from.reading == Reading::kSample) to.overview = session::OverviewLimits{};
   return to;
 }
 

@@ -147,6 +147,17 @@ class ArgumentChoice {
   std::array<std::uint16_t, model::kEventKindCount> slots_;
 };
 
+/// Is told of all events that a cursor goes over, delivered or not, but for loss windows: enough to
+/// count them at a fraction of what an Event costs.
+class PassedSink {
+ public:
+  virtual ~PassedSink() = default;
+  /// The next ones of the stream, in its order and all of one CPU: their own times, and their types
+  /// as in Trace::event_types(). The spans are equally long and valid during the call.
+  virtual void on_passed(std::uint32_t cpu, std::span<const std::int64_t> times,
+                         std::span<const std::uint16_t> types) = 0;
+};
+
 /// What a cursor delivers.
 struct StreamRequest {
   /// Kinds to deliver; kLoss is always delivered. Events of other kinds are stepped over.
@@ -156,6 +167,8 @@ struct StreamRequest {
   /// With `arguments`: a reader may leave the others out (their bit in `present` is then 0), and is
   /// the faster the fewer there are.
   ArgumentChoice choice = {};
+  /// Where set: told before next() returns; must outlive the cursor.
+  PassedSink* passed = nullptr;
 };
 
 class StreamCursor {

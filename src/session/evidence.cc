@@ -126,7 +126,7 @@ void EvidenceGatherer::on_events(std::span<const Event> events, std::uint32_t cp
     evidence_.last = std::max(evidence_.last, event.own);
     if (event.kind != EventKind::kLoss && !times_apart_) {
       ++evidence_.events;
-      if (roles_.guest) add_guest_time(event.own.value);
+      if (roles_.guest) add_guest_times({&event.own.value, 1});
     }
     const Handler handler = table.of[static_cast<std::size_t>(event.kind)];
     if (handler == nullptr) continue;
@@ -142,12 +142,10 @@ void EvidenceGatherer::on_events(std::span<const Event> events, std::uint32_t cp
 void EvidenceGatherer::on_times(std::uint32_t cpu, std::span<const std::int64_t> times) {
   event_cpu_ = cpu;
   evidence_.events += times.size();
-  for (const std::int64_t own : times) {
-    evidence_.first = std::min(evidence_.first, OwnTime{own});
-    evidence_.last = std::max(evidence_.last, OwnTime{own});
-  }
-  if (!roles_.guest) return;
-  for (const std::int64_t own : times) add_guest_time(own);
+  const auto [least, greatest] = std::minmax_element(times.begin(), times.end());
+  evidence_.first = std::min(evidence_.first, OwnTime{*least});
+  evidence_.last = std::max(evidence_.last, OwnTime{*greatest});
+  if (roles_.guest) add_guest_times(times);
 }
 
 void EvidenceGatherer::choose_bursts() {
@@ -158,21 +156,27 @@ void EvidenceGatherer::choose_bursts() {
   if (at == bursts_.end()) bursts_.push_back({event_cpu_, {}});
 }
 
-void EvidenceGatherer::add_guest_time(std::int64_t own) {
+void EvidenceGatherer::add_guest_times(std::span<const std::int64_t> times) {
   if (bursts_at_ == bursts_.size() || bursts_[bursts_at_].cpu != event_cpu_) choose_bursts();
-  std::vector<model::Burst>& bursts = bursts_[bursts_at_].bursts;
-  if (!bursts.empty()) {
-    model::Burst& last = bursts.back();
+  std::vector<model::Burst>* bursts = &bursts_[bursts_at_].bursts;
+  // None yet: one that nothing can join.
+  model::Burst last = bursts->empty() ? model::Burst{INT64_MAX, 0, 0} : bursts->back();
+  for (const std::int64_t own : times) {
     const std::int64_t length = own - last.first;
-    if (length >= last.length && length - last.length <= evidence_.burst_gap &&
-        length < 0xffffffffLL) {
+    const auto gap = static_cast<std::uint64_t>(length - last.length);  // a negative one is large
+    if (gap <= static_cast<std::uint64_t>(evidence_.burst_gap) && length < 0xffffffffLL) {
       last.length = static_cast<std::uint32_t>(length);
       ++last.count;
-      return;
+      continue;
     }
+    if (last.count > 0) bursts->back() = last;
+    last = {own, 0, 1};
+    bursts->push_back(last);
+    if (++burst_count_ <= limits_.bursts) continue;
+    coarsen_bursts();
+    last = bursts->back();
   }
-  bursts.push_back({own, 0, 1});
-  if (++burst_count_ > limits_.bursts) coarsen_bursts();
+  if (last.count > 0) bursts->back() = last;
 }
 
 // The least power of two, greater than the present gap, that leaves at most `count` bursts.
@@ -466,12 +470,6 @@ void EvidenceGatherer::resolve_beacons() {
       beacon.next_entry = next->entry;
     }
   }
-}
-
-void EvidenceGatherer::note_extent(OwnTime first, OwnTime last, std::uint64_t events) {
-  evidence_.first = std::min(evidence_.first, first);
-  evidence_.last = std::max(evidence_.last, last);
-  evidence_.events = events;
 }
 
 model::TraceEvidence EvidenceGatherer::finish() {

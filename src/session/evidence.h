@@ -55,10 +55,6 @@ class EvidenceGatherer {
   /// Events of one stream, in its order. `cpu`: for events that carry none.
   void on_events(std::span<const model::Event> events, std::uint32_t cpu);
 
-  /// These events were not all shown to on_events(), which is right when their times are no
-  /// evidence: first and last time, and how many they are.
-  void note_extent(OwnTime first, OwnTime last, std::uint64_t events);
-
   /// Sorts and hands over. The gatherer is empty afterwards.
   [[nodiscard]] model::TraceEvidence finish();
 
@@ -96,7 +92,7 @@ class EvidenceGatherer {
   void on_packet(const model::Event& event, HostCpu& cpu, std::int32_t tid);
 
   void choose_bursts();
-  void add_guest_time(std::int64_t own);
+  void add_guest_times(std::span<const std::int64_t> times);
   void add_run(std::int32_t tid, OwnTime entry, OwnTime exit);
   HostCpu& cpu_of(std::uint32_t cpu);
   void close_open_runs();

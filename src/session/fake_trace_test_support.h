@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "reader/passed.h"
 #include "reader/trace.h"
 #include "tests/support/events.h"
 
@@ -65,7 +66,7 @@ class FakeTrace final : public reader::Trace {
   class Cursor final : public reader::StreamCursor {
    public:
     Cursor(const Stream& stream, const reader::StreamRequest& request)
-        : stream_(stream), request_(request) {}
+        : stream_(stream), request_(request), passed_(request.passed) {}
     Result<std::span<const model::Event>> next() override {
       constexpr std::size_t kRun = 3;
       run_.clear();
@@ -73,8 +74,10 @@ class FakeTrace final : public reader::Trace {
         if (position_ == stream_.fails_at) return Error{ErrorCode::kIo, "cannot read", "", ""};
         const model::Event& event = stream_.events[position_++];
         const bool loss = event.kind == model::EventKind::kLoss;
+        if (!loss) passed_.add(stream_.cpu, event.own.value, event.type);
         if (loss || request_.kinds.has(event.kind)) run_.push_back(loss ? event : chosen(event));
       }
+      passed_.flush(stream_.cpu);
       return std::span<const model::Event>(run_);
     }
     Status seek(OwnTime time) override {
@@ -106,6 +109,7 @@ class FakeTrace final : public reader::Trace {
 
     const Stream& stream_;
     const reader::StreamRequest request_;
+    reader::PassedBuffer passed_;
     std::vector<model::Event> run_;
     std::size_t position_ = 0;
   };

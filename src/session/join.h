@@ -40,6 +40,7 @@ struct JoinOptions {
   std::optional<double> tsc_hz;
   std::optional<std::size_t> host_trace;  ///< --host
   std::vector<NamedGuest> guests;         ///< --guest NAME=PATH
+  unsigned jobs = 1;                      ///< threads at most; the result does not depend on it
 };
 
 /// capture.json's machines, as far as they matter here. Unknown numbers are absent.

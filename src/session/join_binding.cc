@@ -1,6 +1,8 @@
 #include "session/join_binding.h"
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
 
 namespace vs::session {
 namespace {
@@ -163,11 +165,8 @@ Candidate Binder::evaluate(std::size_t guest, std::size_t host, std::size_t vm,
 }
 
 std::vector<Candidate> Binder::bind(const std::vector<std::size_t>& guests) {
-  std::vector<std::vector<Candidate>> claims;
-  for (const std::size_t guest : guests) {
-    std::vector<Candidate> list = candidates_of(guest);
-    if (!list.empty()) claims.push_back(std::move(list));
-  }
+  std::vector<std::vector<Candidate>> claims = all_candidates(guests);
+  std::erase_if(claims, [](const auto& list) { return list.empty(); });
   std::stable_sort(claims.begin(), claims.end(),
                    [](const auto& a, const auto& b) { return rank(a.front()) > rank(b.front()); });
   std::vector<Candidate> chosen;
@@ -175,6 +174,22 @@ std::vector<Candidate> Binder::bind(const std::vector<std::size_t>& guests) {
     if (auto candidate = decide(list, chosen)) chosen.push_back(std::move(*candidate));
   }
   return chosen;
+}
+
+// Each guest's fits depend on no other's.
+std::vector<std::vector<Candidate>> Binder::all_candidates(
+    const std::vector<std::size_t>& guests) const {
+  std::vector<std::vector<Candidate>> lists(guests.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < guests.size(); i = next++) lists[i] = candidates_of(guests[i]);
+  };
+  std::vector<std::jthread> helpers;
+  const std::size_t jobs = std::min<std::size_t>(input_.options.jobs, guests.size());
+  for (std::size_t i = 1; i < jobs; ++i) helpers.emplace_back(work);
+  work();
+  helpers.clear();
+  return lists;
 }
 
 std::vector<Candidate> Binder::candidates_of(std::size_t guest) const {

@@ -6,7 +6,8 @@
 // itself may be a guest as well (nested virtualisation); events of a nested guest also lie inside
 // the runs of its host's own vCPUs, so of two VMs that fit, the inner one is right.
 //
-// Ownership: borrows inputs and clocks. Threads: one. Errors: none; what is not bound is said.
+// Ownership: borrows inputs and clocks. Threads: one caller; bind() uses
+// up to JoinOptions::jobs inside. Errors: none; what is not bound is said.
 
 #include <cstddef>
 #include <cstdint>
@@ -84,6 +85,8 @@ class Binder {
   [[nodiscard]] std::string naming(std::size_t guest, std::size_t host,
                                    const model::FoundVm& vm) const;
   [[nodiscard]] PairTask task_of(std::size_t guest, std::size_t host, std::size_t vm) const;
+  [[nodiscard]] std::vector<std::vector<Candidate>> all_candidates(
+      const std::vector<std::size_t>& guests) const;
   [[nodiscard]] std::vector<Candidate> candidates_of(std::size_t guest) const;
   [[nodiscard]] std::optional<Candidate> decide(std::vector<Candidate>& list,
                                                 const std::vector<Candidate>& chosen);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "analysis/delivery/deliveries.h"
 #include "analysis/exits/exits.h"
@@ -10,6 +12,7 @@
 #include "analysis/vcpu/state.h"
 #include "merge/merger.h"
 #include "session/arguments.h"
+#include "session/decode_ahead.h"
 
 namespace vs::session {
 namespace {
@@ -90,6 +93,11 @@ class Flow final : public analysis::fused::EffectiveSink {
 
   Status run(Progress& progress) {
     VS_ASSIGN(std::vector<merge::Source> sources, open_sources());
+    std::optional<DecodeAhead> ahead;
+    if (input_.decoders > 0) {
+      ahead.emplace(input_.decoders, sources.size());
+      for (merge::Source& source : sources) source.cursor = ahead->take(std::move(source.cursor));
+    }
     merge::Merger merger(std::move(sources));
     VS_TRY(merger.start());
     std::uint64_t told_bytes = 0;

@@ -36,6 +36,7 @@ struct PipelineTrace {
 struct PipelineInput {
   const model::Experiment* experiment = nullptr;
   std::vector<PipelineTrace> traces;
+  unsigned decoders = 0;  ///< threads that decode streams ahead (decode_ahead.h); 0: this one does
   std::span<const StreamFactory> analyses = stream_factories();
 };
 

@@ -1,6 +1,7 @@
 #include "session/session.h"
 
 #include <algorithm>
+#include <numeric>
 #include <thread>
 
 #include "history/writer.h"
@@ -106,27 +107,71 @@ std::vector<analysis::vcpu::VmHint> vm_hints(const std::optional<Capture>& captu
 
 }  // namespace
 
+namespace {
+
+std::uint64_t bytes_of(const reader::Trace& trace) {
+  std::uint64_t bytes = 0;
+  for (const reader::StreamInfo& stream : trace.streams()) bytes += stream.bytes;
+  return bytes;
+}
+
+}  // namespace
+
 std::uint64_t Session::total_bytes() const {
   std::uint64_t bytes = 0;
-  for (const OpenTrace& open : traces_) {
-    for (const reader::StreamInfo& stream : open.trace->streams()) bytes += stream.bytes;
-  }
+  for (const OpenTrace& open : traces_) bytes += bytes_of(*open.trace);
   return bytes;
+}
+
+// So that no thread begins the longest one when the others are done.
+std::vector<std::size_t> Session::largest_first() const {
+  std::vector<std::size_t> order(traces_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) {
+    return bytes_of(*traces_[a].trace) > bytes_of(*traces_[b].trace);
+  });
+  return order;
+}
+
+namespace {
+
+/// Its events tell when a VM's guest runs.
+bool may_show_runs(const reader::Trace& trace) {
+  return std::any_of(trace.event_types().begin(), trace.event_types().end(),
+                     [](const reader::EventTypeInfo& type) {
+                       return type.kind == model::EventKind::kKvmEntry ||
+                              type.kind == model::EventKind::kKvmExit;
+                     });
+}
+
+}  // namespace
+
+SurveyScope Session::survey_scope(std::size_t trace) const {
+  SurveyScope scope;
+  scope.alone = traces_.size() == 1;
+  scope.states = options_.states && !options_.overview;
+  scope.guest = false;
+  for (std::size_t t = 0; t < traces_.size(); ++t) {
+    scope.guest = scope.guest || (t != trace && may_show_runs(*traces_[t].trace));
+  }
+  return scope;
 }
 
 Status Session::survey_traces(bool sampled) {
   progress_.begin("reading", total_bytes());
   std::atomic<std::size_t> next = 0;
   std::vector<Status> results(traces_.size());
-  const bool alone = traces_.size() == 1;
+  const std::vector<std::size_t> order = largest_first();
   const auto work = [&] {
-    for (std::size_t t = next++; t < traces_.size(); t = next++) {
+    for (std::size_t i = next++; i < order.size(); i = next++) {
+      const std::size_t t = order[i];
       OpenTrace& open = traces_[t];
+      const SurveyScope scope = survey_scope(t);
       auto hints = vm_hints(capture_, open.input);
       auto survey =
           sampled ? sample_trace(*open.trace, std::move(hints), *open.issues,
-                                 options_.overview->events / traces_.size(), alone)
-                  : survey_trace(*open.trace, std::move(hints), *open.issues, progress_, alone);
+                                 options_.overview->events / traces_.size(), scope)
+                  : survey_trace(*open.trace, std::move(hints), *open.issues, progress_, scope);
       if (survey.ok()) {
         open.survey = std::move(survey).value();
       } else {
@@ -184,6 +229,7 @@ JoinInput join_input(const std::vector<OpenTrace>& traces, const std::optional<C
   JoinInput input;
   input.options.mode = options.sync;
   input.options.tsc_hz = options.tsc_hz;
+  input.options.jobs = options.jobs;
   if (capture) {
     for (const CaptureMachine& machine : capture->machines) {
       input.snapshot.push_back(snapshot_of(machine));
@@ -278,7 +324,7 @@ Status Session::analyse() {
   if (history_) return {};
   VS_TRY(join());
   if (history_) return {};  // restored
-  if (options_.overview) {
+  if (options_.overview || !options_.states) {
     return Error{ErrorCode::kInternal, "an overview's session cannot analyse", "", ""};
   }
   VS_ASSIGN(const std::string key, this->key());
@@ -450,6 +496,7 @@ Status Session::build_history(const std::string& fingerprint) {
   progress_.begin("analysing", bytes);
   PipelineOutput output;
   if (options_.jobs > 1) {
+    input.decoders = options_.jobs - 1;
     QueuedSink queue(*writer);
     VS_ASSIGN(output, run_pipeline(input, queue, issues_, progress_));
     VS_TRY(queue.drain());

@@ -10,8 +10,8 @@
 // A stored history that still holds also keeps what survey() and join() found; no event is read.
 //
 // Ownership: owns traces, maps and history; everything returned by reference lives as long as the
-// session. Threads: one caller at a time; survey() uses up to `jobs` threads inside, analyse() a
-// second one for the history where `jobs` > 1.
+// session. Threads: one caller at a time; survey() and join() use up to `jobs` threads inside;
+// analyse() has, where `jobs` > 1, one more for the history and `jobs` - 1 that decode.
 
 #include <atomic>
 #include <cstdint>
@@ -51,9 +51,11 @@ struct SessionOptions {
   unsigned jobs = 1;
   std::size_t cache_bytes =
       history::ReaderOptions{}.cache_bytes;  ///< of unpacked states, in memory
-  /// Only survey() and join() are wanted, and survey() may be content with a sample of a large
-  /// trace (TraceSurvey::sample). It is not where a stored history tells all, nor where several
-  /// traces' clocks have to be joined by more than time stamp counters. analyse() is then refused.
+  /// False: only survey() and join() are wanted; analyse() is then refused.
+  bool states = true;
+  /// The same, and survey() may be content with a sample of a large trace (TraceSurvey::sample). It
+  /// is not where a stored history tells all, nor where several traces' clocks have to be joined by
+  /// more than time stamp counters.
   std::optional<OverviewLimits> overview;
   ProgressCallback progress;
   const std::atomic<bool>* cancel = nullptr;
@@ -118,6 +120,8 @@ class Session {
 
   [[nodiscard]] Status open_traces();
   [[nodiscard]] std::uint64_t total_bytes() const;
+  [[nodiscard]] std::vector<std::size_t> largest_first() const;
+  [[nodiscard]] SurveyScope survey_scope(std::size_t trace) const;
   [[nodiscard]] Status survey_traces(bool sampled);
   void finish_survey();
   [[nodiscard]] Status join_traces();

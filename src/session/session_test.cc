@@ -202,5 +202,34 @@ TEST(Overview, ClocksThatNeedEvidenceAreJoinedByAllOfIt) {
   for (const OpenTrace& open : counters->traces()) EXPECT_TRUE(open.survey.sample) << open.place;
 }
 
+// Two packets of LTTng's layout; the counter of the second says that 3 events were discarded.
+TEST(Overview, TakesTheLossesOfCtfFromPacketHeaders) {
+  std::ifstream file(std::string(VS_SOURCE_DIR) + "/fuzz/corpus/ctf_stream/lttng_le",
+                     std::ios::binary);
+  const std::string all{std::istreambuf_iterator<char>(file), {}};
+  const std::size_t mark = all.find("\n@@@\n");
+  ASSERT_NE(mark, std::string::npos);
+  os::MemoryFiles files;
+  files.put("/t/metadata", all.substr(0, mark));
+  files.put("/t/k_0", all.substr(mark + 5));
+  SessionOptions options;
+  options.inputs.paths = {"/t"};
+  const auto whole = Session::open(files, options);
+  ASSERT_TRUE(whole.ok() && whole.value()->survey().ok());
+  options.overview = OverviewLimits{0, 1};
+  const auto sampled = Session::open(files, options);
+  ASSERT_TRUE(sampled.ok() && sampled.value()->survey().ok());
+  const TraceSurvey& a = whole.value()->traces()[0].survey;
+  const TraceSurvey& b = sampled.value()->traces()[0].survey;
+  ASSERT_TRUE(b.sample);
+  EXPECT_TRUE(b.sample->losses_known);
+  ASSERT_EQ(a.losses.size(), 1U);
+  ASSERT_EQ(b.losses.size(), 1U);
+  EXPECT_EQ(a.losses[0].lost, 3U);
+  EXPECT_EQ(b.losses[0].lost, 3U);
+  EXPECT_EQ(a.losses[0].begin, b.losses[0].begin);
+  EXPECT_EQ(a.losses[0].end, b.losses[0].end);
+}
+
 }  // namespace
 }  // namespace vs::session

@@ -6,11 +6,12 @@ namespace vs::session {
 
 Result<TraceSurvey> survey_trace(const reader::Trace& trace,
                                  std::vector<analysis::vcpu::VmHint> hints, model::IssueLog& issues,
-                                 Progress& progress, bool alone) {
-  Surveyor surveyor(trace, alone, !hints.empty());
+                                 Progress& progress, SurveyScope scope) {
+  Surveyor surveyor(trace, scope, !hints.empty());
+  const reader::StreamRequest request = surveyor.whole_request();
   for (std::size_t s = 0; s < trace.streams().size(); ++s) {
     VS_ASSIGN(const std::unique_ptr<reader::StreamCursor> cursor,
-              trace.open_stream(s, surveyor.request(), issues));
+              trace.open_stream(s, request, issues));
     std::uint64_t told = 0;
     surveyor.begin_stream(s);
     for (;;) {

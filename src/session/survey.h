@@ -62,19 +62,28 @@ struct TraceSurvey {
   std::optional<Sample> sample;
 };
 
+/// What a survey is for.
+struct SurveyScope {
+  /// The experiment has no other trace: nothing is gathered to join clocks with.
+  bool alone = false;
+  /// False: no other trace shows what runs inside of VMs, so this one cannot be a guest's.
+  bool guest = true;
+  /// The pipeline will start from it. Else TraceSurvey::initial and block_devices stay empty.
+  bool states = true;
+};
+
 /// `hints`: what a snapshot says about the VMs of this trace's machine; the file's own guest list
-/// is added. `alone`: the experiment has no other trace, so nothing is gathered to join clocks
-/// with.
+/// is added.
 [[nodiscard]] Result<TraceSurvey> survey_trace(const reader::Trace& trace,
                                                std::vector<analysis::vcpu::VmHint> hints,
                                                model::IssueLog& issues, Progress& progress,
-                                               bool alone = false);
+                                               SurveyScope scope = {});
 
 /// The same from about `events` events of the trace, in pieces spread over each stream from its
 /// first event to its last one, and from the packet headers (survey_sample.cc).
 [[nodiscard]] Result<TraceSurvey> sample_trace(const reader::Trace& trace,
                                                std::vector<analysis::vcpu::VmHint> hints,
                                                model::IssueLog& issues, std::uint64_t events,
-                                               bool alone = false);
+                                               SurveyScope scope = {});
 
 }  // namespace vs::session

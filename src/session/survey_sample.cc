@@ -125,8 +125,8 @@ std::uint64_t bytes_of(const reader::Trace& trace) {
 
 Result<TraceSurvey> sample_trace(const reader::Trace& trace,
                                  std::vector<analysis::vcpu::VmHint> hints, model::IssueLog& issues,
-                                 std::uint64_t events, bool alone) {
-  Surveyor surveyor(trace, alone, !hints.empty());
+                                 std::uint64_t events, SurveyScope scope) {
+  Surveyor surveyor(trace, scope, !hints.empty());
   surveyor.count_header_losses();
   Sample sample;
   VS_ASSIGN(sample.losses_known, take_header_losses(trace, surveyor, issues));
@@ -136,7 +136,7 @@ Result<TraceSurvey> sample_trace(const reader::Trace& trace,
   for (std::size_t s = 0; s < trace.streams().size(); ++s) {
     const reader::StreamInfo& info = trace.streams()[s];
     VS_ASSIGN(const std::unique_ptr<reader::StreamCursor> cursor,
-              trace.open_stream(s, surveyor.request(), pieces));
+              trace.open_stream(s, surveyor.piece_request(), pieces));
     const double share = static_cast<double>(events) * static_cast<double>(info.bytes) / whole;
     surveyor.begin_stream(s);
     VS_ASSIGN(const bool stream_ended,

@@ -1,7 +1,6 @@
 #include "session/surveyor.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/limits.h"
 #include "session/arguments.h"
@@ -34,11 +33,18 @@ void note_block_device(const Event& event, TraceSurvey& out) {
       {model::kNoMachine, event.u(model::arg::kStateDevice), std::string(event.texts[0])});
 }
 
-model::KindSet looked_into() {
-  return model::KindSet::of({EventKind::kStatedumpBlockDevice})
-      .add(analysis::kernel::InitialStateCollector::kinds())
-      .add(analysis::vcpu::Discovery::kinds())
-      .add(EvidenceGatherer::kinds(EvidenceRoles{true, false}));
+/// Clock evidence is what joins traces, and what tells the rate of a clock that counts ticks.
+bool needs_evidence(const reader::ClockInfo& clock, SurveyScope scope) {
+  const bool ticks = clock.unit == reader::ClockInfo::Unit::kTicks;
+  return !scope.alone || (ticks && !clock.ticks_per_second);
+}
+
+model::KindSet looked_into(const reader::ClockInfo& clock, SurveyScope scope) {
+  model::KindSet kinds = analysis::vcpu::Discovery::kinds();
+  if (needs_evidence(clock, scope)) kinds.add(EvidenceGatherer::kinds(EvidenceRoles{true, false}));
+  if (!scope.states) return kinds;
+  return kinds.add(model::KindSet::of({EventKind::kStatedumpBlockDevice}))
+      .add(analysis::kernel::InitialStateCollector::kinds());
 }
 
 /// A trace without any of KVM's events can tell nothing of VMs but what others know of them.
@@ -50,23 +56,6 @@ bool may_show_vms(const reader::Trace& trace) {
          });
 }
 
-/// What one event of a kind has to be shown to, beside the initial state.
-enum Looker : std::uint8_t { kLookDevices = 1, kLookEvidence = 2 };
-using Lookers = std::array<std::uint8_t, model::kEventKindCount>;
-
-const Lookers& lookers() {
-  static const Lookers kLookers = [] {
-    Lookers table{};
-    const model::KindSet evidence = EvidenceGatherer::kinds(EvidenceRoles{true, false});
-    for (std::size_t i = 0; i < table.size(); ++i) {
-      if (evidence.has(static_cast<EventKind>(i))) table[i] = kLookEvidence;
-    }
-    table[static_cast<std::size_t>(EventKind::kStatedumpBlockDevice)] |= kLookDevices;
-    return table;
-  }();
-  return kLookers;
-}
-
 void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Discovery& discovery,
                         model::IssueLog& issues) {
   if (!discovery.entry_ids_are_pointers()) return;
@@ -76,17 +65,33 @@ void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Dis
 
 }  // namespace
 
-Surveyor::Surveyor(const reader::Trace& trace, bool alone, bool hinted)
+Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope, bool hinted)
     : trace_(trace),
+      scope_(scope),
       kernel_(trace.info().is_kernel),
-      every_time_(!alone),
       vms_(hinted || may_show_vms(trace)),
-      evidence_(EvidenceRoles{!alone, !alone}) {
+      evidence_(EvidenceRoles{!scope.alone, !scope.alone && scope.guest}) {
   out_.events_by_type.assign(trace.event_types().size(), 0);
   for (const reader::ThreadName& name : trace.info().thread_names) {
     initial_.add_known_name(name.tid, name.comm);
   }
-  request_.choice = kernel_ ? survey_arguments(looked_into()) : reader::ArgumentChoice::none();
+}
+
+reader::StreamRequest Surveyor::piece_request() const {
+  reader::StreamRequest request;
+  request.choice = kernel_ ? survey_arguments(looked_into(trace_.info().clock, scope_))
+                           : reader::ArgumentChoice::none();
+  return request;
+}
+
+reader::StreamRequest Surveyor::whole_request() {
+  reader::StreamRequest request = piece_request();
+  if (!kernel_) return request;
+  counts_passed_ = true;
+  evidence_.take_times_apart();
+  request.kinds = looked_into(trace_.info().clock, scope_);
+  request.passed = this;
+  return request;
 }
 
 void Surveyor::begin_stream(std::size_t stream) {
@@ -99,8 +104,29 @@ void Surveyor::begin_stream(std::size_t stream) {
 void Surveyor::end_stream() { out_.time_reversals += reversed_ ? 1 : 0; }
 
 void Surveyor::on_events(std::span<const Event> events) {
-  count(events);
+  counts_passed_ ? count_losses(events) : count(events);
   look(events);
+}
+
+void Surveyor::on_passed(std::uint32_t cpu, std::span<const std::int64_t> times,
+                         std::span<const std::uint16_t> types) {
+  for (const std::uint16_t type : types) ++out_.events_by_type[type];
+  out_.streams.back().events += times.size();
+  std::int64_t last = last_.value;
+  std::int64_t least = times.front();
+  std::int64_t greatest = times.front();
+  bool reversed = false;
+  for (const std::int64_t time : times) {
+    reversed = reversed || time < last;
+    last = time;
+    least = std::min(least, time);
+    greatest = std::max(greatest, time);
+  }
+  reversed_ = reversed_ || reversed;
+  last_ = OwnTime{last};
+  first_ = std::min(first_, OwnTime{least});
+  end_ = std::max(end_, OwnTime{greatest});
+  evidence_.on_times(cpu == model::kNoCpu ? cpu_ : cpu, times);
 }
 
 void Surveyor::on_gap(OwnTime begin, OwnTime end) {
@@ -116,29 +142,32 @@ void Surveyor::on_gap(OwnTime begin, OwnTime end) {
 
 void Surveyor::look(std::span<const Event> events) {
   if (!kernel_) return;
-  initial_.on_events(events, cpu_);
+  if (scope_.states) {
+    for (const Event& event : events) {
+      if (event.kind == EventKind::kStatedumpBlockDevice) note_block_device(event, out_);
+    }
+    initial_.on_events(events, cpu_);
+  }
   if (vms_) discovery_.on_events(events, cpu_);
-  if (every_time_) evidence_.on_events(events, cpu_);
-  const Lookers& table = lookers();
+  evidence_.on_events(events, cpu_);
+}
+
+void Surveyor::count_losses(std::span<const Event> events) {
+  if (header_losses_) return;
   for (const Event& event : events) {
-    const std::uint8_t looks = table[static_cast<std::size_t>(event.kind)];
-    if (looks == 0) continue;
-    if ((looks & kLookDevices) != 0) note_block_device(event, out_);
-    if ((looks & kLookEvidence) != 0 && !every_time_) evidence_.on_events({&event, 1}, cpu_);
+    if (event.kind == EventKind::kLoss) count_loss(event, out_.streams.back().stream);
   }
 }
 
 void Surveyor::count(std::span<const Event> events) {
+  count_losses(events);
   std::uint64_t* const by_type = out_.events_by_type.data();
   OwnTime first = first_;
   OwnTime end = end_;
   OwnTime last = last_;
   std::uint64_t count = 0;
   for (const Event& event : events) {
-    if (event.kind == EventKind::kLoss) {
-      if (!header_losses_) count_loss(event, out_.streams.back().stream);
-      continue;
-    }
+    if (event.kind == EventKind::kLoss) continue;
     ++by_type[event.type];
     ++count;
     first = std::min(first, event.own);
@@ -200,7 +229,6 @@ TraceSurvey Surveyor::finish(std::vector<analysis::vcpu::VmHint> hints, model::I
                 "loss windows after the first " + std::to_string(limits::kLossWindows) +
                     " were joined with the one before"});
   }
-  if (!every_time_ && out_.events != 0) evidence_.note_extent(first_, end_, out_.events);
   out_.evidence = evidence_.finish();
   return std::move(out_);
 }

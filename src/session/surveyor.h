@@ -15,13 +15,17 @@
 
 namespace vs::session {
 
-class Surveyor {
+class Surveyor final : private reader::PassedSink {
  public:
-  /// `alone`: as of survey_trace().
   /// `hinted`: finish() will get hints about VMs.
-  Surveyor(const reader::Trace& trace, bool alone, bool hinted);
+  Surveyor(const reader::Trace& trace, SurveyScope scope, bool hinted);
+  Surveyor(const Surveyor&) = delete;
+  Surveyor& operator=(const Surveyor&) = delete;
 
-  [[nodiscard]] const reader::StreamRequest& request() const { return request_; }
+  /// For streams that are read whole: what nobody looks into is counted, not delivered.
+  [[nodiscard]] reader::StreamRequest whole_request();
+  /// For pieces: every event is delivered.
+  [[nodiscard]] reader::StreamRequest piece_request() const;
   /// From now on losses are counted only where on_header_losses() tells them.
   void count_header_losses() { header_losses_ = true; }
   void on_header_losses(std::span<const model::Event> losses, std::size_t stream);
@@ -36,16 +40,19 @@ class Surveyor {
                                    model::IssueLog& issues);
 
  private:
+  void on_passed(std::uint32_t cpu, std::span<const std::int64_t> times,
+                 std::span<const std::uint16_t> types) override;
   void count(std::span<const model::Event> events);
+  void count_losses(std::span<const model::Event> events);
   void count_loss(const model::Event& event, std::size_t stream);
   void look(std::span<const model::Event> events);
   void finish_counts();
 
   const reader::Trace& trace_;
+  const SurveyScope scope_;
   const bool kernel_;
-  const bool every_time_;  ///< each event's time is evidence about clocks
-  const bool vms_;         ///< it can show VMs
-  reader::StreamRequest request_;
+  const bool vms_;              ///< it can show VMs
+  bool counts_passed_ = false;  ///< on_passed() counts and tells the times, not on_events()
   TraceSurvey out_;
   std::uint32_t cpu_ = model::kNoCpu;
   OwnTime first_ = kOwnTimeMax;

@@ -226,6 +226,7 @@ void CtfCursor::report_cut() {
 }
 
 void CtfCursor::finish_packet() {
+  passed_.flush(cpu_);
   report_cut();
   before_ = Before{packet_end(), head_.sequence, head_.discarded, head_.begin};
   const std::uint64_t left = window_.file_size() - packet_offset_;
@@ -322,6 +323,7 @@ Result<std::span<const model::Event>> CtfCursor::next() {
     VS_ASSIGN(const bool more, open_packet());
     if (!more) break;
   }
+  passed_.flush(cpu_);
   return std::span<const model::Event>(batch_).first(count_);
 }
 

@@ -31,6 +31,7 @@
 #include "reader/ctf/time_scale.h"
 #include "reader/ctf/trace_model.h"
 #include "reader/ctf/window.h"
+#include "reader/passed.h"
 #include "reader/trace.h"
 
 namespace vs::reader::ctf {
@@ -190,6 +191,7 @@ class CtfCursor final : public StreamCursor {
   std::size_t count_ = 0;
   std::uint64_t batch_packet_ = 0;  ///< file offset of the packet the batch is from
   const StreamModel* batch_stream_ = nullptr;
+  PassedBuffer passed_;
 };
 
 }  // namespace vs::reader::ctf

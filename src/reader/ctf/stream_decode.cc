@@ -33,7 +33,8 @@ CtfCursor::CtfCursor(const CursorSource& source, const StreamRequest& request,
       arguments_(request.arguments),
       choice_(request.choice),
       machine_(programs_, source.model.special),
-      batch_(kBatchEvents + 8) {
+      batch_(kBatchEvents + 8),
+      passed_(request.passed) {
   make_plans(request);
 }
 
@@ -177,6 +178,7 @@ CtfCursor::Outcome CtfCursor::decode_event(std::uint64_t begin) {
     last_own_ = own;
     any_time_ = true;
   }
+  passed_.add(cpu_, last_own_.value, plan.type);
   if (plan.deliver) deliver(plan, begin);
   if (plan.sets_tid) {
     current_tid_ = static_cast<std::int32_t>(machine_.value(model_.special.next_tid));

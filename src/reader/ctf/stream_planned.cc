@@ -100,6 +100,7 @@ model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event
       if (plan.sets_tid)
         now.tid = static_cast<std::int32_t>(machine_.value(model_.special.next_tid));
     }
+    passed_.add(cpu_, own.value, plan.type);
     now.at = next;
     now.cycles = cycles;
     now.own = own;

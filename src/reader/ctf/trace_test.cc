@@ -10,6 +10,7 @@
 #include "os/file.h"
 #include "reader/ctf/format.h"
 #include "reader/ctf/time_scale.h"
+#include "tests/support/passed.h"
 
 namespace vs::reader::ctf {
 namespace {
@@ -122,6 +123,21 @@ TEST_P(BothOrders, DeliversOnlyWhatIsWanted) {
   EXPECT_EQ(bare.events[0].present, 0);
   EXPECT_EQ(bare.events[0].tid, 5);
   EXPECT_EQ(bare.texts[0], "");
+}
+
+TEST_P(BothOrders, TellsAllThatItGoesOverWhateverIsDelivered) {
+  test::PassedList expected;
+  for (const Event& event : read(files_, "/t").events) expected.add(event);
+  ASSERT_EQ(expected.all.size(), 6U);
+  for (const model::KindSet& kinds :
+       {model::KindSet::all(), model::KindSet{}, model::KindSet::of({EventKind::kSchedSwitch})}) {
+    test::PassedList passed;
+    StreamRequest request;
+    request.kinds = kinds;
+    request.passed = &passed;
+    (void)read(files_, "/t", 0, request);
+    EXPECT_EQ(passed.all, expected.all);
+  }
 }
 
 // Cut at every byte: all events that are whole come out, and an issue names the place.

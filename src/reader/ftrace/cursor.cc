@@ -60,7 +60,8 @@ Cursor::Cursor(const CursorContext& context, BlockSource source, const StreamReq
       tables_(context.events, request),
       source_(std::move(source)),
       page_(context.layout),
-      batch_(kRunEvents + kRunSpare) {}
+      batch_(kRunEvents + kRunSpare),
+      passed_(request.passed) {}
 
 Cursor::~Cursor() { report_tallies(); }
 
@@ -76,6 +77,7 @@ Result<std::span<const Event>> Cursor::next() {
     }
     decode_pages();
   }
+  passed_.flush(context_.cpu);
   return std::span<const Event>(batch_).first(filled_);
 }
 
@@ -177,6 +179,7 @@ PageReader::Step Cursor::decode_records() {
         last_time_ = own;
         const Bytes record = page.subspan(offset, size);
         if (take_record<kOrder, kArguments>(record, at, *event)) {
+          passed_.add(context_.cpu, own, event->type);
           ++event;
         } else {
           filled_ = static_cast<std::size_t>(event - batch_.data());
@@ -254,7 +257,7 @@ void Cursor::other_record(Bytes record, std::uint32_t at) {
   const std::uint16_t index = context_.events.index_of(id);
   if (index == kNoType) return count(unknown_ids_[id], at);
   const std::uint32_t needed = tables_.plans[index].size;
-  if (size >= needed) return;
+  if (size >= needed) return passed_.add(context_.cpu, last_time_, index);
   bad_event(fmt::format("{} of {} bytes, its format takes {}", context_.events.type(index).name,
                         size, needed),
             at);

@@ -15,6 +15,7 @@
 
 #include "reader/ftrace/block_source.h"
 #include "reader/ftrace/event_table.h"
+#include "reader/passed.h"
 #include "reader/trace.h"
 
 namespace vs::reader::ftrace {
@@ -102,6 +103,7 @@ class Cursor final : public StreamCursor {
   std::optional<std::int64_t> skip_before_;
   std::vector<model::Event> batch_;  ///< of fixed size; the first `filled_` are the run
   std::size_t filled_ = 0;
+  PassedBuffer passed_;
 
   Tally goes_back_;
   Tally lost_;

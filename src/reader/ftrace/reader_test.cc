@@ -12,6 +12,7 @@
 #include "reader/ftrace/format.h"
 #include "reader/ftrace/testing/trace_builder.h"
 #include "reader/ftrace/trace_info.h"
+#include "tests/support/passed.h"
 
 namespace vs::reader::ftrace {
 namespace {
@@ -168,6 +169,30 @@ TEST_P(ReaderTest, OnlyTheWantedKinds) {
   EXPECT_EQ((*run)[0].present, 0);
   EXPECT_TRUE((*run)[0].texts[0].empty());
   EXPECT_EQ((*run)[0].tid, 10);
+}
+
+TEST_P(ReaderTest, TellsAllThatItGoesOverWhateverIsDelivered) {
+  const auto opened = open(standard_trace(variant));
+  const auto read = [&](StreamRequest request) {
+    test::PassedList seen;
+    auto cursor = opened->trace->open_stream(0, request, opened->issues);
+    for (;;) {
+      const auto run = (*cursor)->next();
+      if (!run.ok() || run->empty()) return seen.all;
+      for (const Event& event : *run) seen.add(event);
+    }
+  };
+  const auto expected = read({});
+  ASSERT_GT(expected.size(), 8U);
+  for (const model::KindSet& kinds :
+       {model::KindSet::all(), model::KindSet{}, model::KindSet::of({EventKind::kMark})}) {
+    test::PassedList passed;
+    StreamRequest request;
+    request.kinds = kinds;
+    request.passed = &passed;
+    (void)read(request);
+    EXPECT_EQ(passed.all, expected);
+  }
 }
 
 TEST_P(ReaderTest, OnlyTheWantedArguments) {
