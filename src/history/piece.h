@@ -59,10 +59,7 @@ class PieceEncoder {
   void put_array(std::span<const std::uint64_t> values, unsigned width);
   void put_wide_indices(std::span<const std::uint8_t> local,
                         std::span<const std::uint16_t> dictionary);
-  void put_entry(std::uint16_t tuple, bool wide) {
-    payload_.put_u8(static_cast<std::uint8_t>(tuple));
-    if (wide) payload_.put_u8(static_cast<std::uint8_t>(tuple >> 8));
-  }
+  void put_entries(std::span<const std::uint16_t> tuples, bool wide);
   void put_dictionary(ByteSink& out) const;
 
   TableId table_ = TableId::kCount;

@@ -172,6 +172,19 @@ void PieceEncoder::put_array(std::span<const std::uint64_t> values, unsigned wid
   payload_.advance(values.size() * width);
 }
 
+void PieceEncoder::put_entries(std::span<const std::uint16_t> tuples, bool wide) {
+  const std::size_t step = wide ? 2 : 1;
+  const std::span<std::byte> out = payload_.room(step * tuples.size());
+  std::size_t at = 0;
+  // The upper byte of a narrow one is 0, and the next one takes its place.
+  for (const std::uint16_t tuple : tuples) {
+    out[at] = static_cast<std::byte>(tuple);
+    out[at + 1] = static_cast<std::byte>(tuple >> 8);
+    at += step;
+  }
+  payload_.advance(at);
+}
+
 // Numbers of tuples that need 16 bits each.
 void PieceEncoder::put_wide_indices(std::span<const std::uint8_t> local,
                                     std::span<const std::uint16_t> dictionary) {
@@ -206,7 +219,7 @@ void PieceEncoder::put_tuples(std::span<const SlabRow> rows, unsigned mode) {
   if (wide) mode |= kBlockWide;
   if (distinct == 1) {
     payload_.put_u8(static_cast<std::uint8_t>(mode));
-    return put_entry(dictionary[0], wide);
+    return put_entries(tuples, wide);
   }
   const unsigned far = width_for(most);
   const unsigned near = width_for(static_cast<std::uint32_t>(distinct - 1));
@@ -217,7 +230,7 @@ void PieceEncoder::put_tuples(std::span<const SlabRow> rows, unsigned mode) {
   payload_.put_u8(static_cast<std::uint8_t>(mode | coding << 1 | log << 3));
   if (use_local) {
     payload_.put_u8(static_cast<std::uint8_t>(distinct));
-    for (const std::uint16_t tuple : tuples) put_entry(tuple, wide);
+    put_entries(tuples, wide);
   } else if (log == 4) {
     return put_wide_indices(std::span<const std::uint8_t>(local).first(rows.size()), tuples);
   } else {

@@ -85,32 +85,34 @@ void Sealer::count_rows(const TableSlab::Run& run, bool overlaps) {
   for (const SlabRow& row : run.rows) count.last_ns = std::max(count.last_ns, row.end_ns);
 }
 
-/// What each state held goes to the entity's totals. The states, by first occurrence.
-std::span<const std::uint8_t> Sealer::count_states(const TableSlab& slab, EntityId entity,
+/// Counts the rows of each state. The states, by first occurrence.
+std::span<const std::uint8_t> Sealer::count_states(const TableSlab& slab,
                                                    std::span<const SlabRow> rows) {
   const std::uint8_t* const states = slab.state_numbers().data();
   std::size_t count = 0;
   for (const SlabRow& row : rows) {
     const std::uint8_t state = states[row.tuple];
-    Held& held = held_[state];
-    if (held.rows++ == 0) present_[count++] = state;
-    held.duration_ns += row.end_ns - row.begin_ns;
+    if (state_rows_[state]++ == 0) present_[count++] = state;
   }
-  const std::span<const std::uint8_t> present = std::span(present_).first(count);
+  return std::span(present_).first(count);
+}
+
+/// What each state held goes to the entity's totals, and state_rows_ is zeros again. `pyramid`: of
+/// the same rows, null where there is none.
+void Sealer::sum_states(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
+                        std::span<const std::uint8_t> present, const Pyramid* pyramid) {
   std::vector<StateTotal>& totals = counts_[entity].totals;
-  for (const std::uint8_t state : present) {
-    const Held held = std::exchange(held_[state], Held{});
-    if (state != kNoNumber) {
-      add_total(totals, StateTotal{slab.states()[state], held.duration_ns, held.rows});
-    }
+  const bool all_numbered = std::ranges::find(present, kNoNumber) == present.end();
+  const bool summed = pyramid != nullptr && all_numbered && present.size() <= kSummaryValues;
+  for (std::size_t i = 0; i < present.size(); ++i) {
+    const std::uint32_t count = std::exchange(state_rows_[present[i]], 0);
+    if (!summed) continue;
+    add_total(totals, StateTotal{slab.states()[present[i]], pyramid->held_ns(i), count});
   }
-  if (std::ranges::find(present, kNoNumber) != present.end()) {
-    for (const SlabRow& row : rows) {
-      if (states[row.tuple] != kNoNumber) continue;
-      add_total(totals, StateTotal{slab.state_of(row), row.end_ns - row.begin_ns, 1});
-    }
+  if (summed) return;
+  for (const SlabRow& row : rows) {
+    add_total(totals, StateTotal{slab.state_of(row), row.end_ns - row.begin_ns, 1});
   }
-  return present;
 }
 
 void Sealer::seal_run(TableSlab& slab, TableId table, const TableSlab::Run& run) {
@@ -136,12 +138,16 @@ void Sealer::seal_part(const TableSlab& slab, TableId table, EntityId entity,
   if (layout.overlaps) {
     for (const SlabRow& row : rows) entry.end_ns = std::max(entry.end_ns, row.end_ns);
   }
-  std::span<const std::uint8_t> present;
-  if (layout.has_state()) present = count_states(slab, entity, rows);
   IndexTree& tree = *trees_[static_cast<std::size_t>(table)];
-  if (!layout.has_state() || layout.overlaps) return tree.add(entry, {}, 0);
+  if (!layout.has_state()) return tree.add(entry, {}, 0);
+  const std::span<const std::uint8_t> present = count_states(slab, rows);
+  if (layout.overlaps) {
+    sum_states(slab, entity, rows, present, nullptr);
+    return tree.add(entry, {}, 0);
+  }
   carry_.clear();
   if (rows.size() <= kCarryBuckets) {
+    sum_states(slab, entity, rows, present, nullptr);
     for (const SlabRow& row : rows) {
       carry_.push_back(Span{row.begin_ns, row.end_ns, slab.state_numbers()[row.tuple]});
     }
@@ -149,6 +155,7 @@ void Sealer::seal_part(const TableSlab& slab, TableId table, EntityId entity,
   }
   pyramid_.build_rows(rows, slab.state_numbers(), present);
   summary_.add_run(entity, pyramid_);
+  sum_states(slab, entity, rows, present, &pyramid_);
   pyramid_.carry(carry_);
   tree.add(entry, carry_, pyramid_.exponent());
 }

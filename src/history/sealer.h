@@ -90,8 +90,10 @@ class Sealer final : public PieceSink {
   void seal_part(const TableSlab& slab, TableId table, EntityId entity,
                  std::span<const SlabRow> rows);
   void count_rows(const TableSlab::Run& run, bool overlaps);
-  [[nodiscard]] std::span<const std::uint8_t> count_states(const TableSlab& slab, EntityId entity,
+  [[nodiscard]] std::span<const std::uint8_t> count_states(const TableSlab& slab,
                                                            std::span<const SlabRow> rows);
+  void sum_states(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
+                  std::span<const std::uint8_t> present, const Pyramid* pyramid);
   void start_piece(TableId table, const TableSlab& slab);
   void write_rows(TableId table);
   void fill_in(Footer& footer);
@@ -114,13 +116,9 @@ class Sealer final : public PieceSink {
   EntityId piece_first_ = 0;
   EntityId piece_last_ = 0;
   // scratch
-  struct Held {
-    std::int64_t duration_ns = 0;
-    std::uint64_t rows = 0;
-  };
   std::vector<Span> carry_;
-  std::array<Held, kMaxStates + 1> held_;             ///< by number of state; zeros between calls
-  std::array<std::uint8_t, kMaxStates + 1> present_;  ///< states, by first occurrence
+  std::array<std::uint32_t, kMaxStates + 1> state_rows_{};  ///< by number of state; mostly zeros
+  std::array<std::uint8_t, kMaxStates + 1> present_;        ///< states, by first occurrence
   ByteSink bytes_;
 };
 

@@ -57,6 +57,12 @@ class Pyramid {
   [[nodiscard]] unsigned exponent() const { return exponent_; }
   /// Writes this level and wider ones as long as they have more than kCarryBuckets buckets.
   void put_levels(ByteSink& out);
+  /// What the value number `place`, by first occurrence, held in all; the same at every level.
+  [[nodiscard]] std::int64_t held_ns(std::size_t place) const {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < buckets_; ++i) sum += sums_[i * width_ + place];
+    return static_cast<std::int64_t>(sum);
+  }
   /// What is left, as spans that lie in their buckets.
   void carry(std::vector<Span>& out) const;
 

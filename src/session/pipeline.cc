@@ -240,9 +240,7 @@ class Flow final : public analysis::fused::EffectiveSink {
   }
 
   void deliver(const merge::Source& source, const merge::Item& item) {
-    while (next_end_ < by_end_.size() && runs_[by_end_[next_end_]].end < item.time) {
-      finish(runs_[by_end_[next_end_++]]);
-    }
+    if (next_end_time_ < item.time) finish_before(item.time);
     MachineRun& run = runs_[source.machine];
     const model::Event& event = *item.event;
     if (event.kind == model::EventKind::kLoss) {
@@ -263,6 +261,13 @@ class Flow final : public analysis::fused::EffectiveSink {
     for (model::StreamAnalysis* const analysis : wanted) {
       analysis->on_event({item.time, run.index, static_cast<std::uint32_t>(trace), tid, event});
     }
+  }
+
+  void finish_before(HostTime time) {
+    while (next_end_ < by_end_.size() && runs_[by_end_[next_end_]].end < time) {
+      finish(runs_[by_end_[next_end_++]]);
+    }
+    next_end_time_ = next_end_ < by_end_.size() ? runs_[by_end_[next_end_]].end : kHostTimeMax;
   }
 
   void finish(MachineRun& run) {
@@ -305,6 +310,7 @@ class Flow final : public analysis::fused::EffectiveSink {
   std::vector<MachineRun*> runs_of_machine_;
   std::vector<std::size_t> by_end_;  // runs in the order in which their traces end
   std::size_t next_end_ = 0;
+  HostTime next_end_time_ = kHostTimeMin;  // of that run; at first, not looked up yet
   std::uint64_t events_ = 0;
 };
 

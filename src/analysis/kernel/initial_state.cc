@@ -65,9 +65,9 @@ struct CpuFacts {
   bool closed = false;  ///< a loss: later events tell nothing about the beginning
   bool switched = false;
   OwnTime first = kOwnTimeMax;
-  OwnTime online = kOwnTimeMax;  ///< first hot-plug step that names it
-  std::int32_t tid = -1;         ///< at the beginning
-  std::int32_t current = -1;     ///< now
+  OwnTime online = kOwnTimeMax;     ///< first hot-plug step that names it
+  std::int32_t tid = -1;            ///< at the beginning
+  std::int32_t current = -1;        ///< now
   std::int32_t called = INT32_MIN;  ///< thread whose system call was looked at last
   OwnTime called_at;
   std::string idle_comm;

@@ -146,7 +146,14 @@ class MachineState::Impl {
   void wake(Thread& thread, const Waker& waker, std::int64_t queue_cpu);
   void set_row(Thread& thread, const ThreadRow& row);
   [[nodiscard]] static ThreadRow running_row(Cpu& cpu, const Thread& thread);
-  [[nodiscard]] static model::RowMemo* memo_of(RunMemos& memos, const ThreadRow& row);
+  /// What of a running thread's row can change while it runs.
+  struct Running {
+    model::ThreadState state = model::ThreadState::kUnknown;
+    std::int64_t detail = model::kNull;
+  };
+  [[nodiscard]] static Running running_of(const Cpu& cpu, const Thread& thread);
+  [[nodiscard]] static model::RowMemo* memo_of(Cpu& cpu, const ThreadRow& row);
+  void refresh_row(Cpu& cpu, Thread& thread);
   [[nodiscard]] ThreadRow off_row(model::ThreadState state);
   [[nodiscard]] HostTime loss_end_of(const Thread& thread) const;
   [[nodiscard]] Waker waker_at(const Cpu& cpu, std::int32_t tid) const;
@@ -161,6 +168,7 @@ class MachineState::Impl {
   [[nodiscard]] std::string_view saved_name(std::int32_t tid) const;
   void label_container_of(const Thread& thread);
 
+  const Handlers& handlers_ = handlers();
   Options options_;
   InitialState initial_;
   model::IntervalSink& sink_;

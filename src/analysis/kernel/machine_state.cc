@@ -26,10 +26,6 @@ PcpuState task_state_of(const Cpu& cpu) {
   return cpu.current->in_syscall ? PcpuState::kSyscall : PcpuState::kUser;
 }
 
-bool same_row(const CpuView& a, const CpuView& b) {
-  return a.state == b.state && a.tid == b.tid && a.comm == b.comm;
-}
-
 /// Forgets what was noted for another name or container.
 void use_memos(CpuView& view, ViewMemos& memos) {
   if (memos.comm != view.comm || memos.container != view.container) [[unlikely]] {
@@ -155,7 +151,7 @@ void MachineState::Impl::advance(HostTime time) { now_ = std::max(now_, time); }
 // ---- events, losses, effectiveness ----
 
 void MachineState::Impl::on_event(HostTime time, const model::Event& event, std::uint32_t trace) {
-  const Handler& handler = handlers()[static_cast<std::size_t>(event.kind)];
+  const Handler& handler = handlers_[static_cast<std::size_t>(event.kind)];
   if (handler.run == nullptr || finished_) return;
   if (!started_) start(time);
   if (time < now_) ++counters_.late;
@@ -170,7 +166,13 @@ void MachineState::Impl::on_event(HostTime time, const model::Event& event, std:
     for (const Context& context : cpu.initial_contexts) cpu.contexts.push(context);
     cpu.initial_contexts.clear();
   }
-  if (handler.sync && event.tid >= 0) sync_current(cpu, event.tid);
+  if (handler.sync && event.tid >= 0) {
+    if (event.tid == cpu.tid) {
+      cpu.settled = true;
+    } else {
+      sync_current(cpu, event.tid);
+    }
+  }
   (this->*handler.run)(Site{event, cpu, trace});
 }
 
@@ -250,10 +252,24 @@ void MachineState::Impl::displace(Cpu& cpu) {
 }
 
 void MachineState::Impl::refresh(Cpu& cpu) {
-  if (cpu.current != nullptr && cpu.current->runs_on(cpu.index)) {
-    set_row(*cpu.current, running_row(cpu, *cpu.current));
-  }
+  if (cpu.current != nullptr && cpu.current->runs_on(cpu.index)) refresh_row(cpu, *cpu.current);
   if (cpu.open) publish(cpu);
+}
+
+// As set_row(thread, running_row(cpu, thread)) of a thread that runs there: only some values can
+// differ.
+void MachineState::Impl::refresh_row(Cpu& cpu, Thread& thread) {
+  const Running running = running_of(cpu, thread);
+  const std::int64_t effective = number(cpu.effective);
+  ThreadRow& row = thread.row;
+  if (row.state == running.state && row.detail == running.detail && row.effective == effective) {
+    return;
+  }
+  threads_.end_row(thread, now_, cpu.loss_end);
+  row.state = running.state;
+  row.detail = running.detail;
+  row.effective = effective;
+  row.memo = memo_of(cpu, row);
 }
 
 void MachineState::Impl::refresh_where_it_runs(const Thread& thread) {
@@ -261,23 +277,30 @@ void MachineState::Impl::refresh_where_it_runs(const Thread& thread) {
 }
 
 void MachineState::Impl::publish(Cpu& cpu) {
-  CpuView view;
   const PcpuState inside = cpu.contexts.state();
-  view.state = inside == PcpuState::kUnknown ? task_state_of(cpu) : inside;
-  view.tid = cpu.tid;
+  const PcpuState state = inside == PcpuState::kUnknown ? task_state_of(cpu) : inside;
+  model::StringId comm = cpu.tid == 0 ? cpu.idle_comm_id : kNull;
+  std::int64_t container = kNull;
   if (cpu.current != nullptr) {
-    view.comm = cpu.current->comm_id;
-    view.container = container_of(*cpu.current);
-    use_memos(view, cpu.current->memos);
-  } else if (cpu.tid == 0) {
-    view.comm = cpu.idle_comm_id;
-    use_memos(view, cpu.idle_memos);
+    comm = cpu.current->comm_id;
+    container = container_of(*cpu.current);
   }
-  view.lossy = now_ < cpu.loss_end;
-  if (view == cpu.view) return;
-  if (!same_row(view, cpu.view)) end_cpu_row(cpu);
-  cpu.view = view;
-  if (observer_ != nullptr) observer_->on_cpu_change(now_, cpu.index, cpu.view);
+  const bool lossy = now_ < cpu.loss_end;
+  CpuView& view = cpu.view;
+  const bool same_task = view.tid == cpu.tid && view.comm == comm;
+  const bool same_row = same_task && view.state == state;
+  if (same_row && view.container == container && view.lossy == lossy) return;
+  if (!same_row) end_cpu_row(cpu);
+  view.state = state;
+  view.lossy = lossy;
+  if (!same_task || view.container != container) {
+    view.tid = cpu.tid;
+    view.comm = comm;
+    view.container = container;
+    view.memos = nullptr;
+    if (cpu.tid >= 0) use_memos(view, cpu.tid > 0 ? cpu.current->memos : cpu.idle_memos);
+  }
+  if (observer_ != nullptr) observer_->on_cpu_change(now_, cpu.index, view);
 }
 
 void MachineState::Impl::end_cpu_row(Cpu& cpu) {
@@ -361,7 +384,8 @@ void MachineState::Impl::set_row(Thread& thread, const ThreadRow& row) {
   threads_.set(thread, now_, row, loss_end_of(thread));
 }
 
-model::RowMemo* MachineState::Impl::memo_of(RunMemos& memos, const ThreadRow& row) {
+model::RowMemo* MachineState::Impl::memo_of(Cpu& cpu, const ThreadRow& row) {
+  RunMemos& memos = cpu.run_memos[static_cast<std::size_t>(cpu.effective)];
   if (row.state == ThreadState::kUser) return &memos.user;
   if (row.state == ThreadState::kIrq) return &memos.irq;
   if (row.detail == kNull) return &memos.kernel;
@@ -374,21 +398,21 @@ model::RowMemo* MachineState::Impl::memo_of(RunMemos& memos, const ThreadRow& ro
   return &(*chunk)[call % RunMemos::kChunk];
 }
 
+MachineState::Impl::Running MachineState::Impl::running_of(const Cpu& cpu, const Thread& thread) {
+  if (cpu.contexts.state() != PcpuState::kUnknown) return {ThreadState::kIrq, kNull};
+  if (thread.kernel()) return {ThreadState::kSyscall, kNull};
+  if (thread.in_syscall) return {ThreadState::kSyscall, thread.syscall};
+  return {ThreadState::kUser, kNull};
+}
+
 ThreadRow MachineState::Impl::running_row(Cpu& cpu, const Thread& thread) {
+  const Running running = running_of(cpu, thread);
   ThreadRow row;
   row.cpu = cpu.index;
   row.effective = number(cpu.effective);
-  if (cpu.contexts.state() != PcpuState::kUnknown) {
-    row.state = ThreadState::kIrq;
-  } else if (thread.kernel()) {
-    row.state = ThreadState::kSyscall;
-  } else if (thread.in_syscall) {
-    row.state = ThreadState::kSyscall;
-    row.detail = thread.syscall;
-  } else {
-    row.state = ThreadState::kUser;
-  }
-  row.memo = memo_of(cpu.run_memos[static_cast<std::size_t>(cpu.effective)], row);
+  row.state = running.state;
+  row.detail = running.detail;
+  row.memo = memo_of(cpu, row);
   return row;
 }
 

@@ -13,6 +13,11 @@ bool is_lttng_entry(std::string_view name) {
   return name.starts_with("syscall_entry_") || name.starts_with("compat_syscall_entry_");
 }
 
+EventTypes::Return end_of(std::string_view call) {
+  if (call == kSigreturn) return EventTypes::Return::kUnseen;
+  return call == kUnknownCall ? EventTypes::Return::kMaybe : EventTypes::Return::kSeen;
+}
+
 // "local_timer_entry", "x86_irq_vectors_reschedule_exit", "call_function_single_entry"
 model::BlockCause cause_of_vector(std::string_view name) {
   if (name.find("timer") != std::string_view::npos) return model::BlockCause::kTimer;
@@ -31,7 +36,7 @@ EventTypes::EventTypes(EventNames names, SyscallTable table, model::IntervalSink
       const std::string_view name = names[trace][type];
       Type& entry = types_[trace][type];
       entry.syscall_name = std::string(model::syscall_name_of(name));
-      entry.lttng = is_lttng_entry(name);
+      if (is_lttng_entry(name)) entry.end = end_of(entry.syscall_name);
       entry.vector_cause = cause_of_vector(name);
     }
   }
@@ -44,20 +49,20 @@ const EventTypes::Type* EventTypes::find(std::uint32_t trace, std::uint16_t type
 
 model::StringId EventTypes::syscall(std::uint32_t trace, std::uint16_t type, std::int64_t nr) {
   const Type* const found = find(trace, type);
+  if (found != nullptr && found->syscall != model::kNull) return found->syscall;
   if (found == nullptr || found->syscall_name.empty()) return by_number(nr);
   if (found->syscall_name == kUnknownCall && nr != model::kNull) return by_number(nr);
-  if (found->syscall != model::kNull) return found->syscall;
-  model::StringId& id = types_[trace][type].syscall;
-  id = sink_.intern(found->syscall_name);
+  const model::StringId id = sink_.intern(found->syscall_name);
+  if (found->syscall_name != kUnknownCall) types_[trace][type].syscall = id;
   return id;
 }
 
 EventTypes::Return EventTypes::return_of(std::uint32_t trace, std::uint16_t type,
                                          std::int64_t nr) const {
   const Type* const found = find(trace, type);
-  if (found == nullptr || !found->lttng) return Return::kSeen;
-  if (found->syscall_name == kSigreturn) return Return::kUnseen;
-  if (found->syscall_name != kUnknownCall) return Return::kSeen;
+  if (found == nullptr || found->end != Return::kMaybe) {
+    return found == nullptr ? Return::kSeen : found->end;
+  }
   const bool x86 = table_ == SyscallTable::kX86_64;
   return x86 && x86_64_syscall_name(nr) == kSigreturn ? Return::kUnseen : Return::kMaybe;
 }

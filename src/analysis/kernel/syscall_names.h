@@ -45,7 +45,7 @@ class EventTypes {
   struct Type {
     model::StringId syscall = model::kNull;  ///< interned when first used
     std::string syscall_name;                ///< empty when only the number tells
-    bool lttng = false;                      ///< LTTng's spelling of a system call's entry
+    Return end = Return::kSeen;              ///< kMaybe: the number tells
     model::BlockCause vector_cause = model::BlockCause::kIrq;
   };
   [[nodiscard]] const Type* find(std::uint32_t trace, std::uint16_t type) const;

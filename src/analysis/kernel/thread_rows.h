@@ -115,6 +115,8 @@ class ThreadRows {
   /// Ends the open row and opens another, unless they are equal. `loss_end`: the last loss window
   /// that touches the open row's time ends there.
   void set(Thread& thread, HostTime at, const ThreadRow& row, HostTime loss_end);
+  /// Ends the open row; the caller opens another by changing `thread.row`.
+  void end_row(Thread& thread, HostTime at, HostTime loss_end) { emit(thread, at, loss_end); }
   /// Ends the open rows of all threads.
   void finish(HostTime end, HostTime (*loss_end)(const void*, const Thread&), const void* context);
 
