@@ -40,7 +40,8 @@ struct OpenOptions {
   std::optional<std::uint64_t> tsc_hz;
   std::string history;  ///< --history PATH; empty = the default place
   bool no_cache = false;
-  unsigned jobs = 0;  ///< 0 = one per CPU
+  unsigned jobs = 0;        ///< 0 = one per CPU
+  unsigned cache_mib = 64;  ///< unpacked states that are kept in memory
   Reading reading = Reading::kStates;
   ProgressFunction progress;
   const std::atomic<bool>* cancel = nullptr;

@@ -159,8 +159,9 @@ Response states(const Call& call) {
 Response at(const Call& call) {
   Fields in = call.fields();
   const Place place = read_place(in, *call.views);
+  const std::int64_t within_ns = in.span_or("within_ns", 0);
   if (!in.ok()) return in.refused();
-  const auto found = call.views->at(*place.row, place.time);
+  const auto found = call.views->at(*place.row, place.time, within_ns);
   if (!found.ok()) return failed(found.error());
   if (!*found) return nothing();
   const auto culprit = call.views->follow(*place.view, *place.row, place.time);

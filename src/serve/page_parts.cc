@@ -54,6 +54,12 @@ HostTime Fields::time_or(std::string_view name, HostTime otherwise) {
   return otherwise;
 }
 
+std::int64_t Fields::span_or(std::string_view name, std::int64_t otherwise) {
+  const std::int64_t ns = time_or(name, HostTime{otherwise}).ns;
+  if (ns < 0) refuse(name, "must not be negative");
+  return ns;
+}
+
 std::int64_t Fields::integer(std::string_view name, std::int64_t low, std::int64_t high) {
   if (!has(name)) refuse(name, "is missing; give a whole number");
   return integer_or(name, low, high, low);
@@ -168,12 +174,6 @@ Result<SqlRows> run_sql(const query::DataSource& source, std::string_view sql, s
   }
   out.complete = false;
   return out;
-}
-
-std::string sql_text(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
-  return out + "'";
 }
 
 }  // namespace vs::serve::page

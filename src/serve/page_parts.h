@@ -30,6 +30,8 @@ class Fields {
   /// 64-bit ns as text, or a whole number; within +-2^61, so that differences cannot overflow.
   [[nodiscard]] HostTime time(std::string_view name);
   [[nodiscard]] HostTime time_or(std::string_view name, HostTime otherwise);
+  /// Nanoseconds, not negative, written like a time.
+  [[nodiscard]] std::int64_t span_or(std::string_view name, std::int64_t otherwise);
   [[nodiscard]] std::int64_t integer(std::string_view name, std::int64_t low, std::int64_t high);
   [[nodiscard]] std::int64_t integer_or(std::string_view name, std::int64_t low, std::int64_t high,
                                         std::int64_t otherwise);
@@ -91,7 +93,6 @@ struct SqlRows {
 [[nodiscard]] Result<SqlRows> run_sql(const query::DataSource& source, std::string_view sql,
                                       std::size_t most, const Budget& budget);
 void append_sections(const report::Document& document, JsonWriter& out);
-[[nodiscard]] std::string sql_text(std::string_view text);
 
 // page_api.cc
 [[nodiscard]] Response experiment(const Call& call);

@@ -143,11 +143,14 @@ std::optional<Arrow> arrow_of(const Views& views, const View& view, const Row& r
   if (row.table != TableId::kThreadState || one.values[slot::kTsWakerTid] == model::kNull) {
     return std::nullopt;
   }
+  // A wait ends with the wake-up; time spent runnable, which keeps the waker, begins with it.
+  const bool waits = one.values[slot::kTsState] != state(model::ThreadState::kRunnable);
+  const HostTime when = waits ? one.end : one.begin;
   const auto machine = history.string(one.values[slot::kTsWakerMachine]);
   const auto waker = views.entity(TableId::kThreadState, machine, one.values[slot::kTsWakerTid]);
   const auto from = waker ? views.row_of(view, *waker) : std::nullopt;
   if (!from) return std::nullopt;
-  return Arrow{ArrowKind::kWakeup, *from, row.id, one.end, one.end, "wakes"};
+  return Arrow{ArrowKind::kWakeup, *from, row.id, when, when, "wakes"};
 }
 
 Status add_preemptions(const Views& views, const View& view, const Row& row,
@@ -192,12 +195,15 @@ Result<ArrowList> Views::arrows(const View& view, const ArrowRequest& request) c
     if (one->kind != RowKind::kThread) continue;
     auto cursor = history_->rows(*one->entity, request.from, request.to);
     history::Row interval;
+    std::optional<HostTime> last;  // a wait and the runnable time after it tell of one wake-up
     while (!out.truncated && cursor.next(interval)) {
       if (request.cancel != nullptr && request.cancel->load()) {
         return Error{ErrorCode::kCancelled, "stopped on request", "", ""};
       }
       const auto arrow = arrow_of(*this, view, *one, interval);
-      if (!arrow || arrow->from >= request.to) continue;
+      if (!arrow || arrow->from < request.from || arrow->from >= request.to) continue;
+      if (last == arrow->from) continue;
+      last = arrow->from;
       out.truncated = out.arrows.size() >= request.limit;
       if (!out.truncated) out.arrows.push_back(*arrow);
     }

@@ -5,13 +5,18 @@
 
 #include <fmt/format.h>
 
+#include "base/escape.h"
+#include "history/layout.h"
+
 namespace vs::serve {
 namespace {
 
 using model::TableId;
 
-constexpr std::int64_t kTableStep = 256;    // state values of different tables do not collide
-constexpr std::size_t kPointRows = 200000;  // points that one picture looks at
+constexpr std::int64_t kTableStep = 256;          // state values of different tables do not collide
+constexpr std::int64_t kFirstStepNs = 1'000'000;  // first window when going backwards
+constexpr std::int64_t kStepGrowth = 4;           // of the next window
+constexpr std::size_t kPointRows = 200000;        // points that one picture looks at
 
 struct Slot {
   std::size_t index = 0;
@@ -28,6 +33,8 @@ std::optional<Slot> slot_of(TableId table, std::string_view column) {
   return std::nullopt;
 }
 
+bool is_point_table(TableId table) { return table == TableId::kNetPacket; }
+
 std::int64_t shown(TableId table, const Slot& slot, std::int64_t value) {
   if (value == model::kNull || slot.column->type != model::ColumnType::kState) return value;
   return static_cast<std::int64_t>(table) * kTableStep + value;
@@ -37,12 +44,6 @@ std::string state_name(const model::ColumnDef& column, std::int64_t value) {
   const auto names = column.states();
   const auto index = static_cast<std::size_t>(value);
   return value >= 0 && index < names.size() ? std::string(names[index]) : std::string();
-}
-
-std::string sql_text(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
-  return out + "'";
 }
 
 void append(Picture& picture, std::int64_t value, std::uint32_t pixels, float share) {
@@ -129,7 +130,7 @@ Status Views::states(const View& view, std::size_t layer, std::span<const std::i
     if (one == nullptr || !one->entity) continue;
     const auto slot = slot_of(one->table, view.layers[layer].column);
     if (!slot) continue;
-    if (one->table == TableId::kNetPacket) {
+    if (is_point_table(one->table)) {
       VS_TRY(draw_points(*history_, *one->entity, window, slot->index, pictures[i]));
       continue;
     }
@@ -200,9 +201,65 @@ RowState describe(const history::Reader& history, const Row& row, HostTime begin
 
 }  // namespace
 
-Result<std::optional<RowState>> Views::at(const Row& row, HostTime time) const {
+namespace {
+
+history::OwnedRow owned(const history::Row& row) {
+  history::OwnedRow out;
+  out.begin = row.begin;
+  out.end = row.end;
+  out.count = std::min(row.values.size(), out.slots.size());
+  std::copy_n(row.values.begin(), out.count, out.slots.begin());
+  return out;
+}
+
+/// The last row that begins in [floor, before). In windows that grow, because rows come in one
+/// direction.
+Result<std::optional<history::OwnedRow>> last_before(const history::Reader& history,
+                                                     model::EntityId entity, HostTime before,
+                                                     HostTime floor) {
+  std::optional<history::OwnedRow> found;
+  std::int64_t width = kFirstStepNs;
+  HostTime to = before;
+  while (to > floor && !found) {
+    const HostTime from = to - floor > width ? to + -width : floor;
+    auto cursor = history.rows(entity, from, to);
+    history::Row one;
+    while (cursor.next(one)) {
+      if (one.begin >= floor) found = owned(one);
+    }
+    VS_TRY(cursor.status());
+    to = from;
+    width *= kStepGrowth;
+  }
+  return found;
+}
+
+}  // namespace
+
+Result<std::optional<history::OwnedRow>> Views::nearest(const Row& row, HostTime time,
+                                                        std::int64_t within_ns) const {
+  std::optional<history::OwnedRow> after;
+  if (time.ns > history::kTimeLimit || time.ns < -history::kTimeLimit) return after;
+  if (within_ns > 0) {
+    auto cursor = history_->rows(*row.entity, time, time + within_ns);
+    history::Row one;
+    if (cursor.next(one)) after = owned(one);
+    VS_TRY(cursor.status());
+  }
+  const bool point = is_point_table(row.table) && within_ns == 0;
+  const HostTime floor = point ? row.begin : time + -within_ns;
+  VS_ASSIGN(auto before, last_before(*history_, *row.entity, time + 1, std::max(floor, row.begin)));
+  if (!after || (before && time - before->begin < after->begin - time)) return before;
+  return after;
+}
+
+Result<std::optional<RowState>> Views::at(const Row& row, HostTime time,
+                                          std::int64_t within_ns) const {
   if (!row.entity) return std::optional<RowState>{};
-  VS_ASSIGN(const auto found, history_->at(*row.entity, time));
+  VS_ASSIGN(auto found, history_->at(*row.entity, time));
+  if (!found) {
+    VS_ASSIGN(found, nearest(row, time, within_ns));
+  }
   if (!found) return std::optional<RowState>{};
   return std::optional(describe(*history_, row, found->begin, found->end, found->values()));
 }
@@ -220,11 +277,11 @@ Result<std::optional<RowState>> Views::step(const View& view, const Row& row, Ho
   const HostTime last = row.end + 1;
   HostTime to = direction > 0 ? last : (now ? now->begin : time);
   HostTime from = direction > 0 ? (now ? now->end : time) : to;
-  std::int64_t width = 1'000'000;
+  std::int64_t width = kFirstStepNs;
   do {
     if (direction < 0) {
       from = to.ns - first.ns > width ? to + -width : first;
-      width *= 4;
+      width *= kStepGrowth;
     }
     std::optional<RowState> found;
     auto cursor = history_->rows(*row.entity, from, to);

@@ -139,8 +139,11 @@ class Views {
   /// The text of a layer's value; empty for kNull.
   [[nodiscard]] std::string name(const View& view, std::size_t layer, std::int64_t value) const;
 
-  /// The row's state at a time; nothing where it has none.
-  [[nodiscard]] Result<std::optional<RowState>> at(const Row& row, HostTime time) const;
+  /// The row's state at a time. Where none holds there: the one that begins nearest to it, at most
+  /// `within_ns` away, because a drawn pixel may begin before what it shows; of points, like
+  /// packets, the last one without such a bound. Nothing where there is no such state.
+  [[nodiscard]] Result<std::optional<RowState>> at(const Row& row, HostTime time,
+                                                   std::int64_t within_ns = 0) const;
   /// The state that the next (+1) or previous (-1) change of `layer` leads to.
   [[nodiscard]] Result<std::optional<RowState>> step(const View& view, const Row& row,
                                                      HostTime time, int direction,
@@ -160,6 +163,8 @@ class Views {
  private:
   friend class ViewBuilder;
   Views() = default;
+  [[nodiscard]] Result<std::optional<history::OwnedRow>> nearest(const Row& row, HostTime time,
+                                                                 std::int64_t within_ns) const;
 
   const query::DataSource* source_ = nullptr;
   const history::Reader* history_ = nullptr;

@@ -32,7 +32,7 @@ struct EvidenceRoles {
 
 struct EvidenceLimits {
   std::size_t runs = 1'000'000;  ///< 16 bytes each
-  std::size_t bursts = 500'000;  ///< 16 bytes each
+  std::size_t bursts = 200'000;  ///< 16 bytes each
   std::size_t losses = 200'000;  ///< 16 bytes each
   std::size_t beacons = 100'000;
   std::size_t packets = 500'000;

@@ -14,6 +14,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::int64_t kSamples = 65536;  // the protocol's limit
+constexpr std::int64_t kLongestNs = std::int64_t{1}
+                                    << 60;  // so that times around it do not overflow
 
 Error wrong(std::string_view member, std::string_view what) {
   return Error{ErrorCode::kBadUse, std::string(member) + " is not " + std::string(what),
@@ -124,9 +126,11 @@ Status read_element(const Json& object, Parameters& out) {
   if (!found->is_object()) return wrong("requested_element", "an object");
   std::optional<std::string> type;
   std::optional<std::int64_t> time;
+  std::optional<std::int64_t> duration;
   std::optional<std::int64_t> entry;
   VS_TRY(read_text(*found, "elementType", type));
   VS_TRY(read_integer(*found, "time", time));
+  VS_TRY(read_integer(*found, "duration", duration));
   VS_TRY(read_integer(*found, "entryId", entry));
   Element element;
   element.type = type.value_or("state");
@@ -142,6 +146,8 @@ Status read_element(const Json& object, Parameters& out) {
   }
   if (entry) element.entry = static_cast<std::int32_t>(*entry);
   if (!time && out.times.empty()) return wrong("requested_element", "an element with a time");
+  if (duration && *duration < 0) return wrong("duration", "0 or more");
+  element.duration_ns = std::min(duration.value_or(0), kLongestNs);
   element.time = time ? HostTime{*time} : out.times.front();
   out.element = element;
   return {};

@@ -25,6 +25,7 @@ struct TimeRange {
 struct Element {
   std::string type;  ///< in small letters
   HostTime time;
+  std::int64_t duration_ns = 0;  ///< as it was drawn, in whole pixels
   std::optional<std::int32_t> entry;
 };
 

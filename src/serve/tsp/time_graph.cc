@@ -356,7 +356,9 @@ Response time_graph_tooltip(Context& context, const Call& call) {
   if (view != nullptr && item >= 0 && item < view->row_count &&
       query.parameters.element->type == "state") {
     const Row* const row = context.service.views()->row(view->first_row + item);
-    const auto state = context.service.views()->at(*row, query.parameters.element->time);
+    const Element& element = *query.parameters.element;
+    const HostTime time = query.parameters.times.empty() ? element.time : query.parameters.times[0];
+    const auto state = context.service.views()->at(*row, time, element.duration_ns);
     if (!state.ok()) return failed(state.error());
     if (*state) {
       out.key("State").text((*state)->state);
