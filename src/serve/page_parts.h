@@ -17,6 +17,7 @@
 #include "serve/json.h"
 #include "serve/limits.h"
 #include "serve/message.h"
+#include "serve/page_api.h"
 #include "serve/service.h"
 
 namespace vs::serve::page {
@@ -80,6 +81,7 @@ struct Call {
   const Request& request;
   const nlohmann::json& body;  ///< an object; empty for GET
   const Views* views;          ///< not nullptr where the endpoint needs the analysis
+  AnswerCache& cache;
 
   [[nodiscard]] Fields fields() const { return Fields(body); }
 };

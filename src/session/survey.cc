@@ -7,7 +7,7 @@ namespace vs::session {
 Result<TraceSurvey> survey_trace(const reader::Trace& trace,
                                  std::vector<analysis::vcpu::VmHint> hints, model::IssueLog& issues,
                                  Progress& progress, SurveyScope scope) {
-  Surveyor surveyor(trace, scope);
+  Surveyor surveyor(trace, scope, !hints.empty());
   const reader::StreamRequest request = surveyor.whole_request();
   for (std::size_t s = 0; s < trace.streams().size(); ++s) {
     VS_ASSIGN(const std::unique_ptr<reader::StreamCursor> cursor,

@@ -1,6 +1,7 @@
 #include "session/surveyor.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/limits.h"
 #include "session/arguments.h"
@@ -25,22 +26,38 @@ void add_guest_list(const reader::TraceInfo& info, std::vector<analysis::vcpu::V
   }
 }
 
-void note_block_devices(std::span<const Event> events, TraceSurvey& out) {
+void note_block_device(const Event& event, TraceSurvey& out) {
   constexpr std::size_t kMaxDevices = 4096;
-  for (const Event& event : events) {
-    if (event.kind != EventKind::kStatedumpBlockDevice || event.texts[0].empty()) continue;
-    if (!event.has(model::arg::kStateDevice) || out.block_devices.size() == kMaxDevices) continue;
-    out.block_devices.push_back(
-        {model::kNoMachine, event.u(model::arg::kStateDevice), std::string(event.texts[0])});
-  }
+  if (event.texts[0].empty() || !event.has(model::arg::kStateDevice)) return;
+  if (out.block_devices.size() == kMaxDevices) return;
+  out.block_devices.push_back(
+      {model::kNoMachine, event.u(model::arg::kStateDevice), std::string(event.texts[0])});
 }
 
-model::KindSet looked_into(SurveyScope scope) {
-  model::KindSet kinds = analysis::vcpu::Discovery::kinds();
-  if (!scope.alone) kinds.add(EvidenceGatherer::kinds(EvidenceRoles{true, false}));
-  if (!scope.states) return kinds;
-  return kinds.add(model::KindSet::of({EventKind::kStatedumpBlockDevice}))
-      .add(analysis::kernel::InitialStateCollector::kinds());
+/// A trace without any of KVM's events can tell nothing of VMs but what others know of them.
+bool may_show_vms(const reader::Trace& trace) {
+  const model::KindSet kinds = analysis::vcpu::Discovery::vcpu_kinds();
+  return !trace.info().guests.empty() ||
+         std::ranges::any_of(trace.event_types(), [&kinds](const reader::EventTypeInfo& type) {
+           return kinds.has(type.kind);
+         });
+}
+
+/// What one event of a kind has to be shown to, beside the initial state.
+enum Looker : std::uint8_t { kLookDevices = 1, kLookEvidence = 2 };
+using Lookers = std::array<std::uint8_t, model::kEventKindCount>;
+
+const Lookers& lookers() {
+  static const Lookers kLookers = [] {
+    Lookers table{};
+    const model::KindSet evidence = EvidenceGatherer::kinds(EvidenceRoles{true, false});
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      if (evidence.has(static_cast<EventKind>(i))) table[i] = kLookEvidence;
+    }
+    table[static_cast<std::size_t>(EventKind::kStatedumpBlockDevice)] |= kLookDevices;
+    return table;
+  }();
+  return kLookers;
 }
 
 void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Discovery& discovery,
@@ -52,10 +69,11 @@ void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Dis
 
 }  // namespace
 
-Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope)
+Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope, bool hinted)
     : trace_(trace),
       scope_(scope),
       kernel_(trace.info().is_kernel),
+      vms_(hinted || may_show_vms(trace)),
       evidence_(EvidenceRoles{!scope.alone, !scope.alone && scope.guest}) {
   out_.events_by_type.assign(trace.event_types().size(), 0);
   for (const reader::ThreadName& name : trace.info().thread_names) {
@@ -63,9 +81,17 @@ Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope)
   }
 }
 
+model::KindSet Surveyor::looked_into() const {
+  model::KindSet kinds = EvidenceGatherer::kinds(EvidenceRoles{true, false});
+  if (vms_) kinds.add(analysis::vcpu::Discovery::kinds());
+  if (!scope_.states) return kinds;
+  return kinds.add(model::KindSet::of({EventKind::kStatedumpBlockDevice}))
+      .add(analysis::kernel::InitialStateCollector::kinds());
+}
+
 reader::StreamRequest Surveyor::piece_request() const {
   reader::StreamRequest request;
-  request.choice = kernel_ ? survey_arguments(looked_into(scope_)) : reader::ArgumentChoice::none();
+  request.choice = kernel_ ? survey_arguments(looked_into()) : reader::ArgumentChoice::none();
   return request;
 }
 
@@ -74,7 +100,7 @@ reader::StreamRequest Surveyor::whole_request() {
   if (!kernel_) return request;
   counts_passed_ = true;
   evidence_.take_times_apart();
-  request.kinds = looked_into(scope_);
+  request.kinds = looked_into();
   request.passed = this;
   return request;
 }
@@ -127,12 +153,18 @@ void Surveyor::on_gap(OwnTime begin, OwnTime end) {
 
 void Surveyor::look(std::span<const Event> events) {
   if (!kernel_) return;
-  if (scope_.states) {
-    note_block_devices(events, out_);
-    initial_.on_events(events, cpu_);
+  if (scope_.states) initial_.on_events(events, cpu_);
+  if (vms_) discovery_.on_events(events, cpu_);
+  // In pieces each event's time is evidence about clocks.
+  const bool every_time = !scope_.alone && !counts_passed_;
+  if (every_time) evidence_.on_events(events, cpu_);
+  const Lookers& table = lookers();
+  for (const Event& event : events) {
+    const std::uint8_t looks = table[static_cast<std::size_t>(event.kind)];
+    if (looks == 0) continue;
+    if ((looks & kLookDevices) != 0 && scope_.states) note_block_device(event, out_);
+    if ((looks & kLookEvidence) != 0 && !every_time) evidence_.on_events({&event, 1}, cpu_);
   }
-  discovery_.on_events(events, cpu_);
-  evidence_.on_events(events, cpu_);
 }
 
 void Surveyor::count_losses(std::span<const Event> events) {

@@ -17,7 +17,8 @@ namespace vs::session {
 
 class Surveyor final : private reader::PassedSink {
  public:
-  Surveyor(const reader::Trace& trace, SurveyScope scope);
+  /// `hinted`: finish() will get hints about VMs.
+  Surveyor(const reader::Trace& trace, SurveyScope scope, bool hinted);
   Surveyor(const Surveyor&) = delete;
   Surveyor& operator=(const Surveyor&) = delete;
 
@@ -41,6 +42,7 @@ class Surveyor final : private reader::PassedSink {
  private:
   void on_passed(std::uint32_t cpu, std::span<const std::int64_t> times,
                  std::span<const std::uint16_t> types) override;
+  [[nodiscard]] model::KindSet looked_into() const;
   void count(std::span<const model::Event> events);
   void count_losses(std::span<const model::Event> events);
   void count_loss(const model::Event& event, std::size_t stream);
@@ -50,6 +52,7 @@ class Surveyor final : private reader::PassedSink {
   const reader::Trace& trace_;
   const SurveyScope scope_;
   const bool kernel_;
+  const bool vms_;              ///< it can show VMs
   bool counts_passed_ = false;  ///< on_passed() counts and tells the times, not on_events()
   TraceSurvey out_;
   std::uint32_t cpu_ = model::kNoCpu;
