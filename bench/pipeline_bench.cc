@@ -4,6 +4,7 @@
 // instructions; --until picks what is counted.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -71,6 +72,19 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
+/// How exact the clocks are that the join found, so that a faster one cannot be a worse one unseen.
+void tell_clocks(const session::Session& session) {
+  for (std::size_t t = 0; t < session.traces().size(); ++t) {
+    std::int64_t error_ns = -1;
+    for (const auto& segment : session.joined().traces[t].clock.segments()) {
+      error_ns = std::max(error_ns, segment.error_max_ns);
+    }
+    std::printf(
+        "clock %s: %zu segments, error at most %lld ns\n", session.traces()[t].place.c_str(),
+        session.joined().traces[t].clock.segments().size(), static_cast<long long>(error_ns));
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -97,6 +111,7 @@ int main(int argc, char** argv) {
   if (options.until == "survey") return 0;
   check(session.join());
   tell("join");
+  tell_clocks(session);
   if (options.until == "join") return 0;
   check(session.analyse());
   tell("analyse");

@@ -32,7 +32,7 @@ struct EvidenceRoles {
 
 struct EvidenceLimits {
   std::size_t runs = 1'000'000;  ///< 16 bytes each
-  std::size_t bursts = 500'000;  ///< 16 bytes each
+  std::size_t bursts = 200'000;  ///< 16 bytes each
   std::size_t losses = 200'000;  ///< 16 bytes each
   std::size_t beacons = 100'000;
   std::size_t packets = 500'000;
@@ -54,6 +54,10 @@ class EvidenceGatherer {
 
   /// Events of one stream, in its order. `cpu`: for events that carry none.
   void on_events(std::span<const model::Event> events, std::uint32_t cpu);
+
+  /// These events were not all shown to on_events(), which is right when their times are no
+  /// evidence: first and last time, and how many they are.
+  void note_extent(OwnTime first, OwnTime last, std::uint64_t events);
 
   /// Sorts and hands over. The gatherer is empty afterwards.
   [[nodiscard]] model::TraceEvidence finish();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 
 namespace vs::session {
@@ -103,7 +104,7 @@ TEST(Evidence, TooManyRunsAreCoarsenedNotDropped) {
 TEST(Evidence, TooManyGuestEventsBecomeBurstsThatKeepTheirCount) {
   std::vector<Event> events;
   for (int i = 0; i < 5000; ++i)
-    events.push_back(event(EventKind::kSoftirqEntry, i * 100 + i / 50 * 50'000, 3));
+    events.push_back(event(EventKind::kSoftirqEntry, i * 400 + i / 50 * 50'000, 3));
   EvidenceLimits limits;
   limits.bursts = 300;
   const auto evidence = gather(events, {false, true}, limits);
@@ -115,6 +116,39 @@ TEST(Evidence, TooManyGuestEventsBecomeBurstsThatKeepTheirCount) {
     EXPECT_LE(burst.length, 50U * 50'100U);
   }
   EXPECT_EQ(count, 5000U);
+}
+
+TEST(Evidence, GuestEventsNoExitFitsBetweenAreOneBurst) {
+  const auto evidence =
+      gather({event(EventKind::kSoftirqEntry, 1000, 3), event(EventKind::kSoftirqEntry, 1200, 3),
+              event(EventKind::kSoftirqEntry, 1456, 3), event(EventKind::kSoftirqEntry, 1713, 3)},
+             {false, true});
+  ASSERT_EQ(evidence.cpus.size(), 1U);
+  ASSERT_EQ(evidence.cpus[0].bursts.size(), 2U);
+  EXPECT_EQ(evidence.cpus[0].bursts[0].first, 1000);
+  EXPECT_EQ(evidence.cpus[0].bursts[0].length, 456U);
+  EXPECT_EQ(evidence.cpus[0].bursts[0].count, 3U);
+  EXPECT_EQ(evidence.cpus[0].bursts[1].first, 1713);
+}
+
+TEST(Evidence, TooManyLossesBecomeFewerThatCoverThem) {
+  constexpr std::int64_t kLosses = 1000;
+  std::vector<Event> events;
+  for (std::int64_t i = 0; i < kLosses; ++i) {
+    events.push_back(with(event(EventKind::kLoss, i * 10'000, -1), arg::kLossEndOwn,
+                          static_cast<std::uint64_t>(i * 10'000 + 100)));
+  }
+  EvidenceLimits limits;
+  limits.losses = 300;
+  const auto evidence = gather(events, {}, limits);
+  EXPECT_LE(evidence.losses.size(), 301U);
+  for (std::int64_t i = 0; i < kLosses; ++i) {
+    const bool covered = std::any_of(
+        evidence.losses.begin(), evidence.losses.end(), [i](const model::GuestRun& loss) {
+          return loss.entry.value <= i * 10'000 && loss.exit.value >= i * 10'000 + 100;
+        });
+    EXPECT_TRUE(covered) << i;
+  }
 }
 
 TEST(Evidence, BeaconsAreThinnedAlikeOnBothSides) {

@@ -414,12 +414,10 @@ class PairJudge {
       const std::int64_t y = y_of_x_(times_[i].x);
       return y >= first && y <= last;
     };
-    auto from = static_cast<std::size_t>(std::lower_bound(owns_.begin(), owns_.end(), begin) -
-                                         owns_.begin());
-    auto to =
-        static_cast<std::size_t>(std::upper_bound(owns_.begin(), owns_.end(), end) - owns_.begin());
-    while (from < to && !covered(from)) ++from;
-    while (from < to && !covered(to - 1)) --to;
+    std::size_t from = 0;
+    std::size_t to = owns_.size();
+    while (from < to && (owns_[from] < begin || !covered(from))) ++from;
+    while (from < to && (owns_[to - 1] > end || !covered(to - 1))) --to;
     return from < to ? clock::SegmentSpan{owns_[from], owns_[to - 1]}
                      : clock::SegmentSpan{begin, end};
   }

@@ -1,6 +1,7 @@
 #include "session/surveyor.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/limits.h"
 #include "session/arguments.h"
@@ -33,20 +34,6 @@ void note_block_device(const Event& event, TraceSurvey& out) {
       {model::kNoMachine, event.u(model::arg::kStateDevice), std::string(event.texts[0])});
 }
 
-/// Clock evidence is what joins traces, and what tells the rate of a clock that counts ticks.
-bool needs_evidence(const reader::ClockInfo& clock, SurveyScope scope) {
-  const bool ticks = clock.unit == reader::ClockInfo::Unit::kTicks;
-  return !scope.alone || (ticks && !clock.ticks_per_second);
-}
-
-model::KindSet looked_into(const reader::ClockInfo& clock, SurveyScope scope) {
-  model::KindSet kinds = analysis::vcpu::Discovery::kinds();
-  if (needs_evidence(clock, scope)) kinds.add(EvidenceGatherer::kinds(EvidenceRoles{true, false}));
-  if (!scope.states) return kinds;
-  return kinds.add(model::KindSet::of({EventKind::kStatedumpBlockDevice}))
-      .add(analysis::kernel::InitialStateCollector::kinds());
-}
-
 /// A trace without any of KVM's events can tell nothing of VMs but what others know of them.
 bool may_show_vms(const reader::Trace& trace) {
   const model::KindSet kinds = analysis::vcpu::Discovery::vcpu_kinds();
@@ -54,6 +41,23 @@ bool may_show_vms(const reader::Trace& trace) {
          std::ranges::any_of(trace.event_types(), [&kinds](const reader::EventTypeInfo& type) {
            return kinds.has(type.kind);
          });
+}
+
+/// What one event of a kind has to be shown to, beside the initial state.
+enum Looker : std::uint8_t { kLookDevices = 1, kLookEvidence = 2 };
+using Lookers = std::array<std::uint8_t, model::kEventKindCount>;
+
+const Lookers& lookers() {
+  static const Lookers kLookers = [] {
+    Lookers table{};
+    const model::KindSet evidence = EvidenceGatherer::kinds(EvidenceRoles{true, false});
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      if (evidence.has(static_cast<EventKind>(i))) table[i] = kLookEvidence;
+    }
+    table[static_cast<std::size_t>(EventKind::kStatedumpBlockDevice)] |= kLookDevices;
+    return table;
+  }();
+  return kLookers;
 }
 
 void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Discovery& discovery,
@@ -77,10 +81,17 @@ Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope, bool hinted)
   }
 }
 
+model::KindSet Surveyor::looked_into() const {
+  model::KindSet kinds = EvidenceGatherer::kinds(EvidenceRoles{true, false});
+  if (vms_) kinds.add(analysis::vcpu::Discovery::kinds());
+  if (!scope_.states) return kinds;
+  return kinds.add(model::KindSet::of({EventKind::kStatedumpBlockDevice}))
+      .add(analysis::kernel::InitialStateCollector::kinds());
+}
+
 reader::StreamRequest Surveyor::piece_request() const {
   reader::StreamRequest request;
-  request.choice = kernel_ ? survey_arguments(looked_into(trace_.info().clock, scope_))
-                           : reader::ArgumentChoice::none();
+  request.choice = kernel_ ? survey_arguments(looked_into()) : reader::ArgumentChoice::none();
   return request;
 }
 
@@ -89,7 +100,7 @@ reader::StreamRequest Surveyor::whole_request() {
   if (!kernel_) return request;
   counts_passed_ = true;
   evidence_.take_times_apart();
-  request.kinds = looked_into(trace_.info().clock, scope_);
+  request.kinds = looked_into();
   request.passed = this;
   return request;
 }
@@ -142,14 +153,18 @@ void Surveyor::on_gap(OwnTime begin, OwnTime end) {
 
 void Surveyor::look(std::span<const Event> events) {
   if (!kernel_) return;
-  if (scope_.states) {
-    for (const Event& event : events) {
-      if (event.kind == EventKind::kStatedumpBlockDevice) note_block_device(event, out_);
-    }
-    initial_.on_events(events, cpu_);
-  }
+  if (scope_.states) initial_.on_events(events, cpu_);
   if (vms_) discovery_.on_events(events, cpu_);
-  evidence_.on_events(events, cpu_);
+  // In pieces each event's time is evidence about clocks.
+  const bool every_time = !scope_.alone && !counts_passed_;
+  if (every_time) evidence_.on_events(events, cpu_);
+  const Lookers& table = lookers();
+  for (const Event& event : events) {
+    const std::uint8_t looks = table[static_cast<std::size_t>(event.kind)];
+    if (looks == 0) continue;
+    if ((looks & kLookDevices) != 0 && scope_.states) note_block_device(event, out_);
+    if ((looks & kLookEvidence) != 0 && !every_time) evidence_.on_events({&event, 1}, cpu_);
+  }
 }
 
 void Surveyor::count_losses(std::span<const Event> events) {
@@ -161,24 +176,15 @@ void Surveyor::count_losses(std::span<const Event> events) {
 
 void Surveyor::count(std::span<const Event> events) {
   count_losses(events);
-  std::uint64_t* const by_type = out_.events_by_type.data();
-  OwnTime first = first_;
-  OwnTime end = end_;
-  OwnTime last = last_;
-  std::uint64_t count = 0;
   for (const Event& event : events) {
     if (event.kind == EventKind::kLoss) continue;
-    ++by_type[event.type];
-    ++count;
-    first = std::min(first, event.own);
-    if (event.own < last) reversed_ = true;
-    last = event.own;
-    end = std::max(end, last);
+    ++out_.events_by_type[event.type];
+    ++out_.streams.back().events;
+    first_ = std::min(first_, event.own);
+    end_ = std::max(end_, event.own);
+    if (event.own < last_) reversed_ = true;
+    last_ = event.own;
   }
-  out_.streams.back().events += count;
-  first_ = first;
-  end_ = end;
-  last_ = last;
 }
 
 void Surveyor::on_header_losses(std::span<const Event> losses, std::size_t stream) {

@@ -42,6 +42,7 @@ class Surveyor final : private reader::PassedSink {
  private:
   void on_passed(std::uint32_t cpu, std::span<const std::int64_t> times,
                  std::span<const std::uint16_t> types) override;
+  [[nodiscard]] model::KindSet looked_into() const;
   void count(std::span<const model::Event> events);
   void count_losses(std::span<const model::Event> events);
   void count_loss(const model::Event& event, std::size_t stream);
