@@ -16,7 +16,7 @@ export function StatusLine() {
       {time !== null && <span class="muted">{formatAbs(time)}</span>}
       {range && <span>Selected {describeSpan(range.from, range.to)}</span>}
       {a !== null && b !== null && <span class="measure">A→B {formatDuration(b - a)}</span>}
-      <span class="muted right">clocks within ±{formatDuration(worst)}</span>
+      {clocks.length > 1 && <span class="muted right">clocks within ±{formatDuration(worst)}</span>}
     </div>
   );
 }

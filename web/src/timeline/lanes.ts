@@ -194,6 +194,11 @@ function pinned(state: Parts, builder: Builder): void {
     if (row) builder.row(pin.view, { row, depth: 0, parent: false, open: true }, true);
 }
 
+/** Why a view is empty, as a sentence: the server says "needs kvm_entry, kvm_exit". */
+export function missingText(message: string): string {
+  return message.startsWith('needs ') ? `This view ${message}: not in these traces.` : message;
+}
+
 function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
   const rows = state.rows[view.id] ?? [];
   const tree = flatten(rows, state.filter, (id) => state.collapsed[`${view.id}:${id}`] === true);
@@ -208,7 +213,7 @@ function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
       kind: 'empty',
       key: `e.${view.id}`,
       view: view.id,
-      message: view.missing.message,
+      message: missingText(view.missing.message),
       command: view.missing.command,
       top: 0,
       height: emptyHeight,
@@ -217,7 +222,9 @@ function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
   } else if (tree.length === 0 && state.rows[view.id]) {
     const message = state.filter
       ? `No row matches “${state.filter}”.`
-      : (view.missing?.message ?? 'There is nothing to show here.');
+      : view.missing
+        ? missingText(view.missing.message)
+        : 'There is nothing to show here.';
     builder.push({
       kind: 'empty',
       key: `e.${view.id}`,
@@ -236,13 +243,13 @@ function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
 export function layout(
   state: Parts,
   series: readonly Series[],
-  path: { name: string; rows: Row[] } | null,
+  path: { name: string; headline: string; rows: Row[] } | null,
 ): Layout {
   const fixed = new Builder(state.rowHeight);
   pinned(state, fixed);
   const builder = new Builder(state.rowHeight);
   if (path) {
-    builder.header(pathView, path.name, '', path.rows.length);
+    builder.header(pathView, path.name, path.headline, path.rows.length);
     for (const row of path.rows)
       builder.row(pathView, { row, depth: 0, parent: false, open: true });
     if (path.rows.length === 0) {
