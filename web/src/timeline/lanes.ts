@@ -138,7 +138,16 @@ export interface Layout {
 
 type Parts = Pick<
   State,
-  'views' | 'rows' | 'openViews' | 'collapsed' | 'pins' | 'filter' | 'rowHeight'
+  | 'views'
+  | 'rows'
+  | 'openViews'
+  | 'collapsed'
+  | 'pins'
+  | 'filter'
+  | 'rowHeight'
+  | 'idle'
+  | 'ran'
+  | 'row'
 >;
 
 function rowHeight(row: Row, base: number): number {
@@ -199,13 +208,24 @@ export function missingText(message: string): string {
   return message.startsWith('needs ') ? `This view ${message}: not in these traces.` : message;
 }
 
+/** A thread that never ran, and that nobody asked for. */
+function sleeps(row: Row, view: string, state: Parts): boolean {
+  if (row.kind !== 'thread' || state.idle || state.ran === null || state.filter.trim())
+    return false;
+  return !state.ran[`${row.machine}/${row.tid}`] && !sameRow(state.row, { view, id: row.id });
+}
+
 function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
-  const rows = state.rows[view.id] ?? [];
+  const all = state.rows[view.id] ?? [];
+  const rows = all.filter((row) => !sleeps(row, view.id, state));
+  const hidden = all.length - rows.length;
   const tree = flatten(rows, state.filter, (id) => state.collapsed[`${view.id}:${id}`] === true);
   builder.header(
     view.id,
     view.name,
-    view.description,
+    hidden > 0
+      ? `${view.description}; ${hidden} threads never ran and are hidden (I shows them)`
+      : view.description,
     tree.filter((item) => item.row.kind !== 'group').length,
   );
   if (view.missing && rows.length === 0) {

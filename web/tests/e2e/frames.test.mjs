@@ -32,6 +32,7 @@ export const tests = {
     await page.browserPage.setViewportSize({ width: 1440, height: 1500 });
     await page.set({
       rowHeight: 4,
+      idle: true,
       openViews: ['fused', 'vms', 'control', 'vprocess', 'disk', 'net'],
     });
     await page.quiet();
