@@ -61,7 +61,7 @@ export function Toolbar({ context }: { context: { current: Context | null } }) {
       <input
         id="row-filter"
         type="search"
-        placeholder="Filter rows  /"
+        placeholder="Filter  /"
         aria-label="Filter rows"
         value={filter}
         onInput={(event) => store.set({ filter: (event.currentTarget as HTMLInputElement).value })}

@@ -208,6 +208,11 @@ export function missingText(message: string): string {
   return message.startsWith('needs ') ? `This view ${message}: not in these traces.` : message;
 }
 
+function sleepersText(hidden: number): string {
+  if (hidden === 0) return '';
+  return `; ${hidden} ${hidden === 1 ? 'thread' : 'threads'} that never ran: press I to see`;
+}
+
 /** A thread that never ran, and that nobody asked for. */
 function sleeps(row: Row, view: string, state: Parts): boolean {
   if (row.kind !== 'thread' || state.idle || state.ran === null || state.filter.trim())
@@ -223,9 +228,7 @@ function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
   builder.header(
     view.id,
     view.name,
-    hidden > 0
-      ? `${view.description}; ${hidden} threads never ran and are hidden (I shows them)`
-      : view.description,
+    view.description + sleepersText(hidden),
     tree.filter((item) => item.row.kind !== 'group').length,
   );
   if (view.missing && rows.length === 0) {

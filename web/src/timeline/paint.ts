@@ -164,7 +164,7 @@ export interface Surface {
 
 const shortRun = 12;
 
-/** One scan line, `line` << 3 into the pattern, at word `at`. Long runs of one colour are filled. */
+/** One scan line, line `line` of the patterns. Long runs of one colour are filled. */
 function paintLine(
   pixels: Uint32Array,
   at: number,
