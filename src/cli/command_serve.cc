@@ -135,6 +135,7 @@ Result<ExitCode> ServeCommand::run(Context& context) const {
     }
   }
   server->run(guard, {page, api, *tsp}, context.cancel);
+  service.stop();
   service.wait();
   context.progress.listen(nullptr);
   return ExitCode::kAnswered;

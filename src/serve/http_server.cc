@@ -70,7 +70,21 @@ void set_common_headers(const std::string& origin, Answer& answer) {
 
 }  // namespace
 
+namespace {
+
+/// A client that has not sent a whole request yet; told to go when another one needs its place.
+class Waiting {
+ public:
+  virtual ~Waiting() = default;
+  virtual void make_room() = 0;
+};
+
+}  // namespace
+
 struct HttpServer::State {
+  // Clients whose headers are not there yet, the longest first. Before `io`, whose end ends
+  // clients.
+  std::list<Waiting*> waiting;
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
   asio::thread_pool pool{kHandlerThreads};
@@ -81,6 +95,13 @@ struct HttpServer::State {
   const Handlers* handlers = nullptr;
   const std::atomic<bool>* interrupt = nullptr;
 
+  /// Whether one more client may come in; the one that sends nothing for longest goes for it.
+  [[nodiscard]] bool has_room() {
+    if (connections < limits::kConnections) return true;
+    if (waiting.empty()) return false;
+    waiting.front()->make_room();
+    return true;
+  }
   [[nodiscard]] bool ends() const { return stopping || (interrupt != nullptr && *interrupt); }
   void accept();
   void look_again(asio::steady_timer& timer);
@@ -90,14 +111,15 @@ namespace {
 
 /// One client. Lives as long as a callback holds it.
 template <typename State>
-class Connection : public std::enable_shared_from_this<Connection<State>> {
+class Connection final : public Waiting, public std::enable_shared_from_this<Connection<State>> {
  public:
   Connection(tcp::socket socket, State& state)
-      : stream_(std::move(socket)), budget_(state.io), state_(state) {
+      : stream_(std::move(socket)), budget_(state.io), state_(state), place_(state.waiting.end()) {
     ++state_.connections;
   }
-  ~Connection() {
+  ~Connection() override {
     cancel_ = true;
+    end_waiting();
     --state_.connections;
   }
   Connection(const Connection&) = delete;
@@ -108,13 +130,26 @@ class Connection : public std::enable_shared_from_this<Connection<State>> {
     parser_->header_limit(limits::kHeaderBytes);
     parser_->body_limit(limits::kBodyBytes);
     stream_.expires_after(limits::kHeaderTime);
+    place_ = state_.waiting.insert(state_.waiting.end(), this);
     auto self = this->shared_from_this();
     http::async_read_header(stream_, buffer_, *parser_,
                             [self](beast::error_code error, std::size_t) { self->on_head(error); });
   }
 
+  void make_room() override {
+    end_waiting();
+    stream_.close();  // ends the read, and with it the connection
+  }
+
  private:
+  void end_waiting() {
+    if (place_ == state_.waiting.end()) return;
+    state_.waiting.erase(place_);
+    place_ = state_.waiting.end();
+  }
+
   void on_head(beast::error_code error) {
+    end_waiting();
     if (error) return fail(error);
     const auto& message = parser_->get();
     Head head;
@@ -264,6 +299,7 @@ class Connection : public std::enable_shared_from_this<Connection<State>> {
   beast::tcp_stream stream_;
   asio::steady_timer budget_;
   State& state_;
+  std::list<Waiting*>::iterator place_;  // among those who wait, or their end
   beast::flat_buffer buffer_{limits::kHeaderBytes + limits::kBodyBytes};
   std::optional<Parser> parser_;
   Admitted admitted_;
@@ -280,7 +316,7 @@ class Connection : public std::enable_shared_from_this<Connection<State>> {
 void HttpServer::State::accept() {
   acceptor.async_accept([this](beast::error_code error, tcp::socket socket) {
     if (ends()) return;
-    if (!error && connections < limits::kConnections) {
+    if (!error && has_room()) {
       beast::error_code ignored;
       socket.set_option(tcp::no_delay(true), ignored);
       std::make_shared<Connection<State>>(std::move(socket), *this)->read_head();

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/escape.h"
 #include "report/report_data.h"
 #include "serve/page_parts.h"
 
@@ -51,7 +52,8 @@ Response not_ready(const Service& service) {
   return problem(503, "The analysis is running", "ask again when experiment.status is COMPLETED");
 }
 
-Response run(const Endpoint& endpoint, Service& service, const Request& request) {
+Response run(const Endpoint& endpoint, Service& service, AnswerCache& cache,
+             const Request& request) {
   const Views* const views = service.views();
   if (endpoint.analysed && views == nullptr) return not_ready(service);
   nlohmann::json body = nlohmann::json::object();
@@ -60,7 +62,7 @@ Response run(const Endpoint& endpoint, Service& service, const Request& request)
     if (body.is_discarded()) return problem(400, "Bad request", "the body is not valid JSON");
     if (!body.is_object()) return problem(400, "Bad request", "the body is no JSON object");
   }
-  return endpoint.answer({service, request, body, views});
+  return endpoint.answer({service, request, body, views, cache});
 }
 
 }  // namespace
@@ -71,7 +73,7 @@ Response PageApi::handle(const Request& request) {
   const std::size_t segments = request.path.size();
   for (const Endpoint& endpoint : kEndpoints) {
     if (segments != (endpoint.with_id ? 2U : 1U) || request.path[0] != endpoint.name) continue;
-    if (endpoint.method == method) return run(endpoint, service_, request);
+    if (endpoint.method == method) return run(endpoint, service_, cache_, request);
     allowed += (allowed.empty() ? "" : ", ") + std::string(name_of(endpoint.method));
   }
   if (allowed.empty()) return problem(404, "Not found", "the API has no such endpoint");
@@ -144,6 +146,7 @@ Response experiment(const Call& call) {
   out.key("clocks");
   // The source is not complete, and not ours, before the analysis has ended.
   call.views != nullptr ? append_clocks(call, out) : void(out.open('[').close(']'));
+  out.key("overview").boolean(call.views != nullptr && call.views->overview() != nullptr);
   out.key("command").text(call.service.command()).key("paths");
   append_strings(summary.paths, out);
   out.close('}');
@@ -168,20 +171,30 @@ void append_sections(const report::Document& document, JsonWriter& out) {
 
 namespace {
 
-/// The first row of the conclusion's subject ("vm1", "vm1/0" or "vm1 vCPU 0") among the VMs.
-const Row* row_of_subject(const Views& views, const std::string& subject) {
+/// The vCPU of a machine that lost most time to others; 0 when none did.
+std::int64_t most_stolen(const report::ReportData& data, const std::string& machine) {
+  const report::VcpuShare* worst = nullptr;
+  for (const report::VcpuShare& one : data.vcpus) {
+    if (one.machine != machine) continue;
+    if (worst == nullptr || one.steal_ns() > worst->steal_ns()) worst = &one;
+  }
+  return worst == nullptr ? 0 : worst->vcpu;
+}
+
+/// The row of the conclusion's subject ("vm1", "vm1/0" or "vm1 vCPU 0") among the VMs; of a VM that
+/// of the vCPU that lost most.
+const Row* row_of_subject(const Views& views, const report::ReportData& data,
+                          const std::string& subject) {
   const View* const view = views.find("vms");
   if (view == nullptr || subject.empty()) return nullptr;
-  const Row* best = nullptr;
   for (const Row& row : views.rows(*view)) {
-    if (row.kind == RowKind::kGroup || !subject.starts_with(row.machine)) continue;
+    if (row.kind != RowKind::kVcpu || !subject.starts_with(row.machine)) continue;
     const std::string rest = subject.substr(row.machine.size());
-    const bool mine = row.vcpu && (rest == fmt::format("/{}", *row.vcpu) ||
-                                   rest.ends_with(fmt::format(" {}", *row.vcpu)));
-    if (mine) return &row;
-    if (best == nullptr && rest.empty()) best = &row;
+    const bool named =
+        rest == fmt::format("/{}", *row.vcpu) || rest.ends_with(fmt::format(" {}", *row.vcpu));
+    if (named || (rest.empty() && *row.vcpu == most_stolen(data, row.machine))) return &row;
   }
-  return best;
+  return nullptr;
 }
 
 /// Where the subject was robbed: the longest interval that its largest thief took, or the longest
@@ -217,15 +230,15 @@ Result<std::optional<Robbed>> worst_of(const Call& call, const query::DataSource
   return out;
 }
 
-Status append_target(const Call& call, const query::DataSource& source,
-                     const report::Conclusion& conclusion, const Budget& budget, JsonWriter& out) {
-  const Row* const row = row_of_subject(*call.views, conclusion.subject);
+Status append_target(const Call& call, const query::DataSource& source, const Row* row,
+                     const report::Conclusion& conclusion, JsonWriter& out) {
   if (row == nullptr) {
     out.null();
     return {};
   }
   Robbed place{row, row->begin, row->end};
   if (conclusion.rule == "stolen_time") {
+    const Budget budget(call.request, limits::kQueryTime);
     Row subject = *row;
     if (conclusion.subject == row->machine) subject.vcpu.reset();
     VS_ASSIGN(const auto worst, worst_of(call, source, subject, budget));
@@ -239,9 +252,10 @@ Status append_target(const Call& call, const query::DataSource& source,
 }  // namespace
 
 Response report(const Call& call) {
+  if (const auto kept = call.cache.report()) return json_answer(*kept);
   const auto lock = call.service.lock(call.request.cancel);
   if (!lock) return gone();
-  const Budget budget(call.request, limits::kQueryTime);
+  if (const auto kept = call.cache.report()) return json_answer(*kept);  // made while we waited
   const auto data = report::gather_report(lock->source(), call.service.summary(), {});
   if (!data.ok()) return failed(data.error());
   JsonWriter out;
@@ -252,12 +266,15 @@ Response report(const Call& call) {
     out.open('{').key("kind").text(report::name_of(one.kind)).key("rule").text(one.rule);
     out.key("subject").text(one.subject).key("message").text(one.message);
     out.key("next").text(one.next).key("target");
-    const Status status = append_target(call, lock->source(), one, budget, out);
+    const Row* const row = row_of_subject(*call.views, *data, one.subject);
+    const Status status = append_target(call, lock->source(), row, one, out);
     if (!status.ok()) return failed(status.error());
     out.close('}');
   }
   out.close(']').close('}');
-  return json_answer(out.take());
+  std::string json = out.take();
+  call.cache.keep_report(json);
+  return json_answer(std::move(json));
 }
 
 Response views(const Call& call) {

@@ -5,10 +5,32 @@
 //
 // Ownership: borrows the service. Threads: handle() from any.
 
+#include <memory>
+#include <mutex>
+#include <string>
+
 #include "serve/message.h"
 #include "serve/service.h"
 
 namespace vs::serve {
+
+/// Answers that are the same for as long as the service lives.
+class AnswerCache {
+ public:
+  [[nodiscard]] std::shared_ptr<const std::string> report() const {
+    const std::scoped_lock lock(mutex_);
+    return report_;
+  }
+  void keep_report(std::string json) {
+    auto kept = std::make_shared<const std::string>(std::move(json));
+    const std::scoped_lock lock(mutex_);
+    report_ = std::move(kept);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const std::string> report_;
+};
 
 class PageApi final : public Handler {
  public:
@@ -17,6 +39,7 @@ class PageApi final : public Handler {
 
  private:
   Service& service_;
+  AnswerCache cache_;
 };
 
 }  // namespace vs::serve

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/escape.h"
 #include "query/database.h"
 #include "report/why.h"
 #include "serve/page_parts.h"
@@ -198,9 +199,10 @@ bool is_text(std::string_view name) {
          name == "kind";
 }
 
-Status append_steps(const query::DataSource& source, const report::WhyData& data,
-                    std::string_view function, std::span<const std::string_view> names,
-                    const Budget& budget, JsonWriter& out) {
+/// Whether those are all.
+Result<bool> append_steps(const query::DataSource& source, const report::WhyData& data,
+                          std::string_view function, std::span<const std::string_view> names,
+                          const Budget& budget, JsonWriter& out) {
   const std::string text =
       fmt::format("SELECT * FROM {}({}, {}, {}, {})", function, sql_text(data.machine), data.tid,
                   data.begin.ns, data.end.ns);
@@ -222,7 +224,7 @@ Status append_steps(const query::DataSource& source, const report::WhyData& data
     out.close('}');
   }
   out.close(']');
-  return {};
+  return found.complete;
 }
 
 }  // namespace
@@ -246,12 +248,12 @@ Response why(const Call& call) {
   out.key("text").text(report::why_text(*data, {})).key("sections");
   append_sections(report::to_document(*data), out);
   out.key("path");
-  Status status = append_steps(lock->source(), *data, "critical_path", kPathNames, budget, out);
-  if (!status.ok()) return failed(status.error());
+  const auto path = append_steps(lock->source(), *data, "critical_path", kPathNames, budget, out);
+  if (!path.ok()) return failed(path.error());
   out.key("flow");
-  status = append_steps(lock->source(), *data, "flow", kFlowNames, budget, out);
-  if (!status.ok()) return failed(status.error());
-  out.close('}');
+  const auto flow = append_steps(lock->source(), *data, "flow", kFlowNames, budget, out);
+  if (!flow.ok()) return failed(flow.error());
+  out.key("truncated").boolean(!*path || !*flow).close('}');
   return json_answer(out.take());
 }
 
@@ -303,8 +305,9 @@ Side read_side(Fields& in, std::string_view name, const Service& service) {
 
 using Compared = std::map<std::string, std::array<double, 2>>;
 
-Status add_side(const query::DataSource& source, const Figures& figures, const Side& side,
-                std::size_t index, const Budget& budget, Compared& out) {
+/// Whether that is all.
+Result<bool> add_side(const query::DataSource& source, const Figures& figures, const Side& side,
+                      const Budget& budget, std::size_t index, Compared& out) {
   const std::string text =
       fmt::format(fmt::runtime(figures.sql), sql_text(side.machine), side.from.ns, side.to.ns);
   VS_ASSIGN(const auto found, run_sql(source, text, limits::kSqlRows, budget));
@@ -313,7 +316,7 @@ Status add_side(const query::DataSource& source, const Figures& figures, const S
     const auto* const value = std::get_if<double>(&row[1]);
     if (value != nullptr) out[name == nullptr ? "unknown" : *name][index] += *value;
   }
-  return {};
+  return found.complete;
 }
 
 }  // namespace
@@ -327,19 +330,23 @@ Response compare(const Call& call) {
   if (!lock) return gone();
   const Budget budget(call.request, limits::kQueryTime);
   JsonWriter out;
+  bool complete = true;
   out.open('{').key("rows").open('[');
   for (const Figures& figures : kFigures) {
     Compared compared;
-    Status status = add_side(lock->source(), figures, a, 0, budget, compared);
-    if (status.ok()) status = add_side(lock->source(), figures, b, 1, budget, compared);
-    if (!status.ok()) return failed(status.error());
+    for (std::size_t index = 0; index < 2; ++index) {
+      const Side& side = index == 0 ? a : b;
+      const auto whole = add_side(lock->source(), figures, side, budget, index, compared);
+      if (!whole.ok()) return failed(whole.error());
+      complete = complete && *whole;
+    }
     for (const auto& [name, values] : compared) {
       out.open('{').key("group").text(figures.group).key("name").text(name);
       out.key("a").real(values[0]).key("b").real(values[1]);
       out.key("unit").text(figures.unit).close('}');
     }
   }
-  out.close(']').close('}');
+  out.close(']').key("truncated").boolean(!complete).close('}');
   return json_answer(out.take());
 }
 

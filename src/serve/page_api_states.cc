@@ -1,5 +1,7 @@
 // What the timelines ask: pictures, the state at a time, steps, jumps, arrows, marks.
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -75,14 +77,36 @@ StatesRequest read_states(Fields& in, const Views& views) {
   return out;
 }
 
-void append_picture(const Picture& picture, Binary& out, std::set<std::int64_t>& seen) {
+/// The values that occur in a layer. Most repeat one that was seen a moment ago.
+class Seen {
+ public:
+  void add(std::int64_t value) {
+    std::int64_t& last = lately_[static_cast<std::size_t>(value) % lately_.size()];
+    if (last == value) return;
+    last = value;
+    values_.insert(value);
+  }
+  [[nodiscard]] const std::set<std::int64_t>& values() const { return values_; }
+
+ private:
+  std::array<std::int64_t, 64> lately_ = [] {
+    std::array<std::int64_t, 64> none{};
+    none.fill(model::kNull);
+    return none;
+  }();
+  std::set<std::int64_t> values_;
+};
+
+void append_picture(const Picture& picture, Binary& out, Seen& seen) {
   out.varint(picture.size());
   for (const history::Stretch& stretch : picture) {
     const bool none = stretch.value == model::kNull;
-    if (!none) seen.insert(stretch.value);
+    if (!none) seen.add(stretch.value);
     out.varint(stretch.pixels);
     out.varint(none ? 0 : history::zigzag(stretch.value) + 1);
-    out.fixed(static_cast<std::uint64_t>(stretch.share * 255.0F + 0.5F), 1);
+    // What is there is never 0: a share of 0 means nothing.
+    const auto share = static_cast<std::uint64_t>(stretch.share * 255.0F + 0.5F);
+    out.fixed(none ? 0 : std::max<std::uint64_t>(1, share), 1);
   }
 }
 
@@ -137,17 +161,17 @@ Response states(const Call& call) {
   out.fixed(ask.window.pixels, 4);
   out.fixed(static_cast<std::uint64_t>(ask.window.from.ns), 8);
   out.fixed(static_cast<std::uint64_t>(ask.window.to.ns), 8);
-  std::vector<std::set<std::int64_t>> seen(ask.layers.size());
+  std::vector<Seen> seen(ask.layers.size());
   for (std::size_t row = 0; row < ask.rows.size(); ++row) {
     for (std::size_t i = 0; i < pictures.size(); ++i)
       append_picture(pictures[i][row], out, seen[i]);
     if (out.size() > limits::kAnswerBytes) return binary_answer(out);
   }
   std::size_t names = 0;
-  for (const auto& values : seen) names += values.size();
+  for (const Seen& layer : seen) names += layer.values().size();
   out.varint(names);
   for (std::size_t i = 0; i < seen.size(); ++i) {
-    for (const std::int64_t value : seen[i]) {
+    for (const std::int64_t value : seen[i].values()) {
       out.varint(i);
       out.varint(history::zigzag(value));
       out.text(call.views->name(*ask.view, ask.layers[i], value));

@@ -17,6 +17,7 @@
 #include "serve/json.h"
 #include "serve/limits.h"
 #include "serve/message.h"
+#include "serve/page_api.h"
 #include "serve/service.h"
 
 namespace vs::serve::page {
@@ -80,6 +81,7 @@ struct Call {
   const Request& request;
   const nlohmann::json& body;  ///< an object; empty for GET
   const Views* views;          ///< not nullptr where the endpoint needs the analysis
+  AnswerCache& cache;
 
   [[nodiscard]] Fields fields() const { return Fields(body); }
 };
@@ -93,7 +95,6 @@ struct SqlRows {
 [[nodiscard]] Result<SqlRows> run_sql(const query::DataSource& source, std::string_view sql,
                                       std::size_t most, const Budget& budget);
 void append_sections(const report::Document& document, JsonWriter& out);
-[[nodiscard]] std::string sql_text(std::string_view text);
 
 // page_api.cc
 [[nodiscard]] Response experiment(const Call& call);

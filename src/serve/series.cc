@@ -20,7 +20,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kRowsPerLook = 4096;  // rows between two looks at the time
 
-enum class How : std::uint8_t { kTime, kCount, kBytes };
+constexpr std::uint64_t kReasonBuckets = 4096;  // of each reason's sum
+constexpr std::int64_t kReasonParts = 16;       // buckets that a window covers at least
 
 constexpr std::uint32_t bit(VcpuState state) { return 1U << static_cast<unsigned>(state); }
 constexpr std::uint32_t kSteal = bit(VcpuState::kWaking) | bit(VcpuState::kPreempted);
@@ -28,49 +29,88 @@ constexpr std::uint32_t kBusy = bit(VcpuState::kGuest) | bit(VcpuState::kHypervi
                                 bit(VcpuState::kUserspace) | bit(VcpuState::kHostIrq) |
                                 bit(VcpuState::kEmulated);
 
-/// One kind of series. `states`: of slot 0, for kTime; `slot`: of the bytes.
-struct Kind {
-  std::string_view id;
-  std::string_view name;
-  std::string_view unit;
-  TableId table;
-  How how;
-  std::uint32_t states;
-  std::size_t slot;
+using Values = std::span<const std::int64_t>;
+
+double one_of(Values values, std::uint32_t states) {
+  const std::int64_t state = values[model::slot::kVsState];
+  return state >= 0 && state < 32 && (states >> state & 1U) != 0 ? 1 : 0;
+}
+double stolen(Values values) { return one_of(values, kSteal); }
+double busy(Values values) { return one_of(values, kBusy); }
+double each(Values /*values*/) { return 1; }
+double bytes_at(Values values, std::size_t slot) {
+  return static_cast<double>(std::max<std::int64_t>(values[slot], 0));  // kNull is negative
+}
+double disk_bytes(Values values) { return bytes_at(values, model::slot::kBrBytes); }
+double net_bytes(Values values) { return bytes_at(values, model::slot::kNpBytes); }
+
+constexpr SeriesKind kKinds[] = {
+    {"steal", "Steal", "%", TableId::kVcpuState, stolen, true, 100},
+    {"cpu", "CPU", "%", TableId::kVcpuState, busy, true, 100},
+    {"exits", "Exits", "1/s", TableId::kVmExit, each, false, 1e9},
+    {"disk", "Disk", "MB/s", TableId::kBlockRequest, disk_bytes, false, 1e3},
+    {"net", "Network", "MB/s", TableId::kNetPacket, net_bytes, false, 1e3},
 };
-constexpr Kind kKinds[] = {
-    {"steal", "Steal", "%", TableId::kVcpuState, How::kTime, kSteal, 0},
-    {"cpu", "CPU", "%", TableId::kVcpuState, How::kTime, kBusy, 0},
-    {"exits", "Exits", "1/s", TableId::kVmExit, How::kCount, 0, 0},
-    {"disk", "Disk", "MB/s", TableId::kBlockRequest, How::kBytes, 0, 2},
-    {"net", "Network", "MB/s", TableId::kNetPacket, How::kBytes, 0, 2},
-};
+
+std::string id_of(std::string_view kind, std::string_view machine) {
+  return fmt::format("{}:{}", kind, machine);
+}
+
+/// Calls `add` for the rows of an entity in the window until `end`; gives how far it came.
+template <typename Add>
+Result<HostTime> read_rows(const history::Reader& history, model::EntityId entity,
+                           const SeriesRequest& request, Clock::time_point end, const Add& add) {
+  auto cursor = history.rows(entity, request.from, request.to);
+  history::Row row;
+  for (std::size_t i = 0; cursor.next(row); ++i) {
+    if (i % kRowsPerLook == 0) {
+      if (request.cancel != nullptr && request.cancel->load()) {
+        return Error{ErrorCode::kCancelled, "stopped on request", "", ""};
+      }
+      if (Clock::now() >= end) return std::max(row.begin, request.from);
+    }
+    add(row);
+  }
+  VS_TRY(cursor.status());
+  return request.to;
+}
 
 class Reading {
  public:
   Reading(const Views& views, const SeriesRequest& request)
-      : history_(views.history()),
+      : views_(views),
         request_(request),
         width_(static_cast<double>(request.to - request.from) /
                static_cast<double>(request.points)),
         end_(Clock::now() + limits::kSeriesTime) {}
 
-  Status read(const Kind& kind, const std::string& machine,
-              const std::vector<model::EntityId>& entities, Series& out) {
-    out.id = fmt::format("{}:{}", kind.id, machine);
-    out.name = fmt::format("{} {}", kind.name, machine);
+  Status read(const SeriesKind& kind, const SeriesMachine& machine, Series& out) {
+    out.id = id_of(kind.id, machine.machine);
+    out.name = fmt::format("{} {}", kind.name, machine.machine);
     out.unit = kind.unit;
-    out.machine = machine;
+    out.machine = machine.machine;
     out.y.assign(request_.points, 0);
-    for (std::size_t i = 0; i < request_.points; ++i) {
-      out.x.push_back(request_.from + static_cast<std::int64_t>(width_ * static_cast<double>(i)));
+    PixelEdges edges(request_.from, request_.to, request_.points);
+    for (std::size_t i = 0; i < request_.points; ++i) out.x.push_back(HostTime{edges.next().first});
+    const Overview* const overview = views_.overview();
+    const SumTrack* const sum = overview == nullptr ? nullptr : overview->sum(out.id);
+    if (sum == nullptr || !sum->add_to(request_.from, request_.to, out.y)) {
+      VS_TRY(read_exactly(kind, machine, out));
     }
+    const double entities = kind.over_time ? static_cast<double>(machine.entities.size()) : 1;
+    for (double& value : out.y) value *= kind.scale / (width_ * entities);
+    return {};
+  }
+
+ private:
+  Status read_exactly(const SeriesKind& kind, const SeriesMachine& machine, Series& out) {
     HostTime known = request_.to;
-    for (const model::EntityId entity : entities) {
-      VS_ASSIGN(const HostTime reached, read_entity(kind, entity, out.y));
+    for (const model::EntityId entity : machine.entities) {
+      VS_ASSIGN(const HostTime reached,
+                read_rows(views_.history(), entity, request_, end_,
+                          [&](const history::Row& row) { add(kind, row, out.y); }));
       known = std::min(known, reached);
     }
-    scale(kind, entities.size(), out.y);
     for (std::size_t i = 0; known < request_.to && i < out.y.size(); ++i) {
       const bool whole = i + 1 < out.x.size() && out.x[i + 1] <= known;
       if (!whole) out.y[i] = std::numeric_limits<double>::quiet_NaN();
@@ -78,33 +118,12 @@ class Reading {
     return {};
   }
 
- private:
-  /// Up to where it came.
-  Result<HostTime> read_entity(const Kind& kind, model::EntityId entity, std::vector<double>& y) {
-    auto cursor = history_.rows(entity, request_.from, request_.to);
-    history::Row row;
-    for (std::size_t i = 0; cursor.next(row); ++i) {
-      if (i % kRowsPerLook == 0) {
-        if (request_.cancel != nullptr && request_.cancel->load()) {
-          return Error{ErrorCode::kCancelled, "stopped on request", "", ""};
-        }
-        if (Clock::now() >= end_) return std::max(row.begin, request_.from);
-      }
-      add(kind, row, y);
-    }
-    VS_TRY(cursor.status());
-    return request_.to;
-  }
-
-  void add(const Kind& kind, const history::Row& row, std::vector<double>& y) const {
-    if (kind.how == How::kTime) {
-      const std::int64_t state = row.values[0];
-      if (state >= 0 && state < 32 && (kind.states >> state & 1U) != 0) share_out(row, y);
-      return;
-    }
+  void add(const SeriesKind& kind, const history::Row& row, std::vector<double>& y) const {
+    const double weight = kind.weight(row.values);
+    if (weight == 0) return;
+    if (kind.over_time) return share_out(row, weight, y);
     if (row.begin < request_.from || row.begin >= request_.to) return;
-    const std::int64_t bytes = kind.how == How::kBytes ? row.values[kind.slot] : 1;
-    if (bytes != model::kNull) y[part_of(row.begin)] += static_cast<double>(bytes);
+    y[part_of(row.begin)] += weight;
   }
 
   [[nodiscard]] std::size_t part_of(HostTime time) const {
@@ -112,26 +131,19 @@ class Reading {
     return std::min(static_cast<std::size_t>(std::max(scaled, 0.0)), request_.points - 1);
   }
 
-  void share_out(const history::Row& row, std::vector<double>& y) const {
+  void share_out(const history::Row& row, double weight, std::vector<double>& y) const {
     const auto begin = static_cast<double>(std::max(row.begin, request_.from) - request_.from);
     const auto end = static_cast<double>(std::min(row.end, request_.to) - request_.from);
     const std::size_t first = part_of(std::max(row.begin, request_.from));
     for (std::size_t i = first; i < y.size(); ++i) {
       const double low = std::max(begin, width_ * static_cast<double>(i));
       const double high = std::min(end, width_ * static_cast<double>(i + 1));
-      if (high > low) y[i] += high - low;
+      if (high > low) y[i] += weight * (high - low);
       if (width_ * static_cast<double>(i + 1) >= end) return;
     }
   }
 
-  void scale(const Kind& kind, std::size_t entities, std::vector<double>& y) const {
-    double by = 1e9 / width_;
-    if (kind.how == How::kTime) by = 100 / (width_ * static_cast<double>(entities));
-    if (kind.how == How::kBytes) by = 1e3 / width_;
-    for (double& value : y) value *= by;
-  }
-
-  const history::Reader& history_;
+  const Views& views_;
   const SeriesRequest& request_;
   const double width_;
   const Clock::time_point end_;
@@ -139,23 +151,95 @@ class Reading {
 
 }  // namespace
 
+std::span<const SeriesKind> series_kinds() { return kKinds; }
+
+const SeriesKind* find_series_kind(std::string_view id) {
+  const auto* const found = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                         [&](const SeriesKind& kind) { return kind.id == id; });
+  return found == std::end(kKinds) ? nullptr : found;
+}
+
+std::vector<SeriesMachine> series_machines(const history::Reader& history, TableId table) {
+  std::map<std::string, std::vector<model::EntityId>> machines;
+  for (const history::Entity& entity : history.entities(table)) {
+    if (history.entity(entity.id).rows == 0) continue;
+    machines[std::string(history.string(entity.key[0]))].push_back(entity.id);
+  }
+  std::vector<SeriesMachine> out;
+  for (auto& [machine, entities] : machines) out.push_back({machine, std::move(entities)});
+  return out;
+}
+
 Result<std::vector<Series>> read_series(const Views& views, const SeriesRequest& request) {
   Reading reading(views, request);
   std::vector<Series> out;
-  for (const Kind& kind : kKinds) {
-    std::map<std::string, std::vector<model::EntityId>> machines;
-    for (const history::Entity& entity : views.history().entities(kind.table)) {
-      if (views.history().entity(entity.id).rows == 0) continue;
-      machines[std::string(views.history().string(entity.key[0]))].push_back(entity.id);
-    }
-    for (const auto& [machine, entities] : machines) {
-      const std::string id = fmt::format("{}:{}", kind.id, machine);
+  for (const SeriesKind& kind : kKinds) {
+    for (const SeriesMachine& machine : series_machines(views.history(), kind.table)) {
       const auto& ids = request.ids;
+      const std::string id = id_of(kind.id, machine.machine);
       if (!ids.empty() && std::find(ids.begin(), ids.end(), id) == ids.end()) continue;
       Series one;
-      VS_TRY(reading.read(kind, machine, entities, one));
+      VS_TRY(reading.read(kind, machine, one));
       out.push_back(std::move(one));
     }
+  }
+  return out;
+}
+
+Result<std::map<std::string, double>> read_exit_reasons(const Views& views,
+                                                        const SeriesMachine& machine,
+                                                        const SeriesRequest& request) {
+  const history::Reader& history = views.history();
+  std::map<std::string, double> out;
+  const Overview* const overview = views.overview();
+  const auto* const sums =
+      overview == nullptr ? nullptr : overview->sums_by_key(id_of("reasons", machine.machine));
+  bool wide = sums != nullptr;
+  for (auto sum = wide ? sums->begin() : decltype(sums->begin()){}; wide && sum != sums->end();
+       ++sum) {
+    std::vector<double> parts(kReasonParts, 0.0);
+    wide = sum->second.add_to(request.from, request.to, parts);
+    double& total = out[std::string(history.string(sum->first))];
+    for (const double part : parts) total += part;
+  }
+  if (wide) {
+    std::erase_if(out, [](const auto& reason) { return reason.second == 0; });
+    return out;
+  }
+  out.clear();
+  for (const model::EntityId entity : machine.entities) {
+    VS_TRY(read_rows(history, entity, request, Clock::now() + limits::kQueryTime,
+                     [&](const history::Row& row) {
+                       const auto begin = std::max(row.begin, request.from);
+                       const auto ns = static_cast<double>(std::min(row.end, request.to) - begin);
+                       if (ns <= 0) return;
+                       out[std::string(history.string(row.values[model::slot::kVeReason]))] += ns;
+                     }));
+  }
+  return out;
+}
+
+std::vector<OverviewSum> series_sums(const history::Reader& history) {
+  std::vector<OverviewSum> out;
+  for (const SeriesKind& kind : kKinds) {
+    for (SeriesMachine& machine : series_machines(history, kind.table)) {
+      OverviewSum sum;
+      sum.id = id_of(kind.id, machine.machine);
+      sum.entities = std::move(machine.entities);
+      sum.weight = kind.weight;
+      sum.over_time = kind.over_time;
+      out.push_back(std::move(sum));
+    }
+  }
+  for (SeriesMachine& machine : series_machines(history, TableId::kVmExit)) {
+    OverviewSum sum;
+    sum.id = id_of("reasons", machine.machine);
+    sum.entities = std::move(machine.entities);
+    sum.weight = each;
+    sum.over_time = true;
+    sum.key_slot = model::slot::kVeReason;
+    sum.most_buckets = kReasonBuckets;
+    out.push_back(std::move(sum));
   }
   return out;
 }

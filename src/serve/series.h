@@ -1,12 +1,16 @@
 #pragma once
-// Series: figures per machine over time, from the rows of the history. A point stands for one of
-// `points` equal parts of the window; intervals are shared out over the parts that they touch.
+// Series: figures per machine over time, the same for the page and for TSP. A point stands for one
+// of `points` equal parts of the window; intervals are shared out over the parts that they touch,
+// what happens at a time counts where its row begins. Long windows come from the overview, the rest
+// from the rows of the history.
 //
 // Threads: reads the history alone; any thread.
 
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +19,28 @@
 #include "serve/views.h"
 
 namespace vs::serve {
+
+/// One kind of series. A new one is a row in series.cc.
+struct SeriesKind {
+  std::string_view id;
+  std::string_view name;
+  std::string_view unit;
+  model::TableId table;
+  double (*weight)(std::span<const std::int64_t> values);  ///< of a row
+  bool over_time;  ///< per ns of the row; then the sum is divided by the machine's entities
+  double scale;    ///< from weight per ns to the unit
+};
+[[nodiscard]] std::span<const SeriesKind> series_kinds();
+[[nodiscard]] const SeriesKind* find_series_kind(std::string_view id);
+
+/// A machine that has rows of a table.
+struct SeriesMachine {
+  std::string machine;
+  std::vector<model::EntityId> entities;
+};
+/// By name.
+[[nodiscard]] std::vector<SeriesMachine> series_machines(const history::Reader& history,
+                                                         model::TableId table);
 
 struct Series {
   std::string id;  ///< "steal:vm1"
@@ -36,5 +62,14 @@ struct SeriesRequest {
 /// Reads for at most limits::kSeriesTime.
 [[nodiscard]] Result<std::vector<Series>> read_series(const Views& views,
                                                       const SeriesRequest& request);
+
+/// Time in exits of a machine by reason, ns; of long windows from the overview, where the window's
+/// edges are shared out evenly.
+[[nodiscard]] Result<std::map<std::string, double>> read_exit_reasons(const Views& views,
+                                                                      const SeriesMachine& machine,
+                                                                      const SeriesRequest& request);
+
+/// What the overview is to sum up for the above.
+[[nodiscard]] std::vector<OverviewSum> series_sums(const history::Reader& history);
 
 }  // namespace vs::serve

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "serve/limits.h"
+#include "serve/series.h"
 
 namespace vs::serve {
 
@@ -16,8 +17,13 @@ std::string_view name_of(RunState state) {
 Service::Service(Sources sources) : sources_(std::move(sources)) {}
 
 Service::~Service() {
-  if (sources_.stop) sources_.stop();
+  stop();
   wait();
+}
+
+void Service::stop() {
+  stopping_ = true;
+  if (sources_.stop) sources_.stop();
 }
 
 void Service::start() {
@@ -28,21 +34,31 @@ void Service::wait() {
   if (thread_.joinable()) thread_.join();
 }
 
+Status Service::analyse() {
+  VS_TRY(sources_.analyse());
+  VS_ASSIGN(auto views, Views::build(sources_.summary, sources_.source));
+  owned_views_ = std::make_unique<const Views>(std::move(views));
+  views_.store(owned_views_.get());
+  return {};
+}
+
 void Service::run() {
-  Status status = sources_.analyse();
-  if (status.ok()) {
-    auto views = Views::build(sources_.summary, sources_.source);
-    if (views.ok()) {
-      owned_views_ = std::make_unique<const Views>(std::move(*views));
-      views_.store(owned_views_.get());
-    } else {
-      status = views.error();
-    }
+  const Status status = analyse();
+  {
+    const std::scoped_lock lock(mutex_);
+    progress_.state = status.ok() ? RunState::kCompleted : RunState::kFailed;
+    progress_.done = status.ok() ? 1 : progress_.done;
+    progress_.message = status.ok() ? "" : status.error().to_string();
   }
-  const std::scoped_lock lock(mutex_);
-  progress_.state = status.ok() ? RunState::kCompleted : RunState::kFailed;
-  progress_.done = status.ok() ? 1 : progress_.done;
-  progress_.message = status.ok() ? "" : status.error().to_string();
+  if (status.ok()) make_overview(*owned_views_);
+}
+
+void Service::make_overview(const Views& views) {
+  auto made = Overview::build(views.history(),
+                              {views.overview_columns(), series_sums(views.history())}, &stopping_);
+  if (!made.ok()) return;  // stopped, or rows that answers about them will complain of
+  overview_.emplace(std::move(*made));
+  views.use(*overview_);
 }
 
 void Service::tell_progress(std::uint64_t done, std::uint64_t total, std::string_view phase) {

@@ -76,11 +76,15 @@ class ViewBuilder {
     out_.source_ = &source_;
     out_.history_ = &history;
     out_.views_ = all_views();
+    out_.row_ids_.resize(out_.views_.size());
+    index_entities();
+    index_hosts();
     for (View& view : out_.views_) {
       view.first_row = next_id();
       for (const model::Machine& machine : summary_.experiment.machines) add_machine(view, machine);
       view.row_count = next_id() - view.first_row;
       if (view.row_count == 0) view.missing = missing(view);
+      index_rows(view);
     }
     return std::move(out_);
   }
@@ -88,6 +92,31 @@ class ViewBuilder {
  private:
   [[nodiscard]] std::int32_t next_id() const {
     return static_cast<std::int32_t>(out_.rows_.size());
+  }
+
+  void index_entities() {
+    constexpr TableId kTables[] = {TableId::kFusedCpu, TableId::kVcpuState, TableId::kThreadState,
+                                   TableId::kPreemption};
+    for (const TableId table : kTables) {
+      for (const history::Entity& one : out_.history_->entities(table)) {
+        out_.entities_.emplace(Views::EntityPlace{table, one.key[0], one.key[1]}, one.id);
+      }
+    }
+  }
+
+  void index_hosts() {
+    const auto& machines = summary_.experiment.machines;
+    for (const model::Machine& machine : machines) {
+      const bool has_parent = machine.parent < machines.size();
+      out_.hosts_[machine.name] = has_parent ? machines[machine.parent].name : machine.name;
+    }
+  }
+
+  void index_rows(const View& view) {
+    auto& ids = out_.row_ids_[static_cast<std::size_t>(&view - out_.views_.data())];
+    for (const Row& row : out_.rows(view)) {
+      if (row.entity) ids.emplace(*row.entity, row.id);
+    }
   }
 
   void add_machine(const View& view, const model::Machine& machine) {

@@ -1,4 +1,4 @@
-// What leads from one row to another: the culprit of an interval, and arrows.
+// What leads from one row to another: the culprit of an interval. Arrows are in view_arrows.cc.
 
 #include <algorithm>
 
@@ -72,39 +72,37 @@ Result<std::optional<Target>> robber(const Views& views, const std::string& mach
   VS_ASSIGN(const auto row, views.history().at(*entity, time));
   if (!row) return std::optional<Target>{};
   const auto values = row->values();
-  Who who{values[slot::kPrByMachine],
-          values[slot::kPrByVcpu],
-          values[slot::kPrByTid],
-          values[slot::kPrPcpu],
-          {}};
-  const View* const fused = views.find("fused");
-  for (const Row& group : views.rows(*fused)) {
-    if (group.kind == RowKind::kGroup) who.host = group.machine;
-  }
+  const Who who{values[slot::kPrByMachine], values[slot::kPrByVcpu], values[slot::kPrByTid],
+                values[slot::kPrPcpu], std::string(views.host_of(machine))};
   const std::string_view by = views.history().string(values[slot::kPrByComm]);
   const std::string_view whose = views.history().string(values[slot::kPrByMachine]);
   return Linker(views).place(who, std::max(row->begin, time),
                              fmt::format("{} {} had the CPU", whose, by));
 }
 
+bool occupies(std::int64_t what) {
+  return what == state(model::ThreadState::kUser) || what == state(model::ThreadState::kSyscall) ||
+         what == state(model::ThreadState::kIrq);
+}
+
 /// The thread of the machine that ran on this CPU.
 Result<std::optional<Target>> runner(const Views& views, const Row& row, std::int64_t cpu,
                                      HostTime time) {
   VS_ASSIGN(const auto all, views.history().full_state(TableId::kThreadState, time));
-  const auto machine = views.history().find_string(row.machine);
-  const auto entities = views.history().entities(TableId::kThreadState);
+  const View& threads = *views.find("control");
   for (const auto& other : all.rows) {
-    const std::int64_t what = other.values[slot::kTsState];
     if (other.values[slot::kTsCpu] != cpu || other.entity == row.entity) continue;
-    if (what != state(model::ThreadState::kUser) && what != state(model::ThreadState::kSyscall) &&
-        what != state(model::ThreadState::kIrq)) {
-      continue;
-    }
-    for (const history::Entity& entity : entities) {
-      if (entity.id != other.entity || entity.key[0] != machine) continue;
-      const Who who{entity.key[0], model::kNull, entity.key[1], model::kNull, {}};
-      return Linker(views).place(who, time, "had the CPU");
-    }
+    if (!occupies(other.values[slot::kTsState])) continue;
+    const auto id = views.row_of(threads, other.entity);
+    const Row* const one = id ? views.row(*id) : nullptr;
+    if (one == nullptr || one->machine != row.machine) continue;
+    const auto machine = views.history().find_string(one->machine);
+    const Who who{machine ? static_cast<std::int64_t>(*machine) : model::kNull,
+                  model::kNull,
+                  *one->tid,
+                  model::kNull,
+                  {}};
+    return Linker(views).place(who, time, "had the CPU");
   }
   return std::optional<Target>{};
 }
@@ -137,45 +135,6 @@ Result<std::optional<Target>> follow_pcpu(const Views& views, const Row& row, Ho
   return Linker(views).place(who, time, "has this CPU");
 }
 
-std::optional<Arrow> arrow_of(const Views& views, const View& view, const Row& row,
-                              const history::Row& one) {
-  const auto& history = views.history();
-  if (row.table != TableId::kThreadState || one.values[slot::kTsWakerTid] == model::kNull) {
-    return std::nullopt;
-  }
-  // A wait ends with the wake-up; time spent runnable, which keeps the waker, begins with it.
-  const bool waits = one.values[slot::kTsState] != state(model::ThreadState::kRunnable);
-  const HostTime when = waits ? one.end : one.begin;
-  const auto machine = history.string(one.values[slot::kTsWakerMachine]);
-  const auto waker = views.entity(TableId::kThreadState, machine, one.values[slot::kTsWakerTid]);
-  const auto from = waker ? views.row_of(view, *waker) : std::nullopt;
-  if (!from) return std::nullopt;
-  return Arrow{ArrowKind::kWakeup, *from, row.id, when, when, "wakes"};
-}
-
-Status add_preemptions(const Views& views, const View& view, const Row& row,
-                       const ArrowRequest& request, ArrowList& out) {
-  const auto& history = views.history();
-  const auto entity = views.entity(TableId::kPreemption, row.machine, *row.vcpu);
-  if (!entity) return {};
-  auto cursor = history.rows(*entity, request.from, request.to);
-  history::Row one;
-  while (cursor.next(one)) {
-    if (one.begin < request.from || one.values[slot::kPrByVcpu] == model::kNull) continue;
-    const auto by =
-        views.entity(TableId::kVcpuState, history.string(one.values[slot::kPrByMachine]),
-                     one.values[slot::kPrByVcpu]);
-    const auto from = by ? views.row_of(view, *by) : std::nullopt;
-    if (!from) continue;
-    if (out.arrows.size() >= request.limit) {
-      out.truncated = true;
-      break;
-    }
-    out.arrows.push_back({ArrowKind::kPreempt, *from, row.id, one.begin, one.begin, "preempts"});
-  }
-  return cursor.status();
-}
-
 }  // namespace
 
 Result<std::optional<Target>> Views::follow(const View& view, const Row& row, HostTime time) const {
@@ -184,34 +143,6 @@ Result<std::optional<Target>> Views::follow(const View& view, const Row& row, Ho
   if (row.kind == RowKind::kThread) return follow_thread(*this, row, time);
   if (row.kind == RowKind::kPcpu) return follow_pcpu(*this, row, time);
   return std::optional<Target>{};
-}
-
-Result<ArrowList> Views::arrows(const View& view, const ArrowRequest& request) const {
-  ArrowList out;
-  for (const std::int32_t id : request.rows) {
-    const Row* const one = row(id);
-    if (one == nullptr || !one->entity || out.truncated) continue;
-    if (one->kind == RowKind::kVcpu) VS_TRY(add_preemptions(*this, view, *one, request, out));
-    if (one->kind != RowKind::kThread) continue;
-    auto cursor = history_->rows(*one->entity, request.from, request.to);
-    history::Row interval;
-    std::optional<HostTime> last;  // a wait and the runnable time after it tell of one wake-up
-    while (!out.truncated && cursor.next(interval)) {
-      if (request.cancel != nullptr && request.cancel->load()) {
-        return Error{ErrorCode::kCancelled, "stopped on request", "", ""};
-      }
-      const auto arrow = arrow_of(*this, view, *one, interval);
-      if (!arrow || arrow->from < request.from || arrow->from >= request.to) continue;
-      if (last == arrow->from) continue;
-      last = arrow->from;
-      out.truncated = out.arrows.size() >= request.limit;
-      if (!out.truncated) out.arrows.push_back(*arrow);
-    }
-    VS_TRY(cursor.status());
-  }
-  std::stable_sort(out.arrows.begin(), out.arrows.end(),
-                   [](const Arrow& a, const Arrow& b) { return a.from < b.from; });
-  return out;
 }
 
 }  // namespace vs::serve

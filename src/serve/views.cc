@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/escape.h"
 #include "history/layout.h"
 
 namespace vs::serve {
@@ -15,7 +16,6 @@ using model::TableId;
 constexpr std::int64_t kTableStep = 256;          // state values of different tables do not collide
 constexpr std::int64_t kFirstStepNs = 1'000'000;  // first window when going backwards
 constexpr std::int64_t kStepGrowth = 4;           // of the next window
-constexpr std::size_t kPointRows = 200000;        // points that one picture looks at
 
 struct Slot {
   std::size_t index = 0;
@@ -45,21 +45,6 @@ std::string state_name(const model::ColumnDef& column, std::int64_t value) {
   return value >= 0 && index < names.size() ? std::string(names[index]) : std::string();
 }
 
-std::string sql_text(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
-  return out + "'";
-}
-
-void append(Picture& picture, std::int64_t value, std::uint32_t pixels, float share) {
-  if (pixels == 0) return;
-  if (!picture.empty() && picture.back().value == value && picture.back().share == share) {
-    picture.back().pixels += pixels;
-  } else {
-    picture.push_back({value, pixels, share});
-  }
-}
-
 /// Rows without a duration: a pixel that has one is filled by the first.
 Status draw_points(const history::Reader& history, model::EntityId entity,
                    const history::Window& window, std::size_t slot, Picture& picture) {
@@ -68,17 +53,17 @@ Status draw_points(const history::Reader& history, model::EntityId entity,
   auto cursor = history.rows(entity, window.from, window.to);
   history::Row row;
   std::size_t next = 0;
-  for (std::size_t i = 0; i < kPointRows && cursor.next(row); ++i) {
+  while (cursor.next(row)) {
     const double part = static_cast<double>(row.begin - window.from) / width;
     const double scaled = part * static_cast<double>(window.pixels);
     if (scaled < 0) continue;
     const std::size_t pixel = std::min(static_cast<std::size_t>(scaled), window.pixels - 1);
     if (pixel < next) continue;
-    append(picture, model::kNull, static_cast<std::uint32_t>(pixel - next), 0);
-    append(picture, row.values[slot], 1, 1);
+    append_pixels(picture, model::kNull, static_cast<std::uint32_t>(pixel - next), 0);
+    append_pixels(picture, row.values[slot], 1, 1);
     next = pixel + 1;
   }
-  append(picture, model::kNull, static_cast<std::uint32_t>(window.pixels - next), 0);
+  append_pixels(picture, model::kNull, static_cast<std::uint32_t>(window.pixels - next), 0);
   return cursor.status();
 }
 
@@ -122,37 +107,85 @@ std::optional<std::size_t> Views::layer(const View& view, std::string_view id) {
   return std::nullopt;
 }
 
-Status Views::states(const View& view, std::size_t layer, std::span<const std::int32_t> rows,
-                     history::Window window, std::vector<Picture>& pictures) const {
-  pictures.assign(rows.size(), {});
+std::vector<OverviewColumn> Views::overview_columns() const {
+  std::vector<OverviewColumn> out;
+  for (const View& view : views_) {
+    for (const Row& row : rows(view)) {
+      for (const Layer& layer : view.layers) {
+        const auto slot = row.entity ? slot_of(row.table, layer.column) : std::nullopt;
+        if (slot) out.push_back({*row.entity, slot->index, is_point_table(row.table)});
+      }
+    }
+  }
+  return out;
+}
+
+/// Pictures of one request, by the way that they are drawn.
+class Views::Gallery {
+ public:
+  Gallery(const Views& views, history::Window window, std::vector<Picture>& pictures)
+      : history_(views.history()),
+        overview_(views.overview()),
+        window_(window),
+        pictures_(pictures) {}
+
+  /// Draws it, or keeps it for draw_rest().
+  Status draw(std::size_t place, const Row& row, std::size_t slot) {
+    const Track* const track = overview_ == nullptr ? nullptr : overview_->track(*row.entity, slot);
+    if (track != nullptr && track->draw(window_, pictures_[place])) return {};
+    if (is_point_table(row.table)) {
+      return draw_points(history_, *row.entity, window_, slot, pictures_[place]);
+    }
+    batches_[slot].entities.push_back(*row.entity);
+    batches_[slot].places.push_back(place);
+    return {};
+  }
+
+  Status draw_rest() {
+    std::vector<Picture> drawn;
+    for (auto& [slot, batch] : batches_) {
+      window_.value_slot = slot;
+      VS_TRY(history_.timelines(batch.entities, window_, drawn));
+      for (std::size_t i = 0; i < drawn.size(); ++i) {
+        pictures_[batch.places[i]] = std::move(drawn[i]);
+      }
+    }
+    return {};
+  }
+
+ private:
   struct Batch {
     std::vector<model::EntityId> entities;
     std::vector<std::size_t> places;
   };
-  std::map<std::size_t, Batch> batches;  // by slot: tables differ in where the column is
+  const history::Reader& history_;
+  const Overview* overview_;
+  history::Window window_;
+  std::vector<Picture>& pictures_;
+  std::map<std::size_t, Batch> batches_;  // by slot: tables differ in where the column is
+};
+
+Status Views::states(const View& view, std::size_t layer, std::span<const std::int32_t> rows,
+                     history::Window window, std::vector<Picture>& pictures) const {
+  pictures.assign(rows.size(), {});
+  Gallery gallery(*this, window, pictures);
+  std::unordered_map<std::int32_t, std::size_t> first;  // a row that is asked for twice
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const Row* const one = row(rows[i]);
-    if (one == nullptr || !one->entity) continue;
+    if (one == nullptr || !one->entity || !first.emplace(rows[i], i).second) continue;
     const auto slot = slot_of(one->table, view.layers[layer].column);
-    if (!slot) continue;
-    if (is_point_table(one->table)) {
-      VS_TRY(draw_points(*history_, *one->entity, window, slot->index, pictures[i]));
-      continue;
-    }
-    batches[slot->index].entities.push_back(*one->entity);
-    batches[slot->index].places.push_back(i);
+    if (slot) VS_TRY(gallery.draw(i, *one, slot->index));
   }
-  std::vector<Picture> drawn;
-  for (auto& [slot, batch] : batches) {
-    window.value_slot = slot;
-    VS_TRY(history_->timelines(batch.entities, window, drawn));
-    for (std::size_t i = 0; i < drawn.size(); ++i) pictures[batch.places[i]] = std::move(drawn[i]);
+  VS_TRY(gallery.draw_rest());
+  for (const auto& [id, place] : first) {
+    if (pictures[place].empty()) continue;
+    const auto slot = slot_of(row(id)->table, view.layers[layer].column);
+    for (auto& stretch : pictures[place])
+      stretch.value = shown(row(id)->table, *slot, stretch.value);
   }
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Row* const one = row(rows[i]);
-    if (one == nullptr || pictures[i].empty()) continue;
-    const auto slot = slot_of(one->table, view.layers[layer].column);
-    for (auto& stretch : pictures[i]) stretch.value = shown(one->table, *slot, stretch.value);
+  for (std::size_t i = 0; i < rows.size() && first.size() < rows.size(); ++i) {
+    const auto found = first.find(rows[i]);
+    if (found != first.end() && found->second != i) pictures[i] = pictures[found->second];
   }
   return {};
 }
@@ -281,7 +314,7 @@ Result<std::optional<RowState>> Views::step(const View& view, const Row& row, Ho
   const HostTime first = row.begin;
   const HostTime last = row.end + 1;
   HostTime to = direction > 0 ? last : (now ? now->begin : time);
-  HostTime from = direction > 0 ? (now ? now->end : time) : to;
+  HostTime from = direction > 0 ? (now ? now->end : time + 1) : to;
   std::int64_t width = kFirstStepNs;
   do {
     if (direction < 0) {
@@ -308,20 +341,32 @@ Result<std::optional<RowState>> Views::step(const View& view, const Row& row, Ho
 }
 
 std::optional<std::int32_t> Views::row_of(const View& view, model::EntityId entity) const {
-  for (const Row& row : rows(view)) {
-    if (row.entity == entity) return row.id;
-  }
-  return std::nullopt;
+  const auto& ids = row_ids_[static_cast<std::size_t>(&view - views_.data())];
+  const auto found = ids.find(entity);
+  return found == ids.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::size_t Views::PlaceHash::operator()(const EntityPlace& place) const {
+  // Odd constants of the golden ratio spread neighbouring keys (Knuth's multiplicative hashing).
+  constexpr std::uint64_t kSpread = 0x9e3779b97f4a7c15ULL;
+  std::uint64_t hash = static_cast<std::uint64_t>(place.first) * kSpread;
+  hash = (hash ^ static_cast<std::uint64_t>(place.second)) * kSpread;
+  return static_cast<std::size_t>(((hash >> 32U) ^ hash) * kSpread +
+                                  static_cast<std::uint64_t>(place.table));
 }
 
 std::optional<model::EntityId> Views::entity(TableId table, std::string_view first,
                                              std::int64_t second) const {
   const auto machine = history_->find_string(first);
   if (!machine) return std::nullopt;
-  for (const history::Entity& entity : history_->entities(table)) {
-    if (entity.key[0] == *machine && entity.key[1] == second) return entity.id;
-  }
-  return std::nullopt;
+  const auto found =
+      entities_.find(EntityPlace{table, static_cast<std::int64_t>(*machine), second});
+  return found == entities_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::string_view Views::host_of(std::string_view machine) const {
+  const auto found = hosts_.find(machine);
+  return found == hosts_.end() ? std::string_view() : std::string_view(found->second);
 }
 
 }  // namespace vs::serve

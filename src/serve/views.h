@@ -7,15 +7,19 @@
 // equal inputs. Layer values are numbers that only name() explains: states of different tables in
 // one layer do not collide.
 //
-// Ownership: Views borrows source, summary and history; all outlive it. Threads: immutable; every
-// method from any thread (they read the history alone).
+// Ownership: Views borrows source, summary, history and overview; all outlive it. Threads: every
+// method from any thread (they read the history alone); nothing changes but that use() adds the
+// overview.
 
 #include <atomic>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -23,6 +27,7 @@
 #include "history/reader.h"
 #include "query/data_source.h"
 #include "query/summary.h"
+#include "serve/overview.h"
 
 namespace vs::serve {
 
@@ -104,7 +109,7 @@ struct Arrow {
 
 struct ArrowList {
   std::vector<Arrow> arrows;  ///< by time
-  bool truncated = false;
+  bool truncated = false;     ///< there are more: too many, or too many rows to look at
 };
 
 struct ArrowRequest {
@@ -114,8 +119,6 @@ struct ArrowRequest {
   std::size_t limit = 0;
   const std::atomic<bool>* cancel = nullptr;
 };
-
-using Picture = std::vector<history::Stretch>;
 
 class Views {
  public:
@@ -130,6 +133,13 @@ class Views {
   [[nodiscard]] const Row* row(std::int32_t id) const;
   /// Index into view.layers.
   [[nodiscard]] static std::optional<std::size_t> layer(const View& view, std::string_view id);
+
+  /// All columns that are drawn; what an Overview is to be made of.
+  [[nodiscard]] std::vector<OverviewColumn> overview_columns() const;
+  /// From now on long windows are drawn from it. It must outlive the views; any thread.
+  void use(const Overview& overview) const { overview_->store(&overview); }
+  /// nullptr until there is one.
+  [[nodiscard]] const Overview* overview() const { return overview_->load(); }
 
   /// One picture per row, in their order; rows that do not exist or have no such layer give an
   /// empty one. `window.value_slot` is not used. Values are those of name().
@@ -152,6 +162,8 @@ class Views {
   /// From an interval in which something else had the CPU, or which somebody ended, to that.
   [[nodiscard]] Result<std::optional<Target>> follow(const View& view, const Row& row,
                                                      HostTime time) const;
+  /// Arrows between the rows asked for. Looks at a bounded number of intervals, spread evenly over
+  /// rows and window, so that the cost does not grow with the trace.
   [[nodiscard]] Result<ArrowList> arrows(const View& view, const ArrowRequest& request) const;
 
   [[nodiscard]] const history::Reader& history() const { return *history_; }
@@ -159,17 +171,34 @@ class Views {
   [[nodiscard]] std::optional<std::int32_t> row_of(const View& view, model::EntityId entity) const;
   [[nodiscard]] std::optional<model::EntityId> entity(model::TableId table, std::string_view first,
                                                       std::int64_t second) const;
+  /// The machine whose pCPUs a VM runs on; a host's own name; empty for a name that is none.
+  [[nodiscard]] std::string_view host_of(std::string_view machine) const;
 
  private:
   friend class ViewBuilder;
-  Views() = default;
+  class Gallery;
+  /// Entities by table, first and second key.
+  struct EntityPlace {
+    model::TableId table = model::TableId::kCount;
+    std::int64_t first = 0;
+    std::int64_t second = 0;
+    bool operator==(const EntityPlace&) const = default;
+  };
+  struct PlaceHash {
+    std::size_t operator()(const EntityPlace& place) const;
+  };
+  Views() : overview_(std::make_unique<std::atomic<const Overview*>>(nullptr)) {}
   [[nodiscard]] Result<std::optional<history::OwnedRow>> nearest(const Row& row, HostTime time,
                                                                  std::int64_t within_ns) const;
 
   const query::DataSource* source_ = nullptr;
   const history::Reader* history_ = nullptr;
+  std::unique_ptr<std::atomic<const Overview*>> overview_;
   std::vector<View> views_;
   std::vector<Row> rows_;
+  std::vector<std::unordered_map<model::EntityId, std::int32_t>> row_ids_;  ///< by view
+  std::unordered_map<EntityPlace, model::EntityId, PlaceHash> entities_;
+  std::map<std::string, std::string, std::less<>> hosts_;  ///< by machine
 };
 
 }  // namespace vs::serve

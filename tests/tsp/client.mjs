@@ -2,9 +2,11 @@
 // usage: node client.mjs VIRTSCOPE TRACE...     exit code 1 when an answer breaks a rule.
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { wrongAnswer } from './schemas.mjs';
 
 const require = createRequire(import.meta.url);
 const { HttpTspClient } = require('tsp-typescript-client/lib/protocol/http-tsp-client');
+const { RestClient } = require('tsp-typescript-client/lib/protocol/rest-client');
 const { QueryHelper } = require('tsp-typescript-client/lib/models/query/query-helper');
 
 // Required members, from the protocol's description 0.6.0.
@@ -55,6 +57,21 @@ function list(value, kind, where) {
   return value ?? [];
 }
 const sleep = (ms) => new Promise((done) => { setTimeout(done, ms); });
+
+/// Every answer that the client gets, whatever it asked for, is held against the schemas.
+function watchAnswers(base) {
+  const request = RestClient.httpRequest.bind(RestClient);
+  RestClient.httpRequest = async (asked) => {
+    const answer = await request(asked);
+    const path = new URL(asked.url).pathname.slice(new URL(base).pathname.length + 1);
+    let value;
+    try { value = answer.text === '' ? undefined : JSON.parse(answer.text); } catch { value = 'not JSON'; }
+    const wrong = wrongAnswer(asked.method.toUpperCase(), path, answer.status, value);
+    check(wrong === undefined, `${asked.method} ${path}: ${answer.status}: ${wrong}`);
+    count('answers by schema');
+    return answer;
+  };
+}
 
 /// The model of an answer as the client reads it; asks again while the server says RUNNING.
 async function completed(where, ask) {
@@ -212,6 +229,7 @@ async function wrongInput(client, uuid, outputs, window) {
 }
 
 async function drive(base) {
+  watchAnswers(base);
   const client = new HttpTspClient(base);
   check((await plain('health', () => client.checkHealth()))?.status === 'UP', 'health: not UP');
   const server = await plain('identifier', () => client.fetchIdentifier());
@@ -254,6 +272,14 @@ async function drive(base) {
     QueryHelper.query({ name: found.name, traces: found.traces.map(({ UUID }) => UUID) })));
   check(again?.UUID === uuid, 'open again: another UUID');
 }
+
+// A schema that lets everything pass would be no check.
+check(wrongAnswer('GET', 'health', 200, { status: 'DOWN' }) !== undefined, 'schemas: a wrong word');
+check(wrongAnswer('GET', 'health', 200, {}) !== undefined, 'schemas: a missing member');
+check(wrongAnswer('GET', 'health', 200, { status: 'UP', x: 1 }) !== undefined, 'schemas: an unknown member');
+check(wrongAnswer('GET', 'nothing', 200, {}) !== undefined, 'schemas: an unknown path');
+check(wrongAnswer('GET', 'traces', 200, [{}]) !== undefined, 'schemas: a list of the wrong kind');
+check(wrongAnswer('GET', 'traces', 404, { detail: 'x' }) !== undefined, 'schemas: an error without a title');
 
 const [program, ...traces] = process.argv.slice(2);
 const child = spawn(program, ['serve', ...traces, '--port', '0', '--tsp-open', '--quiet',

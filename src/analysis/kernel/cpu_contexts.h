@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/time.h"
 #include "model/states.h"
 
 namespace vs::analysis::kernel {
@@ -23,6 +24,7 @@ struct Context {
   ContextKind kind = ContextKind::kHardirq;
   model::BlockCause cause = model::BlockCause::kIrq;  ///< of a wake-up out of this context
   std::int64_t number = -1;  ///< irq, softirq vector, interrupt vector or address of the timer
+  HostTime since{};          ///< when it began; of a MachineState's contexts
 };
 
 class ContextStack {
@@ -48,9 +50,13 @@ class ContextStack {
   [[nodiscard]] Context& top() { return stack_[size_ - 1]; }
   [[nodiscard]] const Context& top() const { return stack_[size_ - 1]; }
   /// kIrq, kSoftirq, or kUnknown when only the task is there.
-  [[nodiscard]] model::PcpuState state() const;
+  [[nodiscard]] model::PcpuState state() const {
+    return size_ == 0 ? model::PcpuState::kUnknown : inner_state();
+  }
 
  private:
+  [[nodiscard]] model::PcpuState inner_state() const;
+
   std::array<Context, kDepth> stack_{};
   std::size_t size_ = 0;
 };

@@ -138,12 +138,12 @@ void MachineState::Impl::on_waking(const Site& site) {
   if (tid <= 0) return;
   Thread* const found = threads_.find(tid);
   Thread& thread = found != nullptr ? *found : threads_.add(tid, now_, Birth::kAppeared);
-  const Waker waker = waker_at(site.cpu);
+  if (thread.exited() || queued(thread)) return;
+  const Waker waker = waker_at(site.cpu, tid);
   if (thread.running()) {
     thread.pending = {true, waker};  // it is about to leave its CPU
     return;
   }
-  if (thread.exited() || queued(thread)) return;
   threads_.set_comm(thread, site.event.texts[0]);
   wake(thread, waker, cpu_arg(site.event, arg::kWakeTargetCpu));
 }
@@ -158,13 +158,13 @@ void MachineState::Impl::on_wakeup(const Site& site) {
   thread.pending.valid = false;
   if (thread.running() || thread.exited()) return;
   if (queued(thread)) {
-    if (target != kNull) thread.row.cpu = target;
+    requeue(thread, target);
     return;
   }
   // With sched_waking in the trace this one may come from another CPU than the waker's.
   Waker waker;
   if (pending.valid) waker = pending.waker;
-  if (!pending.valid && !has_waking_) waker = waker_at(site.cpu);
+  if (!pending.valid && !has_waking_) waker = waker_at(site.cpu, tid);
   threads_.set_comm(thread, site.event.texts[0]);
   wake(thread, waker, target);
 }
@@ -178,14 +178,14 @@ void MachineState::Impl::on_wakeup_new(const Site& site) {
                      thread->row.state == ThreadState::kUnknown || thread->exited();
   if (!waits) return;
   threads_.set_comm(*thread, site.event.texts[0]);
-  wake(*thread, waker_at(site.cpu), cpu_arg(site.event, arg::kWakeTargetCpu));
+  wake(*thread, waker_at(site.cpu, tid), cpu_arg(site.event, arg::kWakeTargetCpu));
 }
 
 void MachineState::Impl::on_migrate(const Site& site) {
   const std::int32_t tid = tid_arg(site.event, arg::kMigrateTid);
   Thread* const thread = tid > 0 ? threads_.find(tid) : nullptr;
   const std::int64_t target = cpu_arg(site.event, arg::kMigrateDestCpu);
-  if (thread != nullptr && queued(*thread) && target != kNull) thread->row.cpu = target;
+  if (thread != nullptr && queued(*thread)) requeue(*thread, target);
 }
 
 // ---- lives ----

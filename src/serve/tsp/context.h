@@ -21,10 +21,11 @@
 
 namespace vs::serve::tsp {
 
-/// A table whose lines were computed once.
+/// A table whose first lines were computed once.
 struct Lines {
   std::vector<std::string> columns;
-  std::vector<model::Row> rows;
+  std::vector<std::vector<std::string>> rows;  ///< cells; at most TspOptions::kept_lines
+  std::int64_t size = 0;                       ///< of the whole table
 };
 
 /// Where in the flow of events a line number is, so that the next request need not start at 0.

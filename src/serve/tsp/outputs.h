@@ -14,7 +14,7 @@ struct Output {
   std::string_view name;
   std::string_view description;
   std::string_view type;  ///< as the protocol names it
-  std::string_view view;  ///< of time graphs: the view model's
+  std::string_view view;  ///< of time graphs: the view model's; of XY: the kind of series
   // Time graphs: the layer that is drawn, and the state of another layer that is drawn instead.
   std::string_view layer;
   std::string_view over;

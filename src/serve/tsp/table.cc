@@ -2,18 +2,22 @@
 
 #include <fmt/format.h>
 
+#include "base/strings.h"
 #include "history/reader.h"
 #include "model/states.h"
 #include "query/database.h"
 #include "serve/json.h"
 #include "serve/limits.h"
 #include "serve/tsp/endpoints.h"
+#include "serve/tsp/pattern.h"
 
 namespace vs::serve::tsp {
 namespace {
 
 constexpr std::int64_t kLinesAtOnce = 5000;
-constexpr std::size_t kTableRows = 100000;
+
+/// Patterns by column; all must be found.
+using Searches = std::vector<std::pair<std::size_t, Pattern>>;
 
 using Cells = std::vector<std::string>;
 const std::vector<std::string> kEventColumns = {"Timestamp", "Trace", "Machine", "CPU",
@@ -26,39 +30,115 @@ std::string text_of(const model::Cell& cell) {
   return "";
 }
 
-Result<std::shared_ptr<const Lines>> lines_of(Context& context, const Call& call,
-                                              const Output& output) {
-  {
-    const std::lock_guard guard(context.mutex);
-    const auto found = context.tables.find(output.id);
-    if (found != context.tables.end()) return found->second;
-  }
-  const auto lock = context.service.lock(call.request.cancel);
-  if (!lock) return Error{ErrorCode::kCancelled, "given up", "", ""};
-  VS_ASSIGN(auto database, query::Database::open(lock->source(), call.request.cancel));
-  VS_ASSIGN(auto statement, database->prepare(output.sql));
-  auto lines = std::make_shared<Lines>();
-  lines->columns = statement.columns();
-  while (lines->rows.size() < kTableRows) {
-    VS_ASSIGN(const bool more, statement.step());
-    if (!more) break;
-    lines->rows.push_back(statement.row());
-  }
-  const std::lock_guard guard(context.mutex);
-  context.tables[std::string(output.id)] = lines;
-  return std::shared_ptr<const Lines>(lines);
+Cells cells_of(const model::Row& row) {
+  Cells out;
+  for (const model::Cell& cell : row) out.push_back(text_of(cell));
+  return out;
 }
 
-/// Every expression is a text that the cell contains: a pattern of a client's could take for ever.
-bool holds(const std::map<std::int64_t, std::string>& searches, const Cells& cells) {
+Error given_up() { return Error{ErrorCode::kCancelled, "given up", "", ""}; }
+
+/// The rows of a statement from one on. Those that are left out are counted in `size`.
+struct Rows {
+  std::vector<std::string> columns;
+  std::vector<Cells> cells;
+};
+Result<Rows> run(Context& context, const Call& call, const std::string& sql, std::size_t most) {
+  const auto lock = context.service.lock(call.request.cancel);
+  if (!lock) return given_up();
+  VS_ASSIGN(auto database, query::Database::open(lock->source(), call.request.cancel));
+  VS_ASSIGN(auto statement, database->prepare(sql));
+  Rows out;
+  out.columns = statement.columns();
+  while (out.cells.size() < most) {
+    VS_ASSIGN(const bool more, statement.step());
+    if (!more) break;
+    out.cells.push_back(cells_of(statement.row()));
+  }
+  return out;
+}
+
+/// A table made by SQL. Its first lines are kept; those beyond are asked for again.
+class Table {
+ public:
+  static Result<Table> open(Context& context, const Call& call, const Output& output) {
+    Table out(context, call, output);
+    {
+      const std::lock_guard guard(context.mutex);
+      const auto found = context.tables.find(output.id);
+      if (found != context.tables.end()) out.lines_ = found->second;
+    }
+    if (out.lines_ != nullptr) return out;
+    const std::size_t most = context.options.kept_lines;
+    VS_ASSIGN(auto rows, run(context, call, std::string(output.sql), most + 1));
+    auto lines = std::make_shared<Lines>();
+    lines->size = static_cast<std::int64_t>(rows.cells.size());
+    if (rows.cells.size() > most) {
+      rows.cells.resize(most);
+      VS_ASSIGN(const auto count,
+                run(context, call, fmt::format("SELECT count(*) FROM ({})", output.sql), 1));
+      lines->size = parse_int<std::int64_t>(count.cells.at(0).at(0)).value_or(lines->size);
+    }
+    lines->columns = std::move(rows.columns);
+    lines->rows = std::move(rows.cells);
+    const std::lock_guard guard(context.mutex);
+    context.tables[std::string(output.id)] = lines;
+    out.lines_ = std::move(lines);
+    return out;
+  }
+
+  [[nodiscard]] const std::vector<std::string>& columns() const { return lines_->columns; }
+  [[nodiscard]] std::int64_t size() const { return lines_->size; }
+  /// Requires 0 <= index < size().
+  Result<Cells> line(std::int64_t index) {
+    const auto kept = static_cast<std::int64_t>(lines_->rows.size());
+    if (index < kept) return lines_->rows[static_cast<std::size_t>(index)];
+    const bool here =
+        index >= first_ && index < first_ + static_cast<std::int64_t>(further_.size());
+    if (!here) {
+      first_ = std::max(kept, index - index % kLinesAtOnce);
+      VS_ASSIGN(auto rows, run(context_, call_,
+                               fmt::format("SELECT * FROM ({}) LIMIT {} OFFSET {}", output_.sql,
+                                           kLinesAtOnce, first_),
+                               static_cast<std::size_t>(kLinesAtOnce)));
+      further_ = std::move(rows.cells);
+    }
+    const auto place = static_cast<std::size_t>(index - first_);
+    if (place < further_.size()) return further_[place];
+    return Error{ErrorCode::kInternal, "the table has fewer lines than it had", "", "ask again"};
+  }
+
+ private:
+  Table(Context& context, const Call& call, const Output& output)
+      : context_(context), call_(call), output_(output) {}
+
+  Context& context_;
+  const Call& call_;
+  const Output& output_;
+  std::shared_ptr<const Lines> lines_;
+  std::int64_t first_ = 0;  // of those beyond what is kept
+  std::vector<Cells> further_;
+};
+
+bool holds(const Searches& searches, const Cells& cells) {
   return std::all_of(searches.begin(), searches.end(), [&](const auto& search) {
-    return cells[static_cast<std::size_t>(search.first)].find(search.second) != std::string::npos;
+    return search.second.found_in(cells[search.first]);
   });
+}
+
+Result<Searches> searches_of(const Parameters& asked) {
+  Searches out;
+  for (const auto& [column, text] : asked.searches) {
+    VS_ASSIGN(auto pattern, Pattern::parse(text));
+    out.emplace_back(static_cast<std::size_t>(column), std::move(pattern));
+  }
+  return out;
 }
 
 class Page {
  public:
-  Page(const Parameters& asked, std::size_t columns) : asked_(asked) {
+  Page(const Parameters& asked, const Searches& searches, std::size_t columns)
+      : searches_(searches) {
     if (asked.columns && !asked.columns->empty()) {
       columns_ = *asked.columns;
     } else {
@@ -67,7 +147,7 @@ class Page {
   }
   void add(std::int64_t index, const Cells& cells) {
     if (count_++ == 0) low_ = index;
-    const bool found = !asked_.searches.empty() && holds(asked_.searches, cells);
+    const bool found = !searches_.empty() && holds(searches_, cells);
     lines_.open('{').key("index").integer(index).key("cells").open('[');
     for (const std::int64_t column : columns_) {
       const std::string& text = cells[static_cast<std::size_t>(column)];
@@ -86,7 +166,7 @@ class Page {
   }
 
  private:
-  const Parameters& asked_;
+  const Searches& searches_;
   std::vector<std::int64_t> columns_;
   JsonWriter lines_;
   std::int64_t count_ = 0;
@@ -114,24 +194,23 @@ std::optional<Response> check_lines(const Parameters& asked, std::size_t columns
   return {};
 }
 
-std::string page_of(const Lines& lines, const Parameters& asked) {
-  Page page(asked, lines.columns.size());
-  const auto size = static_cast<std::int64_t>(lines.rows.size());
-  const auto cells_of = [&](std::int64_t index) {
-    Cells cells;
-    for (const model::Cell& cell : lines.rows[static_cast<std::size_t>(index)]) {
-      cells.push_back(text_of(cell));
-    }
-    return cells;
-  };
+Result<std::string> page_of(Table& table, const Call& call, const Parameters& asked,
+                            const Searches& searches) {
+  Page page(asked, searches, table.columns().size());
+  const std::int64_t size = table.size();
   std::int64_t at = asked.table_index.value_or(0);
-  if (!asked.searches.empty() && !asked.direction.empty()) {
-    const std::int64_t step = asked.direction == "NEXT" ? 1 : -1;
-    if (at >= size && step < 0) at = size - 1;
-    while (at >= 0 && at < size && !holds(asked.searches, cells_of(at))) at += step;
+  bool found = searches.empty() || asked.direction.empty();
+  const std::int64_t step = found || asked.direction == "NEXT" ? 1 : -1;
+  if (!found && at >= size && step < 0) at = size - 1;
+  while (!found && at >= 0 && at < size) {
+    if (call.request.cancelled()) return given_up();
+    VS_ASSIGN(const Cells cells, table.line(at));
+    found = holds(searches, cells);
+    if (!found) at += step;
   }
   for (; at >= 0 && at < size && page.count() < *asked.table_count; ++at) {
-    page.add(at, cells_of(at));
+    VS_ASSIGN(const Cells cells, table.line(at));
+    page.add(at, cells);
   }
   return page.take(size, std::max<std::int64_t>(asked.table_index.value_or(0), 0));
 }
@@ -160,15 +239,16 @@ std::pair<std::int64_t, HostTime> start_of(Context& context, std::int64_t index)
 }
 
 // Lines are numbered from the first event. PREVIOUS keeps the last match before the index.
-Result<std::string> event_page(Context& context, const Call& call, const Parameters& asked) {
+Result<std::string> event_page(Context& context, const Call& call, const Parameters& asked,
+                               const Searches& searches) {
   constexpr std::int64_t kStep = 16384;
   const auto lock = context.service.lock(call.request.cancel);
-  if (!lock) return Error{ErrorCode::kCancelled, "given up", "", ""};
+  if (!lock) return given_up();
   std::int64_t size = 0;
   for (const auto& trace : context.service.summary().traces) {
     size += static_cast<std::int64_t>(trace.event_total());
   }
-  const bool search = !asked.searches.empty() && !asked.direction.empty();
+  const bool search = !searches.empty() && !asked.direction.empty();
   const bool back = search && asked.direction == "PREVIOUS";
   const std::int64_t wanted = asked.table_index.value_or(0);
   auto [index, from] = back || !asked.table_index
@@ -178,7 +258,7 @@ Result<std::string> event_page(Context& context, const Call& call, const Paramet
   filter.from = from;
   VS_ASSIGN(auto stream, lock->source().events(filter));
   query::EventView event;
-  Page page(asked, kEventColumns.size());
+  Page page(asked, searches, kEventColumns.size());
   std::optional<std::pair<std::int64_t, Cells>> before;
   bool found = !search;
   HostTime last = kHostTimeMin;
@@ -197,8 +277,8 @@ Result<std::string> event_page(Context& context, const Call& call, const Paramet
     const bool reached = asked.table_index ? back || index >= wanted : event.ts >= asked.times[0];
     if (reached) {
       Cells cells = cells_of(event, *stream);
-      found = found || (!back && holds(asked.searches, cells));
-      if (back && holds(asked.searches, cells))
+      found = found || (!back && holds(searches, cells));
+      if (back && holds(searches, cells))
         before.emplace(index, std::move(cells));
       else if (found && !back)
         page.add(index, cells);
@@ -270,9 +350,9 @@ Response table_columns(Context& context, const Call& call) {
   if (context.service.views() == nullptr) return not_yet(context.service);
   std::vector<std::string> names = kEventColumns;
   if (!query.output->sql.empty()) {
-    const auto lines = lines_of(context, call, *query.output);
-    if (!lines.ok()) return failed(lines.error());
-    names = (*lines)->columns;
+    const auto table = Table::open(context, call, *query.output);
+    if (!table.ok()) return failed(table.error());
+    names = table->columns();
   }
   JsonWriter out;
   out.open('[');
@@ -287,19 +367,20 @@ Response table_lines(Context& context, const Call& call) {
   Asked query = asked(context, call, "TABLE");
   if (query.refusal) return std::move(*query.refusal);
   if (context.service.views() == nullptr) return not_yet(context.service);
-  if (query.output->sql.empty()) {
-    if (auto refusal = check_lines(query.parameters, kEventColumns.size())) {
-      return std::move(*refusal);
-    }
-    const Result<std::string> page = event_page(context, call, query.parameters);
-    return page.ok() ? completed(*page) : failed(page.error());
+  const bool events = query.output->sql.empty();
+  std::optional<Table> table;
+  if (!events) {
+    auto opened = Table::open(context, call, *query.output);
+    if (!opened.ok()) return failed(opened.error());
+    table.emplace(std::move(*opened));
   }
-  const auto lines = lines_of(context, call, *query.output);
-  if (!lines.ok()) return failed(lines.error());
-  if (auto refusal = check_lines(query.parameters, (*lines)->columns.size())) {
-    return std::move(*refusal);
-  }
-  return completed(page_of(**lines, query.parameters));
+  const std::size_t columns = events ? kEventColumns.size() : table->columns().size();
+  if (auto refusal = check_lines(query.parameters, columns)) return std::move(*refusal);
+  const auto searches = searches_of(query.parameters);
+  if (!searches.ok()) return failed(searches.error());
+  const Result<std::string> page = events ? event_page(context, call, query.parameters, *searches)
+                                          : page_of(*table, call, query.parameters, *searches);
+  return page.ok() ? completed(*page) : failed(page.error());
 }
 
 }  // namespace vs::serve::tsp

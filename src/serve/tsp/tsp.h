@@ -18,7 +18,8 @@
 namespace vs::serve {
 
 struct TspOptions {
-  std::string version;  ///< of the program, "0.1.0"
+  std::string version;              ///< of the program, "0.1.0"
+  std::size_t kept_lines = 100000;  ///< of a table; further ones are computed when asked for
 };
 
 [[nodiscard]] std::unique_ptr<Handler> make_tsp(Service& service, TspOptions options);

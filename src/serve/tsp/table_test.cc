@@ -1,0 +1,123 @@
+// Tables of the protocol over a real capture: pages, searches, and lines beyond those that are
+// kept.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "os/file.h"
+#include "query/session_source.h"
+#include "serve/tsp/tsp.h"
+#include "session/session.h"
+
+namespace vs::serve {
+namespace {
+
+using nlohmann::json;
+
+/// One analysed capture; `kept` lines of a table are kept.
+class World {
+ public:
+  explicit World(std::size_t kept) {
+    session::SessionOptions options;
+    options.inputs.paths = {std::string(VS_SOURCE_DIR) + "/tests/captures/preempt-tsc"};
+    session_ = std::move(session::Session::open(os::real_files(), std::move(options)).value());
+    EXPECT_TRUE(session_->join().ok());
+    summary_ = query::summarise(*session_);
+    source_ = std::make_unique<query::SessionSource>(*session_);
+    service_ = std::make_unique<Service>(Service::Sources{summary_,
+                                                          *source_,
+                                                          [this]() -> Status {
+                                                            VS_TRY(session_->analyse());
+                                                            source_->attach_history();
+                                                            return {};
+                                                          },
+                                                          {},
+                                                          ""});
+    service_->start();
+    service_->wait();
+    TspOptions tsp;
+    tsp.kept_lines = kept;
+    handler_ = make_tsp(*service_, tsp);
+    uuid_ = json::parse(ask(Method::kGet, {"experiments"}, "").body)[0]["UUID"];
+  }
+
+  Response ask(Method method, std::vector<std::string> path, const std::string& body) {
+    Request request;
+    request.method = method;
+    request.path = std::move(path);
+    request.body = body;
+    return handler_->handle(request);
+  }
+  Response lines(const std::string& table, const json& parameters) {
+    return ask(Method::kPost, {"experiments", uuid_, "outputs", "table", table, "lines"},
+               json{{"parameters", parameters}}.dump());
+  }
+  json model(const std::string& table, const json& parameters) {
+    const Response answer = lines(table, parameters);
+    EXPECT_EQ(answer.status, 200U) << answer.body;
+    return json::parse(answer.body)["model"];
+  }
+
+ private:
+  std::unique_ptr<session::Session> session_;
+  query::ExperimentSummary summary_;
+  std::unique_ptr<query::SessionSource> source_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<Handler> handler_;
+  std::string uuid_;
+};
+
+json page(std::int64_t index, std::int64_t count) {
+  return {{"requested_table_index", index}, {"requested_table_count", count}};
+}
+
+json search(std::int64_t index, int column, const std::string& text, const char* direction) {
+  json out = page(index, 1);
+  out["table_search_expressions"][std::to_string(column)] = text;
+  out["table_search_direction"] = direction;
+  return out;
+}
+
+TEST(TspTable, LinesBeyondThoseKeptAreTheSame) {
+  World all(100000);
+  World few(3);
+  for (const char* const table : {"exit-table", "steal-table", "wait-table"}) {
+    const json whole = all.model(table, page(0, 5000));
+    ASSERT_GT(whole["size"], 3) << table;
+    EXPECT_EQ(few.model(table, page(0, 5000)), whole) << table;
+    EXPECT_EQ(few.model(table, page(2, 2)), all.model(table, page(2, 2))) << table;
+    const std::int64_t last = whole["size"].get<std::int64_t>() - 1;
+    EXPECT_EQ(few.model(table, page(last, 5))["lines"][0], whole["lines"].back()) << table;
+    // The last machine is found from either side.
+    const std::string text = whole["lines"].back()["cells"][1]["content"];
+    const json back = few.model(table, search(last, 1, "^" + text + "$", "PREVIOUS"));
+    EXPECT_EQ(back["lines"][0]["index"], last) << table;
+  }
+}
+
+TEST(TspTable, SearchIsByRegularExpression) {
+  World world(100000);
+  const json next = world.model("events", search(0, 5, "^kvm_(exit|entry)$", "NEXT"));
+  ASSERT_EQ(next["lines"].size(), 1U);
+  EXPECT_TRUE(next["lines"][0]["cells"][5]["content"].get<std::string>().starts_with("kvm_e"));
+  EXPECT_EQ(next["lines"][0]["tags"], 8);
+  const std::int64_t index = next["lines"][0]["index"];
+  const json same = world.model("events", search(index + 5, 5, "^kvm_(exit|entry)$", "PREVIOUS"));
+  EXPECT_GE(same["lines"][0]["index"], index);
+  EXPECT_TRUE(world.model("events", search(0, 5, "^nothing$", "NEXT"))["lines"].empty());
+  EXPECT_EQ(world.lines("events", search(0, 5, "(", "NEXT")).status, 400U);
+  EXPECT_EQ(world.lines("exit-table", search(0, 1, "\\1", "NEXT")).status, 400U);
+}
+
+TEST(TspTable, RefusesWhatIsOutOfBounds) {
+  World world(3);
+  EXPECT_EQ(world.lines("exit-table", page(-1, 5)).status, 400U);
+  EXPECT_EQ(world.lines("exit-table", page(0, 5001)).status, 400U);
+  EXPECT_EQ(world.lines("exit-table", page(0, -1)).status, 400U);
+  EXPECT_EQ(world.lines("exit-table", search(0, 99, "a", "NEXT")).status, 400U);
+  EXPECT_TRUE(world.model("exit-table", page(1000000, 5))["lines"].empty());
+}
+
+}  // namespace
+}  // namespace vs::serve
