@@ -1,5 +1,5 @@
-// Makes the pictures of docs/images from a shipped capture, with the real server; run from the top of
-// the tree, so that the paths in the pictures are those of the documents.
+// Makes the pictures of docs/images from a shipped capture, with the real server; run from the top
+// of the tree, so that the paths in the pictures are those of the documents.
 //   node web/tests/e2e/pictures.mjs --virtscope build/virtscope
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
