@@ -42,24 +42,28 @@ async function copyLink(): Promise<void> {
   }
 }
 
+const noLoss = 'no loss seen';
+
+/** `lost`: null where a trace does not say; what it shows of losses counts then. */
+export function lossText(lost: string | null, windows: number): string {
+  if (lost !== null && lost !== '0') return `${Number(lost).toLocaleString('en')} lost`;
+  return windows > 0 ? `${windows} spans of loss` : noLoss;
+}
+
 export function TopBar() {
+  const losses = useStore((state) => state.marks.losses);
   const experiment = useStore((state) => state.experiment);
   const limit = useStore((state) => state.limit);
   const theme = useStore((state) => state.theme);
   if (!experiment) return null;
-  const lost =
-    experiment.lost_events === null
-      ? 'losses unknown'
-      : experiment.lost_events === '0'
-        ? 'no loss seen'
-        : `${Number(experiment.lost_events).toLocaleString('en')} lost`;
+  const lost = lossText(experiment.lost_events, losses.length);
   return (
     <header class="top">
       <img src="./icon.svg" width="20" height="20" alt="" />
       <h1>{experiment.name}</h1>
       <span class="muted">{formatDuration(limit.to - limit.from)}</span>
       <span class="muted">{Number(experiment.events).toLocaleString('en')} events</span>
-      <span class={experiment.lost_events === '0' ? 'muted' : 'lossy'}>{lost}</span>
+      <span class={lost === noLoss ? 'muted' : 'lossy'}>{lost}</span>
       <Machines />
       <span class="spring" />
       <button onClick={() => void copyLink()}>Share</button>

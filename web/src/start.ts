@@ -26,7 +26,9 @@ function fail(error: unknown): void {
   else store.set({ fatal: { title: 'The page failed', detail: String(error), login: false } });
 }
 
-async function later(): Promise<void> {
+async function later(events: string): Promise<void> {
+  // Best effort: without it all threads are shown.
+  void loadRan(events).catch(() => undefined);
   const [report, marks, bookmarks] = await Promise.allSettled([
     api.report(),
     api.marks(),
@@ -36,6 +38,19 @@ async function later(): Promise<void> {
   else actions.notify(`The report did not load: ${String(report.reason)}`, 'error');
   if (marks.status === 'fulfilled') store.set({ marks: marks.value });
   if (bookmarks.status === 'fulfilled') store.set({ bookmarks: bookmarks.value });
+}
+
+const ranQuery =
+  "SELECT DISTINCT machine, tid FROM thread_state WHERE state IN ('user', 'syscall', 'irq')";
+/** Above this many events the query would keep the server from other questions for seconds. */
+const mostEvents = 5_000_000;
+
+/** Which threads ran at all: a recording of LTTng names every sleeping one, too. */
+async function loadRan(events: string): Promise<void> {
+  if (Number(events) > mostEvents) return;
+  const { rows, truncated } = await api.sql(ranQuery, 10_000);
+  if (truncated) return;
+  store.set({ ran: Object.fromEntries(rows.map(([machine, tid]) => [`${machine}/${tid}`, true])) });
 }
 
 /** Rows of a view, once. */
@@ -65,7 +80,7 @@ async function open(): Promise<void> {
   store.set({ experiment, views, limit, window: limit, ...decodePosition(location.hash) });
   document.title = `${experiment.name} · virtscope`;
   keepUrl();
-  await later();
+  await later(experiment.events);
 }
 
 /**

@@ -41,6 +41,10 @@ export interface State {
   collapsed: Record<string, true>;
   pins: RowRef[];
   filter: string;
+  /** Whether threads that never ran are shown. */
+  idle: boolean;
+  /** Threads that ran, as "vm1/156"; null: not known (yet), and then all are shown. */
+  ran: Record<string, true> | null;
   machine: string | null;
   arrows: boolean;
   grid: boolean;
@@ -78,6 +82,8 @@ export function initialState(): State {
     collapsed: {},
     pins: [],
     filter: '',
+    idle: false,
+    ran: null,
     machine: null,
     arrows: true,
     grid: true,

@@ -4,7 +4,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, type SqlAnswer } from '../api';
 import { useStore } from '../store';
 import { keys } from '../timeline/commands';
-import { css, fusedFill, patternMask, stateFill } from '../timeline/palette';
+import { missingText } from '../timeline/lanes';
+import { css, fusedFill, patternMask, stateFill, machineColour } from '../timeline/palette';
 import { schemeOf } from '../timeline/theme';
 import { duration, errorText, text } from './data';
 import { type Legend, legends } from './legend';
@@ -34,7 +35,14 @@ function Swatch({ view, name }: { view: string; name: string }) {
     if (!pen) return;
     const scheme = schemeOf(theme);
     const fill =
-      view === 'fused' ? fusedFill([86, 180, 233], name, 'user', scheme) : stateFill(name, scheme);
+      view === 'fused'
+        ? fusedFill(
+            machineColour(name === 'host' ? 'host' : 'vm', ['host', 'vm'], scheme),
+            name,
+            'user',
+            scheme,
+          )
+        : stateFill(name, scheme);
     for (let y = 0; y < 16; ++y) {
       for (let x = 0; x < 24; ++x) {
         pen.fillStyle = css(patternMask(fill.pattern, x, y) ? fill.ink : fill.base);
@@ -115,7 +123,7 @@ export function HelpPanel() {
         .filter((view) => view.missing)
         .map((view) => (
           <p key={view.id} class="muted">
-            {view.name}: {view.missing?.message}
+            {view.name}: {missingText(view.missing?.message ?? '')}
           </p>
         ))}
     </div>

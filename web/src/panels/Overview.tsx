@@ -19,6 +19,7 @@ import {
   text,
   who,
 } from './data';
+import { missingText } from '../timeline/lanes';
 import { Command, Meter, type Part, Problem, StackedBar } from './parts';
 
 const badness: Record<string, number> = { bad: 0, warn: 1, note: 2, good: 3 };
@@ -340,7 +341,7 @@ function WaitCard() {
       {problem && <Problem>{problem}</Problem>}
       {waits.length === 0 && missing && (
         <>
-          <p class="muted">{missing.message}</p>
+          <p class="muted">{missingText(missing.message)}</p>
           <Command>{missing.command}</Command>
         </>
       )}

@@ -200,7 +200,9 @@ function Path({ answer }: { answer: WhyAnswer }) {
       <h3>
         Critical path{' '}
         <small class="muted">
-          {answer.path.length.toLocaleString('en')} pieces
+          {answer.path.length === 1
+            ? '1 piece'
+            : `${answer.path.length.toLocaleString('en')} pieces`}
           {answer.path.length > 300 ? ', the first 300' : ''}
         </small>
       </h3>

@@ -99,6 +99,8 @@ beforeEach(() => {
   document.body.append(root);
   setOrigin(String(begin), false);
   localStorage.clear();
+  // No test reaches a server.
+  vi.stubGlobal('fetch', () => Promise.reject(new TypeError('no server in tests')));
   store.reset({
     experiment,
     report,

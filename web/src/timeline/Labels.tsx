@@ -1,6 +1,7 @@
 // The left column: names of the lanes on the screen, as a tree that screen readers and the keyboard
 // can use.
 
+import type { Series } from '../api';
 import { actions, type RowRef, store, useStore } from '../store';
 import { type Lane, pathView, sameRow } from './lanes';
 import { css, machineColour } from './palette';
@@ -81,6 +82,12 @@ function RowLabel({ lane }: { lane: Lane & { kind: 'row' } }) {
   );
 }
 
+/** Without the machine, which stands beside it. */
+export function seriesName(series: Series): string {
+  const { name, machine } = series;
+  return name.endsWith(` ${machine}`) ? name.slice(0, -machine.length - 1) : name;
+}
+
 function LaneLabel({ lane, top }: { lane: Lane; top: number }) {
   const selected = useStore(
     (state) => lane.kind === 'row' && sameRow(state.row, { view: lane.view, id: lane.row.id }),
@@ -104,7 +111,7 @@ function LaneLabel({ lane, top }: { lane: Lane; top: number }) {
     return (
       <div class="label series" style={style}>
         <Swatch machine={lane.series.machine} />
-        <span class="name">{lane.series.name}</span>
+        <span class="name">{seriesName(lane.series)}</span>
         <span class="sub">{lane.series.machine}</span>
       </div>
     );

@@ -9,6 +9,7 @@ export function StatusLine() {
   const range = useStore((state) => state.range);
   const [a, b] = useStore((state) => state.measure);
   const clocks = useStore((state) => state.marks.clocks);
+  const several = clocks.length > 1;
   const worst = Math.max(0, ...clocks.map((clock) => Number(clock.error_ns ?? 0)));
   return (
     <div class="status" role="status">
@@ -16,7 +17,7 @@ export function StatusLine() {
       {time !== null && <span class="muted">{formatAbs(time)}</span>}
       {range && <span>Selected {describeSpan(range.from, range.to)}</span>}
       {a !== null && b !== null && <span class="measure">A→B {formatDuration(b - a)}</span>}
-      <span class="muted right">clocks within ±{formatDuration(worst)}</span>
+      {several && <span class="muted right">clocks within ±{formatDuration(worst)}</span>}
     </div>
   );
 }

@@ -17,6 +17,12 @@ import { askTime, Toolbar } from './Toolbar';
 
 const labelWidth = 210;
 
+function isSleeper(ref: RowRef): boolean {
+  const { rows, ran } = store.get();
+  const row = rows[ref.view]?.find((one) => one.id === ref.id);
+  return row?.kind === 'thread' && ran !== null && !ran[`${row.machine}/${row.tid}`];
+}
+
 export function Timeline() {
   const base = useRef<HTMLCanvasElement>(null);
   const over = useRef<HTMLCanvasElement>(null);
@@ -33,12 +39,32 @@ export function Timeline() {
   const pins = useStore((state) => state.pins);
   const filter = useStore((state) => state.filter);
   const rowHeight = useStore((state) => state.rowHeight);
+  const idle = useStore((state) => state.idle);
+  const ran = useStore((state) => state.ran);
+  const row = useStore((state) => state.row);
   const path = useCriticalPath();
   const series = useSeries(size.width);
+  // Only a row that would be hidden changes the layout by being selected.
+  const kept = row && isSleeper(row) ? row : null;
   const laid = useMemo(
     () =>
-      layout({ views: parts, rows, openViews, collapsed, pins, filter, rowHeight }, series, path),
-    [parts, rows, openViews, collapsed, pins, filter, rowHeight, series, path],
+      layout(
+        {
+          views: parts,
+          rows,
+          openViews,
+          collapsed,
+          pins,
+          filter,
+          rowHeight,
+          idle,
+          ran,
+          row: kept,
+        },
+        series,
+        path,
+      ),
+    [parts, rows, openViews, collapsed, pins, filter, rowHeight, idle, ran, kept, series, path],
   );
 
   useEffect(
@@ -118,7 +144,6 @@ export function Timeline() {
   }
 
   // A link or a panel selected a row: bring it onto the screen once its lane is known.
-  const row = useStore((state) => state.row);
   const known =
     row !== null &&
     laid.lanes.some(

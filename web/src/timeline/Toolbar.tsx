@@ -48,6 +48,7 @@ function ViewButtons() {
 
 export function Toolbar({ context }: { context: { current: Context | null } }) {
   const filter = useStore((state) => state.filter);
+  const idle = useStore((state) => state.idle);
   const canUndo = useStore((state) => state.undo.length > 0);
   const canRedo = useStore((state) => state.redo.length > 0);
   const run = (key: string): void => {
@@ -60,7 +61,7 @@ export function Toolbar({ context }: { context: { current: Context | null } }) {
       <input
         id="row-filter"
         type="search"
-        placeholder="Filter rows  /"
+        placeholder="Filter  /"
         aria-label="Filter rows"
         value={filter}
         onInput={(event) => store.set({ filter: (event.currentTarget as HTMLInputElement).value })}
@@ -69,6 +70,13 @@ export function Toolbar({ context }: { context: { current: Context | null } }) {
           (event.currentTarget as HTMLElement).blur()
         }
       />
+      <button
+        aria-pressed={idle}
+        title="Show threads that never ran (I)"
+        onClick={() => store.set({ idle: !idle })}
+      >
+        Idle
+      </button>
       <span class="spring" />
       <button onClick={() => void followCulprit()} title="Follow the culprit (F)">
         Follow culprit

@@ -270,6 +270,12 @@ export const keys: Key[] = [
     },
   },
   { keys: ['/'], label: '/', text: 'Filter rows', run: (context) => context.focusFilter() },
+  {
+    keys: ['i'],
+    label: 'I',
+    text: 'Show or hide threads that never ran',
+    run: () => store.set({ idle: !store.get().idle }),
+  },
   { keys: ['g'], label: 'G', text: 'Go to a time', run: (context) => void goToTime(context) },
   {
     keys: ['m'],

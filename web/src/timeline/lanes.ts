@@ -138,7 +138,16 @@ export interface Layout {
 
 type Parts = Pick<
   State,
-  'views' | 'rows' | 'openViews' | 'collapsed' | 'pins' | 'filter' | 'rowHeight'
+  | 'views'
+  | 'rows'
+  | 'openViews'
+  | 'collapsed'
+  | 'pins'
+  | 'filter'
+  | 'rowHeight'
+  | 'idle'
+  | 'ran'
+  | 'row'
 >;
 
 function rowHeight(row: Row, base: number): number {
@@ -194,13 +203,32 @@ function pinned(state: Parts, builder: Builder): void {
     if (row) builder.row(pin.view, { row, depth: 0, parent: false, open: true }, true);
 }
 
+/** Why a view is empty, as a sentence: the server says "needs kvm_entry, kvm_exit". */
+export function missingText(message: string): string {
+  return message.startsWith('needs ') ? `This view ${message}: not in these traces.` : message;
+}
+
+function sleepersText(hidden: number): string {
+  if (hidden === 0) return '';
+  return `; ${hidden} ${hidden === 1 ? 'thread' : 'threads'} that never ran: press I to see`;
+}
+
+/** A thread that never ran, and that nobody asked for. */
+function sleeps(row: Row, view: string, state: Parts): boolean {
+  if (row.kind !== 'thread' || state.idle || state.ran === null || state.filter.trim())
+    return false;
+  return !state.ran[`${row.machine}/${row.tid}`] && !sameRow(state.row, { view, id: row.id });
+}
+
 function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
-  const rows = state.rows[view.id] ?? [];
+  const all = state.rows[view.id] ?? [];
+  const rows = all.filter((row) => !sleeps(row, view.id, state));
+  const hidden = all.length - rows.length;
   const tree = flatten(rows, state.filter, (id) => state.collapsed[`${view.id}:${id}`] === true);
   builder.header(
     view.id,
     view.name,
-    view.description,
+    view.description + sleepersText(hidden),
     tree.filter((item) => item.row.kind !== 'group').length,
   );
   if (view.missing && rows.length === 0) {
@@ -208,7 +236,7 @@ function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
       kind: 'empty',
       key: `e.${view.id}`,
       view: view.id,
-      message: view.missing.message,
+      message: missingText(view.missing.message),
       command: view.missing.command,
       top: 0,
       height: emptyHeight,
@@ -217,7 +245,9 @@ function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
   } else if (tree.length === 0 && state.rows[view.id]) {
     const message = state.filter
       ? `No row matches “${state.filter}”.`
-      : (view.missing?.message ?? 'There is nothing to show here.');
+      : view.missing
+        ? missingText(view.missing.message)
+        : 'There is nothing to show here.';
     builder.push({
       kind: 'empty',
       key: `e.${view.id}`,
@@ -236,13 +266,13 @@ function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
 export function layout(
   state: Parts,
   series: readonly Series[],
-  path: { name: string; rows: Row[] } | null,
+  path: { name: string; headline: string; rows: Row[] } | null,
 ): Layout {
   const fixed = new Builder(state.rowHeight);
   pinned(state, fixed);
   const builder = new Builder(state.rowHeight);
   if (path) {
-    builder.header(pathView, path.name, '', path.rows.length);
+    builder.header(pathView, path.name, path.headline, path.rows.length);
     for (const row of path.rows)
       builder.row(pathView, { row, depth: 0, parent: false, open: true });
     if (path.rows.length === 0) {

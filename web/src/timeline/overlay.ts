@@ -53,10 +53,35 @@ export function series(
   });
   c.stroke();
   c.fillStyle = scene.scheme.muted;
-  c.fillText(`${most.toPrecision(3)} ${series.unit}`, 6, top + 8);
+  c.fillText(`${amountText(most)} ${series.unit}`, 6, top + 8);
+  const here = scene.hover ? scene.time(scene.hover.x) : store.get().time;
+  const value = here === null ? null : valueAt(series, here);
+  if (here !== null && value !== null) {
+    c.fillStyle = scene.scheme.text;
+    const words = `${amountText(value)} ${series.unit}`;
+    const x = scene.x(here) + 6;
+    const wide = c.measureText(words).width;
+    c.fillText(words, x + wide > scene.width ? x - wide - 12 : x, top + 8);
+  }
   c.fillStyle = scene.scheme.line;
   c.fillRect(0, bottom, scene.width, 1);
   c.restore();
+}
+
+/** Three digits, without an exponent: 0.0123, 44.6, 2,440. */
+export function amountText(value: number): string {
+  if (value === 0) return '0';
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
+  return value.toLocaleString('en', { maximumFractionDigits: Math.min(6, digits) });
+}
+
+/** The value of the point next to a time; null outside of the series and where it has none. */
+function valueAt(series: Series, time: number): number | null {
+  const { x, y } = series;
+  if (x.length < 2) return null;
+  const first = toRel(x[0] as string);
+  const step = (toRel(x[x.length - 1] as string) - first) / (x.length - 1);
+  return y[Math.round((time - first) / step)] ?? null;
 }
 
 /** Spans in which events are missing: hatched over the rows that they blind, never hidden. */
@@ -134,26 +159,23 @@ export function drawArrows(scene: Scene, c: CanvasRenderingContext2D, state: Sta
   }
 }
 
-export function selection(scene: Scene, c: CanvasRenderingContext2D, state: State): void {
-  const range =
-    scene.drag && !scene.drag.zoom
-      ? {
-          from: scene.time(Math.min(scene.drag.from, scene.drag.to)),
-          to: scene.time(Math.max(scene.drag.from, scene.drag.to)),
-        }
-      : state.range;
-  if (range) {
-    c.fillStyle = scene.scheme.select;
-    c.fillRect(
-      scene.x(range.from),
-      0,
-      Math.max(1, scene.x(range.to) - scene.x(range.from)),
-      scene.height,
-    );
-    c.fillStyle = scene.scheme.accent;
-    c.fillRect(scene.x(range.from), 0, 1, scene.height);
-    c.fillRect(scene.x(range.to), 0, 1, scene.height);
-  }
+/** The selected span, beneath what is written on the lanes. */
+export function selectedSpan(scene: Scene, c: CanvasRenderingContext2D, state: State): void {
+  const { drag } = scene;
+  const marked = drag && !drag.zoom ? [drag.from, drag.to] : null;
+  const ends = state.range && [scene.x(state.range.from), scene.x(state.range.to)];
+  const [one, other] = marked ?? ends ?? [];
+  if (one === undefined || other === undefined) return;
+  const [from, to] = [Math.min(one, other), Math.max(one, other)];
+  c.fillStyle = scene.scheme.select;
+  c.fillRect(from, 0, Math.max(1, to - from), scene.height);
+  c.fillStyle = scene.scheme.accent;
+  c.fillRect(from, 0, 1, scene.height);
+  c.fillRect(to, 0, 1, scene.height);
+}
+
+/** The selected row, the moment with the bound of its clock, the marks and the pointer. */
+export function cursor(scene: Scene, c: CanvasRenderingContext2D, state: State): void {
   for (const lane of scene.visible()) {
     if (lane.kind !== 'row' || !sameRow({ view: lane.view, id: lane.row.id }, state.row)) continue;
     c.strokeStyle = scene.scheme.accent;

@@ -16,6 +16,8 @@ export interface RowPixels {
   /** One array per layer. */
   codes: Uint16Array[];
   share: Uint8Array;
+  /** Style numbers of all pixels, made when first drawn; valid for tables of these sizes. */
+  styled?: { sizes: string; styles: Uint32Array };
 }
 
 /** What is above and below in a lane; `lower` null: the same everywhere. */
@@ -25,10 +27,16 @@ export interface Style {
 }
 
 const shareSteps = 4;
+/** No style has this number. */
+const notYet = 0xffffffff;
 
 export interface StyleTable {
   /** Number of codes per layer, zero included. */
   sizes: number[];
+  /** The same as text, to compare. */
+  key: string;
+  /** 1: the style has one colour above (bit 0), below (bit 1). */
+  plain: Uint8Array;
   upper: Uint32Array;
   lower: Uint32Array;
   split: boolean;
@@ -46,6 +54,7 @@ export function buildTable(
   const combos = sizes.reduce((product, size) => product * size, 1);
   const upper = new Uint32Array(combos * shareSteps * 64);
   const lower = new Uint32Array(combos * shareSteps * 64);
+  const plain = new Uint8Array(combos * shareSteps);
   let split = false;
   const codes = sizes.map(() => 0);
   const back: Fill = { base: scheme.background, ink: scheme.background, pattern: 'solid' };
@@ -61,9 +70,16 @@ export function buildTable(
       const at = (combo * shareSteps + step) * 64;
       writeFill(upper, at, style?.upper ?? back, step, scheme);
       writeFill(lower, at, style?.lower ?? style?.upper ?? back, step, scheme);
+      plain[combo * shareSteps + step] =
+        (isPlain(style?.upper ?? back) ? 1 : 0) |
+        (isPlain(style?.lower ?? style?.upper ?? back) ? 2 : 0);
     }
   }
-  return { sizes, upper, lower, split };
+  return { sizes, key: sizes.join(), plain, upper, lower, split };
+}
+
+function isPlain(fill: Fill): boolean {
+  return fill.pattern === 'solid';
 }
 
 function writeFill(out: Uint32Array, at: number, fill: Fill, step: number, scheme: Scheme): void {
@@ -91,6 +107,22 @@ export function columns(
   return out;
 }
 
+/** Style numbers of all pixels of a row. */
+function stylesOf(row: RowPixels, table: StyleTable): Uint32Array {
+  if (row.styled?.sizes === table.key) return row.styled.styles;
+  const { codes, share } = row;
+  const styles = new Uint32Array(share.length);
+  codes.forEach((layer, at) => {
+    const size = table.sizes[at] as number;
+    for (let i = 0; i < styles.length; ++i)
+      styles[i] = (styles[i] as number) * size + (layer[i] as number);
+  });
+  for (let i = 0; i < styles.length; ++i)
+    styles[i] = (styles[i] as number) * shareSteps + ((share[i] as number) >> 6);
+  row.styled = { sizes: table.key, styles };
+  return styles;
+}
+
 /**
  * Style numbers per column; columns that no source covers get combination 0. `sources` in order of
  * preference.
@@ -99,23 +131,25 @@ export function styleColumns(
   sources: ReadonlyArray<{ row: RowPixels; columns: Int32Array }>,
   table: StyleTable,
   width: number,
-  out: Uint16Array | Uint32Array,
+  out: Uint32Array,
 ): void {
-  const { sizes } = table;
-  for (let x = 0; x < width; ++x) {
-    let style = 0;
-    for (const source of sources) {
-      const at = source.columns[x] as number;
-      if (at < 0) continue;
-      const { codes, share } = source.row;
-      let combo = 0;
-      for (let layer = 0; layer < codes.length; ++layer)
-        combo = combo * (sizes[layer] as number) + ((codes[layer] as Uint16Array)[at] as number);
-      style = combo * shareSteps + ((share[at] as number) >> 6);
-      break;
+  let left = width;
+  sources.forEach(({ row, columns: places }, index) => {
+    if (left === 0) return;
+    const styles = stylesOf(row, table);
+    left = 0;
+    for (let x = 0; x < width; ++x) {
+      if (index > 0 && out[x] !== notYet) continue;
+      const at = places[x] as number;
+      if (at >= 0) out[x] = styles[at] as number;
+      else {
+        out[x] = notYet;
+        ++left;
+      }
     }
-    out[x] = style;
-  }
+  });
+  if (sources.length === 0) out.fill(0, 0, width);
+  else if (left > 0) for (let x = 0; x < width; ++x) if (out[x] === notYet) out[x] = 0;
 }
 
 export function comboOfStyle(style: number): number {
@@ -128,19 +162,46 @@ export interface Surface {
   height: number;
 }
 
+const shortRun = 12;
+
+/** One scan line, line `line` of the patterns. Long runs of one colour are filled. */
+function paintLine(
+  pixels: Uint32Array,
+  at: number,
+  styles: Uint32Array,
+  table: StyleTable,
+  low: boolean,
+  line: number,
+): void {
+  const colours = low ? table.lower : table.upper;
+  const bit = low ? 2 : 1;
+  const width = styles.length;
+  for (let x = 0; x < width; ) {
+    const style = styles[x] as number;
+    const begin = x;
+    while (++x < width && styles[x] === style);
+    const base = (style << 6) | (line << 3);
+    if (x - begin >= shortRun && ((table.plain[style] as number) & bit) !== 0) {
+      pixels.fill(colours[base] as number, at + begin, at + x);
+    } else {
+      for (let i = begin; i < x; ++i) pixels[at + i] = colours[base | (i & 7)] as number;
+    }
+  }
+}
+
 /** Paints one lane; clips at the surface's edges. */
 export function paintLane(
   surface: Surface,
   top: number,
   height: number,
-  styles: Uint16Array | Uint32Array,
+  styles: Uint32Array,
   table: StyleTable,
 ): void {
   const { pixels, width } = surface;
   const first = Math.max(0, top);
   const last = Math.min(surface.height, top + height);
-  const splitAt =
-    table.split && height >= 5 ? top + height - Math.max(2, Math.floor(height / 3)) : top + height;
+  const lowest = Math.max(2, Math.floor(height / 3));
+  const splitAt = table.split && height >= 5 ? top + height - lowest : top + height;
   for (let y = first; y < last; ++y) {
     const low = y >= splitAt;
     const twin = y - 8;
@@ -149,9 +210,6 @@ export function paintLane(
       pixels.copyWithin(at, twin * width, twin * width + width);
       continue;
     }
-    const colours = low ? table.lower : table.upper;
-    const line = ((y - top) & 7) << 3;
-    for (let x = 0; x < width; ++x)
-      pixels[at + x] = colours[((styles[x] as number) << 6) | line | (x & 7)] as number;
+    paintLine(pixels, at, styles, table, low, (y - top) & 7);
   }
 }

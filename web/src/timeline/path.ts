@@ -9,6 +9,7 @@ import type { Geometry, RowPixels } from './paint';
 export interface CriticalPath {
   task: string;
   name: string;
+  headline: string;
   rows: Row[];
   arrows: Array<Arrow & { view: string }>;
   pixels: (
@@ -92,7 +93,8 @@ export function pathFrom(task: string, headline: string, steps: PathStep[]): Cri
   };
   return {
     task,
-    name: `Critical path of ${task}${headline ? `: ${headline}` : ''}`,
+    name: `Critical path of ${task}`,
+    headline,
     rows,
     arrows,
     pixels,

@@ -29,7 +29,7 @@ import {
   stateFill,
 } from './palette';
 import { schemeOf } from './theme';
-import { drawArrows, losses, selection, series } from './overlay';
+import { cursor, drawArrows, losses, selectedSpan, series } from './overlay';
 
 export const frames: number[] = [];
 
@@ -296,13 +296,15 @@ export class Scene {
     c.font = '11px system-ui, sans-serif';
     c.textBaseline = 'middle';
     if (state.grid) this.grid(c, state);
+    selectedSpan(this, c, state);
     for (const lane of this.visible()) {
       if (lane.kind === 'series') series(this, c, lane.series, this.laneTop(lane), lane.height);
       else if (lane.kind === 'row') this.rowText(c, lane, state);
+      else if (lane.kind === 'header') this.headerText(c, lane);
     }
     losses(this, c, state);
     drawArrows(this, c, state);
-    selection(this, c, state);
+    cursor(this, c, state);
   }
 
   private ticks(state: State): { step: number; list: number[] } {
@@ -335,7 +337,9 @@ export class Scene {
       c.fillStyle = this.scheme.line;
       c.fillRect(x, rulerHeight - 7, 1, 7);
       c.fillStyle = this.scheme.muted;
-      c.fillText(`${formatRel(at, step)} s`, x + 4, rulerHeight / 2);
+      const words = `${formatRel(at, step)} s`;
+      if (x + 4 + c.measureText(words).width > this.width) continue;
+      c.fillText(words, x + 4, rulerHeight / 2);
     }
     if (state.range) {
       c.fillStyle = this.scheme.select;
@@ -418,6 +422,12 @@ export class Scene {
       view !== 'fused' && state.machine !== null && state.machine !== machine,
       state,
     );
+  }
+
+  /** What a view shows, beside its name. */
+  private headerText(c: CanvasRenderingContext2D, lane: Lane & { kind: 'header' }): void {
+    c.fillStyle = this.scheme.muted;
+    c.fillText(lane.description, 8, this.laneTop(lane) + lane.height / 2, this.width - 16);
   }
 
   private rowText(c: CanvasRenderingContext2D, lane: Lane & { kind: 'row' }, state: State): void {

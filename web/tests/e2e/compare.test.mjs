@@ -1,7 +1,8 @@
 // Two machines, or one machine at two times, side by side.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { until } from './harness.mjs';
+import { join } from 'node:path';
+import { Page, Server, until } from './harness.mjs';
 
 export const capture = 'twovms-tsc';
 
@@ -54,5 +55,23 @@ export const tests = {
     await until('what is wrong', async () =>
       /A: the span must be two times/.test(await page.text('[data-panel=compare]')),
     );
+  },
+
+  'two captures that one server has open': async (_page, at) => {
+    const captures = ['preempt-tsc', 'wait-tsc'].map((name) => join(at.captures, name));
+    const server = await Server.start(at.virtscope, captures);
+    try {
+      const page = await Page.open(at.browser, server.link);
+      await page.control('tab', 'Compare').click();
+      await side(page, 'A').getByRole('combobox').selectOption('vm1');
+      await side(page, 'B').getByRole('combobox').selectOption('vm1#2');
+      const text = await compare(page);
+      assert.match(text, /guest/);
+      assert.match(text, /Exits/);
+      assert.deepEqual(page.problems, []);
+      await page.close();
+    } finally {
+      await server.stop();
+    }
   },
 };

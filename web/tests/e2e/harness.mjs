@@ -286,6 +286,7 @@ export class Page {
         collapsed: {},
         pins: [],
         filter: '',
+        idle: false,
         machine: null,
         arrows: true,
         grid: true,

@@ -21,6 +21,7 @@ export const tests = {
       collapsed: { [`fused:${group.id}`]: true },
       pins: [{ view: 'vms', id: row.id }],
       filter: 'kind:thread !swapper',
+      idle: true,
       machine: 'vm1',
       arrows: false,
       grid: false,

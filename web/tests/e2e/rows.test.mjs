@@ -67,6 +67,34 @@ export const tests = {
     await until('all again', async () => (await shown(page)).length === all);
   },
 
+  'threads that never ran are hidden until one asks for them': async (page) => {
+    await page.stateWhen('who ran', (ran) => ran !== null, 'ran');
+    const threads = async () => (await shown(page)).filter((row) => row.kind === 'thread');
+    const ran = await page.sql(
+      `SELECT DISTINCT machine, tid FROM thread_state WHERE state IN ('user', 'syscall', 'irq')`,
+    );
+    const names = new Set(ran.map((row) => `${row.machine}/${row.tid}`));
+    const before = await threads();
+    assert.ok(before.length > 5);
+    for (const row of before) assert.ok(names.has(`${row.machine}/${row.tid}`), row.label);
+    await page.key('i');
+    await until('all', async () => (await threads()).length > before.length);
+    await page.control('button', 'Idle').click();
+    await until('fewer', async () => (await threads()).length === before.length);
+    const rows = (await page.state('rows')).vms;
+    const hidden = rows.find(
+      (row) => row.kind === 'thread' && !names.has(`${row.machine}/${row.tid}`),
+    );
+    await page.set({ filter: `tid:${hidden.tid} vm:${hidden.machine}` });
+    await until('found by the filter', async () =>
+      (await threads()).some((row) => row.id === hidden.id),
+    );
+    await page.set({ filter: '', row: { view: 'vms', id: hidden.id } });
+    await until('the selected one', async () =>
+      (await threads()).some((row) => row.id === hidden.id),
+    );
+  },
+
   'highlighting one machine fades the others, by key and by button': async (page) => {
     const [run] = await page.sql(
       `SELECT ts, dur, cpu FROM fused_cpu WHERE machine = 'vm2' AND condition = 'guest'

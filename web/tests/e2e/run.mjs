@@ -61,11 +61,7 @@ async function runTests(page, at, tests, name) {
 async function runFile(name, browser, options) {
   const { capture, tests } = await import(pathToFileURL(join(here, `${name}.test.mjs`)));
   const folder = join(options.captures, capture);
-  const traces = readdirSync(folder)
-    .filter((file) => file.endsWith('.dat'))
-    .sort()
-    .map((file) => join(folder, file));
-  const server = await Server.start(options.virtscope, traces);
+  const server = await Server.start(options.virtscope, [folder]);
   try {
     const at = { ...options, server, browser, folder };
     const page = await Page.open(browser, server.link);
