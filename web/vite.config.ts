@@ -1,5 +1,6 @@
-// Build of the page. `base: './'` keeps every address relative, so the page works behind a path prefix; nothing is inlined
-// into the HTML, so `script-src 'self'` is enough. `npm run dev` answers api/ from mock/ unless VIRTSCOPE names a server.
+// Build of the page. `base: './'` keeps every address relative, so the page works behind a path
+// prefix; nothing is inlined into the HTML, so `script-src 'self'` is enough. `npm run dev` answers
+// api/ from mock/ unless VIRTSCOPE names a server.
 import { defineConfig } from 'vitest/config';
 import { mockPlugin } from './mock/plugin';
 

@@ -63,6 +63,8 @@ TEST(Escape, TerminalNeverSeesControls) {
 }
 
 TEST(Escape, JsonHtmlCsv) {
+  EXPECT_EQ(sql_text("O'Neil'"), "'O''Neil'''");
+  EXPECT_EQ(sql_text(""), "''");
   EXPECT_EQ(json_text("a\"\\\n\x01\xff"), "\"a\\\"\\\\\\n\\u0001\xEF\xBF\xBD\"");
   std::string html;
   escape_html("<b a='1'>&", html);

@@ -21,6 +21,7 @@ void escape_csv(std::string_view text, std::string& out);
 
 [[nodiscard]] std::string terminal_text(std::string_view text);
 [[nodiscard]] std::string json_text(std::string_view text);  ///< With the quotes.
+[[nodiscard]] std::string sql_text(std::string_view text);   ///< A literal, with its quotes.
 
 /// Number of terminal columns the (already escaped) text takes.
 [[nodiscard]] std::size_t display_width(std::string_view text);

@@ -33,8 +33,9 @@ struct OpenOptions {
   std::optional<std::uint64_t> tsc_hz;
   std::string history;  ///< --history PATH; empty = the default place
   bool no_cache = false;
-  unsigned jobs = 0;  ///< 0 = one per CPU
-  bool overview = false;  ///< a sample of a large trace will do; nothing is analysed
+  unsigned jobs = 0;        ///< 0 = one per CPU
+  unsigned cache_mib = 64;  ///< unpacked states that are kept in memory
+  bool overview = false;    ///< a sample of a large trace will do; nothing is analysed
   ProgressFunction progress;
   const std::atomic<bool>* cancel = nullptr;
 };

@@ -12,10 +12,12 @@
 #include "cli/progress.h"
 #include "cli/testing/scene_backend.h"
 #include "cli/time_argument.h"
+#include "model/tables.h"
 
 namespace vs::cli {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -70,6 +72,8 @@ TEST(WrongUse, OneLineAndWhatToTypeInstead) {
   expect_bad_use({"info", "twovms", "--format"}, "--format needs a value (virtscope info --help)");
   expect_bad_use({"--format", "jsn", "info", "twovms"},
                  "--format cannot be jsn (did you mean --format json?)");
+  expect_bad_use({"--cache-size", "0", "info", "twovms"},
+                 "--cache-size 0 is no number of MiB from 1 to 65536");
   expect_bad_use({"--jobs", "0", "info", "twovms"}, "--jobs 0 is no number from 1 to 1024");
   expect_bad_use({"info", "--guest", "vm1", "twovms"},
                  "--guest vm1 is not NAME=PATH (for example --guest vm1=vm1.dat)");
@@ -164,9 +168,9 @@ TEST(Outcomes, NothingIsAnalysedWithoutNeed) {
 }
 
 TEST(Options, StandAnywhereAndReachTheSession) {
-  const std::vector<std::string> tail = {"--host", "h",          "--guest=vm1=a=b", "--sync",
-                                         "none",   "--tsc-hz",   "2300000000",      "--history",
-                                         "x.vsh",  "--no-cache", "--jobs",          "3"};
+  const std::vector<std::string> tail = {
+      "--host",    "h",     "--guest=vm1=a=b", "--sync", "none", "--tsc-hz",     "2300000000",
+      "--history", "x.vsh", "--no-cache",      "--jobs", "3",    "--cache-size", "12"};
   std::vector<std::string> before = tail;
   before.insert(before.end(), {"info", "twovms", "other"});
   std::vector<std::string> after = {"info", "twovms"};
@@ -183,6 +187,7 @@ TEST(Options, StandAnywhereAndReachTheSession) {
     EXPECT_EQ(open.history, "x.vsh");
     EXPECT_TRUE(open.no_cache);
     EXPECT_EQ(open.jobs, 3u);
+    EXPECT_EQ(open.cache_mib, 12u);
   }
   EXPECT_EQ(run({"--vm", "vm1", "stat", "twovms"}).code, 0);
 }
@@ -329,6 +334,15 @@ TEST(Help, TextsAreTheStoredOnes) {
   }
   EXPECT_EQ(run({"--version"}).out, "virtscope " + std::string(kProgramVersion) + "\n");
   EXPECT_EQ(run({"info", "--version"}).code, 0);
+}
+
+TEST(Help, QueryAndTheSqlReferenceNameEveryTable) {
+  const std::string help = read_file("tests/cli/help/query.txt");
+  const std::string reference = read_file("docs/sql.md");
+  for (const model::TableDef& table : model::table_defs()) {
+    EXPECT_THAT(help, ContainsRegex("[ \n]" + std::string(table.name) + "[,;]")) << table.name;
+    EXPECT_THAT(reference, HasSubstr("`" + std::string(table.name) + "`")) << table.name;
+  }
 }
 
 TEST(Help, ManPageNamesEveryCommandAndOption) {

@@ -16,10 +16,9 @@
 namespace vs::cli {
 
 std::span<const Command* const> commands() {
-  static const Command* const kCommands[] = {&info_command(),  &sync_command(), &report_command(),
+  static const Command* const kCommands[] = {&info_command(),  &sync_command(),  &report_command(),
                                              &stat_command(),  &waits_command(), &why_command(),
-                                             &check_command(),
-                                             &query_command(),  &serve_command()};
+                                             &check_command(), &query_command(), &serve_command()};
   return kCommands;
 }
 

@@ -162,12 +162,14 @@ class QueryCommand final : public Command {
   }
   [[nodiscard]] std::string_view description() const override {
     return "SQLite's SQL over these tables: trace, machine, clock_sync, loss, vcpu, vcpu_state,\n"
-           "pcpu_state, fused_cpu, thread, thread_state, container, vm_exit, preemption,\n"
-           "block_request, net_packet, event, issue; and for one thread flow(machine, tid) and\n"
-           "critical_path(machine, tid). Times are ns on the host's timeline. Bounds on ts and on\n"
-           "key columns are pushed down, so a narrow question reads little; from_ts and to_ts\n"
-           "select rows that overlap a window: SELECT * FROM vcpu_state(from, to). The tables\n"
-           "are read-only. Added functions: quantile(x, q), ns_text(ns).\n"
+           "pcpu_state, fused_cpu, thread, thread_state, container, vm_exit, preemption, "
+           "vprocess,\n"
+           "vprocess_state, block_request, net_packet, net_wakeup, event, issue; and for one thread\n"
+           "flow(machine, tid, begin, end) and critical_path(machine, tid, begin, end), the times\n"
+           "optional. Times are ns on the host's timeline. Bounds on ts and on key columns are\n"
+           "pushed down, so a narrow question reads little; from_ts and to_ts select rows that\n"
+           "overlap a window: SELECT * FROM vcpu_state(from, to). The tables are read-only.\n"
+           "Added functions: quantile(x, q), ns_text(ns).\n"
            "\n"
            "  virtscope query host.dat \"SELECT state, sum(dur) FROM vcpu_state GROUP BY state\"\n";
   }

@@ -66,6 +66,16 @@ Status set_jobs(Arguments& arguments, const std::string& value) {
   return {};
 }
 
+Status set_cache_size(Arguments& arguments, const std::string& value) {
+  const auto mib = parse_int<unsigned>(value);
+  if (!mib || *mib < 1 || *mib > 65536) {
+    return bad(
+        fmt::format("--cache-size {} is no number of MiB from 1 to 65536", terminal_text(value)));
+  }
+  arguments.open.cache_mib = *mib;
+  return {};
+}
+
 constexpr std::string_view kFormats = "table|json|csv";
 Status set_format(Arguments& arguments, const std::string& value) {
   VS_TRY(check_word("--format", value, kFormats));
@@ -98,6 +108,8 @@ constexpr OptionSpec kGlobal[] = {
     {"--tsc-hz", "N", "rate of a clock that counts ticks, in Hz", set_tsc_hz, false},
     {"--history", "PATH", "keep the rebuilt states in this file", set_history, false},
     {"--no-cache", "", "neither use nor keep rebuilt states", set_no_cache, false},
+    {"--cache-size", "MIB", "keep at most so many MiB of unpacked states in memory\n(default 64)",
+     set_cache_size, false},
     {"--jobs", "N", "use N threads (default: one per CPU)", set_jobs, false},
     {"--format", kFormats, "how the answer is written (default table)", set_format, false},
     {"--progress", kProgressModes,

@@ -19,6 +19,12 @@ std::string default_cache_folder() {
   return os::join_path(home, ".cache/virtscope");
 }
 
+/// $TMPDIR, else /tmp.
+std::string temporary_folder() {
+  const char* const folder = std::getenv("TMPDIR");
+  return folder != nullptr && *folder == '/' ? folder : "/tmp";
+}
+
 Result<session::SessionOptions> session_options(const OpenOptions& from) {
   session::SessionOptions to;
   to.inputs.paths = from.paths;
@@ -33,6 +39,8 @@ Result<session::SessionOptions> session_options(const OpenOptions& from) {
   if (from.tsc_hz) to.tsc_hz = static_cast<double>(*from.tsc_hz);
   to.history_path = from.no_cache ? std::string{} : from.history;
   to.cache_folder = from.no_cache ? std::string{} : default_cache_folder();
+  to.temporary_folder = temporary_folder();
+  to.cache_bytes = std::size_t{from.cache_mib} << 20U;
   to.jobs = from.jobs != 0 ? from.jobs : std::max(1U, std::thread::hardware_concurrency());
   if (from.progress) {
     to.progress = [callback = from.progress](std::string_view phase, std::uint64_t done,

@@ -23,6 +23,7 @@ class Fitter {
     hard_.assign(problem.facts.begin(), problem.facts.end());
     choose_origin();
     build_hard_hull();
+    found_ = HullSolver(x0_, y0_, problem.slope_limit_ppb);
   }
 
   EnvelopeFit run() {
@@ -33,7 +34,8 @@ class Fitter {
     const std::size_t stride = std::max<std::size_t>(1, problem_.times.size() / sample);
     if (!converge(stride) || problem_.trial) return fit_;
     if (stride > 1 && !converge(1)) return fit_;
-    Solution open = last_ ? solve_hulls(*last_, false) : solve_without_conflicts(false);
+    if (problem_.assumed.empty()) return fit_;
+    Solution open = removed_ ? solve_without_conflicts(false) : solve_hulls(all_facts(), false);
     if (open.feasible()) {
       fit_.solution = std::move(open);
     } else {
@@ -144,9 +146,15 @@ class Fitter {
     return found;
   }
 
-  // One round of propagation over every stride-th time, each new fact to `take`. False: too many
-  // times fit in no run.
-  template <typename Take>
+  /// What a round hands on.
+  enum class Facts : std::uint8_t {
+    kNew,  ///< those that the solution does not imply
+    kAll   ///< of every time what the solution and its run say
+  };
+
+  // One round of propagation over every stride-th time, each fact to `take`. False: too many times
+  // fit in no run.
+  template <Facts kWanted, typename Take>
   bool propagate(std::size_t stride, const Take& take) {
     BoundWalk least_walk(fit_.solution, BoundWalk::Side::kLeast);
     BoundWalk greatest_walk(fit_.solution, BoundWalk::Side::kGreatest);
@@ -158,21 +166,29 @@ class Fitter {
       const GuestTime& time = problem_.times[i];
       const RunIndex& runs = problem_.vcpus[time.vcpu];
       if (runs.empty()) continue;
+      ++seen;
+      if constexpr (kWanted == Facts::kNew) {
+        // Nearly always the bounds lie in one run, which then says nothing new.
+        if (runs.within_run(least_walk.below(time.x), greatest_walk.above(time.x),
+                            hints[time.vcpu])) {
+          used += 2;
+          continue;
+        }
+      }
       const std::int64_t least = least_walk.at(time.x);
       const std::int64_t greatest = greatest_walk.at(time.x);
       std::int64_t low = least;
       std::int64_t high = greatest;
-      ++seen;
       if (!runs.narrow(least, greatest, low, high, hints[time.vcpu])) {
         ++rejected;
         continue;
       }
       if (low > runs.cover_begin()) {
-        take(Fact{time.x, low, false});
+        if (kWanted == Facts::kAll || low > least) take(Fact{time.x, low, false});
         ++used;
       }
       if (high < runs.cover_end()) {
-        take(Fact{time.x, high, true});
+        if (kWanted == Facts::kAll || high < greatest) take(Fact{time.x, high, true});
         ++used;
       }
     }
@@ -181,23 +197,39 @@ class Fitter {
     return rejected <= tolerated(seen);
   }
 
-  // A round, and the solution that its facts allow; nothing: they contradict too much.
-  std::optional<Solution> round(std::size_t stride) {
-    HullSolver hull(x0_, y0_, problem_.slope_limit_ppb);
-    const bool fits = propagate(stride, [&hull](const Fact& fact) {
+  static auto into(HullSolver& hull) {
+    return [&hull](const Fact& fact) {
       fact.upper ? hull.add_upper(fact.x, fact.y) : hull.add_lower(fact.x, fact.y);
-    });
-    if (!fits) return std::nullopt;
-    Solution next = solve_hulls(hull, true);
-    last_ = std::move(hull);
+    };
+  }
+
+  [[nodiscard]] HullSolver all_facts() {
+    HullSolver hull(x0_, y0_, problem_.slope_limit_ppb);
+    (void)propagate<Facts::kAll>(1, into(hull));
+    return hull;
+  }
+
+  // A round, and the solution that its facts allow; nothing: they contradict too much. What earlier
+  // rounds found still holds, so only what is new is added to it.
+  std::optional<Solution> round(std::size_t stride) {
+    HullSolver fresh(x0_, y0_, problem_.slope_limit_ppb);
+    if (!propagate<Facts::kNew>(stride, into(fresh))) return std::nullopt;
+    removed_ = false;
+    if (fresh.hull_size() == 0) return fit_.solution;
+    fresh.add_hull(found_);
+    fresh.settle();
+    Solution next = solve_hulls(fresh, true);
     if (next.kind == SolutionClass::kInfeasible && !problem_.trial) {
-      last_.reset();
+      removed_ = true;
       envelope_.clear();
-      (void)propagate(stride, [this](const Fact& fact) { envelope_.push_back(fact); });
+      (void)propagate<Facts::kAll>(stride, [this](const Fact& fact) { envelope_.push_back(fact); });
       next = solve_without_conflicts(true);
       build_hard_hull();  // a wrong one may be out
+      fresh = HullSolver(x0_, y0_, problem_.slope_limit_ppb);
+      add_all(envelope_, fresh);
     }
     if (!next.feasible()) return std::nullopt;
+    found_ = std::move(fresh);
     return next;
   }
 
@@ -238,7 +270,8 @@ class Fitter {
   std::vector<Fact> hard_;
   std::vector<Fact> envelope_;
   HullSolver hard_hull_{0, 0, 0};
-  std::optional<HullSolver> last_;  ///< envelope facts of the last round; empty: in envelope_
+  HullSolver found_{0, 0, 0};  ///< envelope facts of all rounds so far
+  bool removed_ = false;       ///< the last round took a wrong fact out of envelope_ or hard_
   bool sampled_ = false;
   EnvelopeFit fit_;
 };
@@ -253,7 +286,9 @@ RunIndex::RunIndex(std::vector<model::GuestRun> runs, std::span<const model::Gue
     return a.entry < b.entry;
   };
   runs.insert(runs.end(), losses.begin(), losses.end());
-  std::sort(runs.begin(), runs.end(), by_entry);
+  if (!std::is_sorted(runs.begin(), runs.end(), by_entry)) {
+    std::sort(runs.begin(), runs.end(), by_entry);
+  }
   for (const model::GuestRun& run : runs) {
     if (run.exit < run.entry) continue;
     if (!runs_.empty() && run.entry <= runs_.back().exit) {
@@ -330,6 +365,10 @@ void place(const RunIndex& runs, std::int64_t y, std::uint32_t weight, std::int6
 
 void place(const RunIndex& runs, std::int64_t y, std::uint32_t weight, std::int64_t slack,
            Placement& placement, RunIndex::Hint& hint) {
+  if (runs.within_run(y - slack, y + slack, hint)) {
+    placement.covered += weight;
+    return;
+  }
   if (!runs.covers(y)) return;
   placement.covered += weight;
   std::int64_t low = 0;

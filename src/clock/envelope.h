@@ -13,7 +13,9 @@
 // Ownership: values and spans that must outlive the call. Threads: pure functions. Units: guest own
 // time for x, host own time for y.
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -48,6 +50,18 @@ class RunIndex {
     std::size_t begun = 0;   ///< runs before it begin at or before y
   };
   [[nodiscard]] bool inside(std::int64_t y, Hint& hint) const;
+  /// True: [least, greatest] lies in one run, and neither end is an end of the cover. It looks a
+  /// few runs ahead of the hint at most, so false says nothing.
+  [[nodiscard]] bool within_run(std::int64_t least, std::int64_t greatest, Hint& hint) const {
+    constexpr std::size_t kAhead = 4;
+    std::size_t at = hint.ending;
+    const std::size_t stop = std::min(at + kAhead, runs_.size());
+    while (at < stop && runs_[at].exit.value < least) ++at;
+    if (at == stop) return false;
+    hint.ending = at;
+    return runs_[at].entry.value <= least && greatest <= runs_[at].exit.value &&
+           least > cover_begin() && greatest < cover_end();
+  }
   [[nodiscard]] bool narrow(std::int64_t least, std::int64_t greatest, std::int64_t& low,
                             std::int64_t& high, Hint& hint) const;
 

@@ -96,12 +96,23 @@ BoundWalk::BoundWalk(const Solution& solution, Side side)
                                    : crossing(lines_.back()));
     lines_.push_back(line);
   }
+  turn_to(0);
+}
+
+void BoundWalk::turn_to(std::size_t line) {
+  now_ = line;
+  rough_ = {static_cast<double>(lines_[line].slope), static_cast<double>(lines_[line].offset),
+            static_cast<double>(from_[line])};
+  constexpr double kEndless = std::numeric_limits<double>::infinity();
+  rough_until_ = line + 1 < from_.size() ? static_cast<double>(from_[line + 1]) : kEndless;
+  if (rough_.offset > kExactDouble || rough_.offset < -kExactDouble) rough_until_ = -kEndless;
 }
 
 std::int64_t BoundWalk::at(std::int64_t x) {
   const auto dx = static_cast<long double>(x - x0_);
-  if (dx < from_[now_]) now_ = 0;
-  while (now_ + 1 < from_.size() && dx >= from_[now_ + 1]) ++now_;
+  std::size_t line = dx < from_[now_] ? 0 : now_;
+  while (line + 1 < from_.size() && dx >= from_[line + 1]) ++line;
+  if (line != now_) turn_to(line);
   const long double r = lines_[now_].slope * dx + lines_[now_].offset;
   const std::int64_t units = side_ == Side::kLeast ? floor_units(r) - 1 : ceil_units(r) + 1;
   return y0_ + (x - x0_) + units;
@@ -269,9 +280,13 @@ void HullSolver::build_polygon(Solution& solution, const std::vector<Slope>& slo
                                                                : SolutionClass::kApproximate;
 }
 
-Solution HullSolver::solve() {
+void HullSolver::settle() {
   merge_late(upper_);
   merge_late(lower_);
+}
+
+Solution HullSolver::solve() {
+  settle();
   conflict_.clear();
   Solution solution;
   solution.x0 = x0_;

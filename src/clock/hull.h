@@ -71,14 +71,38 @@ class BoundWalk {
   /// Requires solution.feasible().
   BoundWalk(const Solution& solution, Side side);
   [[nodiscard]] std::int64_t at(std::int64_t x);
+  /// At most, and at least, what at() says, and within a few units of it: cheaper.
+  [[nodiscard]] std::int64_t below(std::int64_t x) { return about(x, -kRough); }
+  [[nodiscard]] std::int64_t above(std::int64_t x) { return about(x, kRough); }
 
  private:
+  /// Beyond it a double is no longer within one unit.
+  static constexpr double kExactDouble = 1e12;
+  /// at() widens by one unit, rounding and the double take up to one each.
+  static constexpr std::int64_t kRough = 3;
+
+  struct Line {
+    double slope = 0;
+    double offset = 0;
+    double from = 0;
+  };
+  [[nodiscard]] std::int64_t about(std::int64_t x, std::int64_t margin) {
+    const auto dx = static_cast<double>(x - x0_);
+    const double r = rough_.slope * dx + rough_.offset;
+    const bool here = dx > rough_.from && dx < rough_until_;
+    if (!here || r > kExactDouble || r < -kExactDouble) return at(x);
+    return y0_ + (x - x0_) + static_cast<std::int64_t>(r) + margin;
+  }
+  void turn_to(std::size_t line);
+
   Side side_;
   std::int64_t x0_;
   std::int64_t y0_;
   std::vector<ResidualLine> lines_;  ///< those that bind somewhere, by where
   std::vector<long double> from_;    ///< lines_[i] binds from from_[i] on
   std::size_t now_ = 0;
+  Line rough_;              ///< lines_[now_]
+  double rough_until_ = 0;  ///< where the next line binds
 };
 
 /// Coordinates further than this from the origin are refused: products then stay in 128 bits.
@@ -99,6 +123,8 @@ class HullSolver {
   void add_hull(const HullSolver& other);
 
   [[nodiscard]] Solution solve();
+  /// Puts facts that came out of order in their place, so that a copy takes only what matters.
+  void settle();
 
   /// Corner points of the two hulls, for tests and for `sync` (facts that matter).
   [[nodiscard]] std::size_t hull_size() const { return upper_.hull.size() + lower_.hull.size(); }

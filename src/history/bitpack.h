@@ -37,6 +37,25 @@ inline void pack(std::span<const std::uint64_t> values, unsigned width,
   }
 }
 
+/// Writes `values`, a multiple of 8 of them, as indices of 2^log bits, log <= 3, to `out`, which
+/// has room for them and the slack.
+inline void pack_bits(std::span<const std::uint8_t> values, unsigned log,
+                      std::span<std::byte> out) noexcept {
+  const unsigned bits = 1U << log;
+  // Eight values at once: neighbours move together, then pairs of them, then fours.
+  const std::uint64_t pairs = 0x0001000100010001ULL * ((1U << 2 * bits) - 1);
+  const std::uint64_t fours = 0x0000000100000001ULL * ((std::uint64_t{1} << 4 * bits) - 1);
+  for (std::size_t i = 0; i < values.size(); i += 8) {
+    std::uint64_t word =
+        load_unchecked<std::uint64_t>(std::as_bytes(values), i, ByteOrder::kLittle);
+    word = (word | word >> (8 - bits)) & pairs;
+    word = (word | word >> (16 - 2 * bits)) & fours;
+    word |= word >> (32 - 4 * bits);
+    if (kNativeOrder != ByteOrder::kLittle) word = byte_swap(word);
+    std::memcpy(&out[i / 8 * bits], &word, sizeof word);
+  }
+}
+
 /// Bytes of `values` indices of 2^log bits each.
 [[nodiscard]] constexpr std::size_t index_bytes(std::size_t values, unsigned log) noexcept {
   return ((values << log) + 7) / 8;

@@ -1,6 +1,8 @@
 // Timelines of many entities at once, what they cost, and what summaries hold.
 #include "history/draw.h"
 
+#include <numeric>
+
 #include <gtest/gtest.h>
 
 #include "history/history_test_util.h"
@@ -108,22 +110,42 @@ TEST(Timelines, CostFollowsThePixelsNotTheLength) {
   }
 }
 
+/// Spans of `values` states, with gaps or without.
+std::vector<Span> random_spans(std::mt19937_64& random, std::size_t values) {
+  const bool gaps = random() % 2 == 0;
+  std::vector<Span> spans;
+  std::int64_t at = -5'000'000 + static_cast<std::int64_t>(random() % 10'000'000);
+  for (int i = 0; i < 2000; ++i) {
+    if (gaps) at += static_cast<std::int64_t>(random() % 500);
+    const auto length = static_cast<std::int64_t>(random() % 3000);
+    spans.push_back(Span{at, at + length, static_cast<std::uint8_t>(random() % values)});
+    at += length;
+  }
+  return spans;
+}
+
+/// The pyramid of rows with these spans; the state of tuple i is i.
+Pyramid pyramid_of(std::span<const Span> spans, std::size_t values) {
+  std::vector<SlabRow> rows;
+  std::vector<std::uint8_t> present;
+  for (const Span& span : spans) {
+    rows.push_back(SlabRow{span.begin_ns, span.end_ns, span.value, 0});
+    if (std::ranges::find(present, span.value) == present.end()) present.push_back(span.value);
+  }
+  std::vector<std::uint8_t> numbers(values);
+  std::iota(numbers.begin(), numbers.end(), std::uint8_t{0});
+  Pyramid pyramid;
+  pyramid.build_rows(rows, numbers, present);
+  return pyramid;
+}
+
 // Every bucket of every summary, from the pyramid's own sums.
 TEST(Summary, SharesOfABucketAddUpToWhatWasHeld) {
   std::mt19937_64 random(5);
   for (int round = 0; round < 40; ++round) {
     const std::size_t values = 1 + random() % kSummaryValues;
-    const bool gaps = random() % 2 == 0;
-    std::vector<Span> spans;
-    std::int64_t at = -5'000'000 + static_cast<std::int64_t>(random() % 10'000'000);
-    for (int i = 0; i < 2000; ++i) {
-      if (gaps) at += static_cast<std::int64_t>(random() % 500);
-      const auto length = static_cast<std::int64_t>(random() % 3000);
-      spans.push_back(Span{at, at + length, static_cast<std::uint8_t>(random() % values)});
-      at += length;
-    }
-    Pyramid pyramid;
-    pyramid.build_rows(spans);
+    const std::vector<Span> spans = random_spans(random, values);
+    Pyramid pyramid = pyramid_of(spans, values);
     ASSERT_TRUE(pyramid.worth_writing());
     SummaryEncoder encoder;
     std::vector<std::int64_t> states(values);

@@ -81,6 +81,14 @@ struct TableLayout {
 };
 [[nodiscard]] const TableLayout& layout_of(TableId table);
 
+/// A row on its way into a piece. `tuple` and `numbers` index the arrays of its slab.
+struct SlabRow {
+  std::int64_t begin_ns = 0;
+  std::int64_t end_ns = 0;
+  std::uint32_t tuple = 0;
+  std::uint32_t numbers = 0;
+};
+
 /// What an index node says of one entity: where its rows begin in one child. A child is a rows
 /// piece (tier 1) or an index piece of the tier below.
 struct IndexEntry {

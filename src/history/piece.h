@@ -23,14 +23,6 @@
 
 namespace vs::history {
 
-/// A row on its way into a piece. `tuple` and `numbers` index the arrays of its slab.
-struct SlabRow {
-  std::int64_t begin_ns = 0;
-  std::int64_t end_ns = 0;
-  std::uint32_t tuple = 0;
-  std::uint32_t numbers = 0;
-};
-
 /// How the tuples of a block are written (bits 1-2 of its first byte).
 enum class Coding : std::uint8_t { kConstant, kLocal, kDirect };
 // The other bits of a block's first byte; bits 3-5 are log2 of the bits per index.
@@ -52,14 +44,21 @@ class PieceEncoder {
 
  private:
   struct Times;
-  [[nodiscard]] std::uint32_t local_tuple(std::uint32_t slab_tuple);
+  /// What the last block that had a tuple of the slab knows of it.
+  struct Seen {
+    std::uint32_t block = 0;  ///< its number
+    std::uint16_t tuple = 0;  ///< tuple of the block's piece
+    std::uint8_t index = 0;   ///< in the block's dictionary
+  };
+  [[nodiscard]] std::uint16_t piece_tuple(std::uint32_t slab_tuple, const Seen& seen);
   [[nodiscard]] std::int64_t add_block(std::span<const SlabRow> rows);
   [[nodiscard]] unsigned measure(std::span<const SlabRow> rows, Times& times) const;
   void put_tuples(std::span<const SlabRow> rows, unsigned mode);
   void put_times(const Times& times, std::size_t rows, unsigned mode);
   void put_numbers(std::span<const SlabRow> rows);
   void put_array(std::span<const std::uint64_t> values, unsigned width);
-  void put_indices(std::span<const std::uint16_t> indices, unsigned log);
+  void put_wide_indices(std::span<const std::uint8_t> local,
+                        std::span<const std::uint16_t> dictionary);
   void put_entry(std::uint16_t tuple, bool wide) {
     payload_.put_u8(static_cast<std::uint8_t>(tuple));
     if (wide) payload_.put_u8(static_cast<std::uint8_t>(tuple >> 8));
@@ -70,9 +69,10 @@ class PieceEncoder {
   const TableLayout* layout_ = nullptr;
   std::span<const std::int64_t> slab_tuples_;
   std::span<const std::int64_t> slab_numbers_;
-  std::vector<std::uint32_t> local_of_;  ///< slab tuple -> tuple of this piece + 1, 0 = not yet
-  std::vector<std::uint32_t> tuples_;    ///< tuple of this piece -> slab tuple
-  std::vector<std::uint16_t> block_of_;  ///< tuple of this piece -> index in the block + 1
+  std::vector<Seen> seen_;              ///< by slab tuple; never cleared between pieces
+  std::vector<std::uint32_t> tuples_;   ///< tuple of this piece -> slab tuple
+  std::uint32_t block_ = 0;             ///< number of the last block, over all pieces
+  std::uint32_t piece_from_block_ = 0;  ///< what was seen in blocks before is of another piece
   std::size_t rows_ = 0;
   std::size_t runs_ = 0;
   EntityId last_entity_ = 0;

@@ -26,10 +26,48 @@ unsigned bytes_for(std::uint64_t value) {
 /// The times of a block as they are written.
 struct PieceEncoder::Times {
   std::array<std::uint64_t, kBlockRows> lengths;
-  std::array<std::uint64_t, kBlockRows> gaps;  ///< before each row but the first
-  unsigned length_bytes = 0;                   ///< of each
+  std::array<std::uint64_t, kBlockRows>
+      gaps;                   ///< before each row but the first; not where all are 0
+  unsigned length_bytes = 0;  ///< of each
   unsigned gap_bytes = 0;
   std::int64_t last_ns = 0;  ///< the latest end
+
+  /// Fills all but gap_bytes; the bits of all gaps.
+  [[nodiscard]] std::uint64_t take(std::span<const SlabRow> rows) {
+    std::uint64_t all_lengths = 0;
+    std::uint64_t all_gaps = 0;
+    std::int64_t from_ns = rows.front().begin_ns;
+    std::uint64_t* length = lengths.data();
+    for (const SlabRow& row : rows) {
+      *length = static_cast<std::uint64_t>(row.end_ns - row.begin_ns);
+      all_lengths |= *length++;
+      all_gaps |= static_cast<std::uint64_t>(row.begin_ns - from_ns);
+      from_ns = row.end_ns;
+    }
+    for (std::size_t i = 1; all_gaps != 0 && i < rows.size(); ++i) {
+      gaps[i] = static_cast<std::uint64_t>(rows[i].begin_ns - rows[i - 1].end_ns);
+    }
+    length_bytes = bytes_for(all_lengths);
+    last_ns = from_ns;
+    return all_gaps;
+  }
+  /// The same where gaps are from begin to begin.
+  [[nodiscard]] std::uint64_t take_overlapping(std::span<const SlabRow> rows) {
+    std::uint64_t all_lengths = 0;
+    std::uint64_t all_gaps = 0;
+    std::int64_t from_ns = rows.front().begin_ns;
+    last_ns = from_ns;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      lengths[i] = static_cast<std::uint64_t>(rows[i].end_ns - rows[i].begin_ns);
+      gaps[i] = static_cast<std::uint64_t>(rows[i].begin_ns - from_ns);
+      all_lengths |= lengths[i];
+      all_gaps |= gaps[i];
+      last_ns = std::max(last_ns, rows[i].end_ns);
+      from_ns = rows[i].begin_ns;
+    }
+    length_bytes = bytes_for(all_lengths);
+    return all_gaps;
+  }
 };
 
 void PieceEncoder::start(TableId table, std::span<const std::int64_t> tuples,
@@ -39,9 +77,13 @@ void PieceEncoder::start(TableId table, std::span<const std::int64_t> tuples,
   slab_tuples_ = tuples;
   slab_numbers_ = numbers;
   const std::size_t width = std::max<std::size_t>(1, layout_->tuple_slots.size());
-  local_of_.assign(tuples.size() / width + 1, 0);
+  if (seen_.size() <= tuples.size() / width) seen_.resize(tuples.size() / width + 1);
+  if (block_ > UINT32_MAX - kPieceRows) {
+    std::ranges::fill(seen_, Seen{});
+    block_ = 0;
+  }
+  piece_from_block_ = block_ + 1;
   tuples_.clear();
-  block_of_.clear();
   rows_ = runs_ = 0;
   last_entity_ = 0;
   base_ns_ = 0;
@@ -49,14 +91,10 @@ void PieceEncoder::start(TableId table, std::span<const std::int64_t> tuples,
   payload_.clear();
 }
 
-std::uint32_t PieceEncoder::local_tuple(std::uint32_t slab_tuple) {
-  std::uint32_t& local = local_of_[slab_tuple];
-  if (local == 0) {
-    tuples_.push_back(slab_tuple);
-    block_of_.push_back(0);
-    local = static_cast<std::uint32_t>(tuples_.size());
-  }
-  return local - 1;
+std::uint16_t PieceEncoder::piece_tuple(std::uint32_t slab_tuple, const Seen& seen) {
+  if (seen.block >= piece_from_block_) return seen.tuple;
+  tuples_.push_back(slab_tuple);
+  return static_cast<std::uint16_t>(tuples_.size() - 1);
 }
 
 void PieceEncoder::add_run(EntityId entity, std::span<const SlabRow> rows) {
@@ -91,21 +129,10 @@ std::int64_t PieceEncoder::add_block(std::span<const SlabRow> rows) {
 
 // The mode bits that say how the times are written.
 unsigned PieceEncoder::measure(std::span<const SlabRow> rows, Times& times) const {
-  std::uint64_t all_lengths = 0;
-  std::uint64_t all_gaps = 0;
-  std::int64_t from_ns = rows.front().begin_ns;
-  times.last_ns = from_ns;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    times.lengths[i] = static_cast<std::uint64_t>(rows[i].end_ns - rows[i].begin_ns);
-    times.gaps[i] = static_cast<std::uint64_t>(rows[i].begin_ns - from_ns);
-    all_lengths |= times.lengths[i];
-    all_gaps |= times.gaps[i];
-    times.last_ns = std::max(times.last_ns, rows[i].end_ns);
-    from_ns = layout_->overlaps ? rows[i].begin_ns : rows[i].end_ns;
-  }
-  times.length_bytes = bytes_for(all_lengths);
+  const bool overlaps = layout_->overlaps;
+  const std::uint64_t all_gaps = overlaps ? times.take_overlapping(rows) : times.take(rows);
   times.gap_bytes = bytes_for(all_gaps);
-  unsigned mode = all_gaps == 0 && !layout_->overlaps ? kBlockTiled : 0;
+  unsigned mode = all_gaps == 0 && !overlaps ? kBlockTiled : 0;
   const auto mean = static_cast<std::uint64_t>(times.last_ns - rows.front().begin_ns) / rows.size();
   const unsigned widest = std::max(times.length_bytes, times.gap_bytes);
   if (widest <= kMaxPackedBytes && widest <= bytes_for(mean) + kSkewBytes) return mode;
@@ -145,47 +172,36 @@ void PieceEncoder::put_array(std::span<const std::uint64_t> values, unsigned wid
   payload_.advance(values.size() * width);
 }
 
-void PieceEncoder::put_indices(std::span<const std::uint16_t> indices, unsigned log) {
-  const std::size_t bytes = index_bytes(indices.size(), log);
-  const std::span<std::byte> out = payload_.room(bytes);
-  payload_.advance(bytes);
-  if (log == 4) {
-    for (std::size_t i = 0; i < indices.size(); ++i) {
-      out[2 * i] = static_cast<std::byte>(indices[i]);
-      out[2 * i + 1] = static_cast<std::byte>(indices[i] >> 8);
-    }
-    return;
+// Numbers of tuples that need 16 bits each.
+void PieceEncoder::put_wide_indices(std::span<const std::uint8_t> local,
+                                    std::span<const std::uint16_t> dictionary) {
+  std::span<std::byte> out = payload_.room(2 * local.size());
+  for (std::size_t i = 0; i < local.size(); ++i) {
+    const std::uint16_t tuple = dictionary[local[i]];
+    out[2 * i] = static_cast<std::byte>(tuple);
+    out[2 * i + 1] = static_cast<std::byte>(tuple >> 8);
   }
-  const std::size_t per_byte = std::size_t{8} >> log;
-  for (std::size_t i = 0; i < indices.size(); i += per_byte) {
-    unsigned byte = 0;
-    const std::size_t count = std::min(per_byte, indices.size() - i);
-    for (std::size_t k = 0; k < count; ++k) {
-      byte |= static_cast<unsigned>(indices[i + k]) << (k << log);
-    }
-    out[i / per_byte] = static_cast<std::byte>(byte);
-  }
+  payload_.advance(2 * local.size());
 }
 
 void PieceEncoder::put_tuples(std::span<const SlabRow> rows, unsigned mode) {
-  std::array<std::uint16_t, kBlockRows> direct;
-  std::array<std::uint16_t, kBlockRows> local;
+  std::array<std::uint8_t, kBlockRows> local;  // by row: place in the dictionary
   std::array<std::uint16_t, kBlockRows> dictionary;
+  dictionary[0] = 0;
   std::size_t distinct = 0;
-  std::uint32_t most = 0;
+  const std::uint32_t block = ++block_;
+  Seen* const all_seen = seen_.data();
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const std::uint32_t tuple = local_tuple(rows[i].tuple);
-    direct[i] = static_cast<std::uint16_t>(tuple);
-    std::uint16_t& index = block_of_[tuple];
-    if (index == 0) {
-      dictionary[distinct++] = direct[i];
-      index = static_cast<std::uint16_t>(distinct);
-      most = std::max(most, tuple);
+    Seen& seen = all_seen[rows[i].tuple];
+    if (seen.block != block) {
+      dictionary[distinct] = piece_tuple(rows[i].tuple, seen);
+      seen = Seen{block, dictionary[distinct], static_cast<std::uint8_t>(distinct)};
+      ++distinct;
     }
-    local[i] = static_cast<std::uint16_t>(index - 1);
+    local[i] = seen.index;
   }
-  for (std::size_t i = 0; i < distinct; ++i) block_of_[dictionary[i]] = 0;
-
+  const auto tuples = std::span(dictionary).first(distinct);
+  const std::uint32_t most = *std::ranges::max_element(tuples);
   const bool wide = most > 255;
   if (wide) mode |= kBlockWide;
   if (distinct == 1) {
@@ -197,13 +213,21 @@ void PieceEncoder::put_tuples(std::span<const SlabRow> rows, unsigned mode) {
   const bool use_local = 1 + distinct * (wide ? 2 : 1) + index_bytes(rows.size(), near) <
                          index_bytes(rows.size(), far);
   const auto coding = static_cast<unsigned>(use_local ? Coding::kLocal : Coding::kDirect);
-  const unsigned width = use_local ? near : far;
-  payload_.put_u8(static_cast<std::uint8_t>(mode | coding << 1 | width << 3));
+  const unsigned log = use_local ? near : far;
+  payload_.put_u8(static_cast<std::uint8_t>(mode | coding << 1 | log << 3));
   if (use_local) {
     payload_.put_u8(static_cast<std::uint8_t>(distinct));
-    for (std::size_t i = 0; i < distinct; ++i) put_entry(dictionary[i], wide);
+    for (const std::uint16_t tuple : tuples) put_entry(tuple, wide);
+  } else if (log == 4) {
+    return put_wide_indices(std::span<const std::uint8_t>(local).first(rows.size()), tuples);
+  } else {
+    for (std::uint8_t& index : std::span(local).first(rows.size())) {
+      index = static_cast<std::uint8_t>(dictionary[index]);
+    }
   }
-  put_indices(std::span<const std::uint16_t>(use_local ? local : direct).first(rows.size()), width);
+  std::fill(local.begin() + static_cast<std::ptrdiff_t>(rows.size()), local.end(), std::uint8_t{0});
+  pack_bits(local, log, payload_.room(index_bytes(kBlockRows, log)));
+  payload_.advance(index_bytes(rows.size(), log));
 }
 
 void PieceEncoder::put_numbers(std::span<const SlabRow> rows) {

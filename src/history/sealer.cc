@@ -85,39 +85,36 @@ void Sealer::count_rows(const TableSlab::Run& run, bool overlaps) {
   for (const SlabRow& row : run.rows) count.last_ns = std::max(count.last_ns, row.end_ns);
 }
 
-/// Spans of a run's rows, and what each state held.
-void Sealer::take_states(const TableSlab& slab, const TableSlab::Run& run) {
-  std::vector<StateTotal>& totals = counts_[run.entity].totals;
-  const std::size_t numbers = slab.states().size();
-  for (std::size_t i = 0; i < numbers; ++i) sums_[i] = StateTotal{slab.states()[i], 0, 0};
-  Span* to = spans_.data();
-  for (const SlabRow& row : run.rows) {
-    const std::uint8_t state = slab.state_number(row);
-    *to++ = Span{row.begin_ns, row.end_ns, state};
-    const std::int64_t held_ns = row.end_ns - row.begin_ns;
-    if (state == kNoNumber) {
-      add_total(totals, StateTotal{slab.state_of(row), held_ns, 1});
-      continue;
+/// What each state held goes to the entity's totals. The states, by first occurrence.
+std::span<const std::uint8_t> Sealer::count_states(const TableSlab& slab, EntityId entity,
+                                                   std::span<const SlabRow> rows) {
+  const std::uint8_t* const states = slab.state_numbers().data();
+  std::size_t count = 0;
+  for (const SlabRow& row : rows) {
+    const std::uint8_t state = states[row.tuple];
+    Held& held = held_[state];
+    if (held.rows++ == 0) present_[count++] = state;
+    held.duration_ns += row.end_ns - row.begin_ns;
+  }
+  const std::span<const std::uint8_t> present = std::span(present_).first(count);
+  std::vector<StateTotal>& totals = counts_[entity].totals;
+  for (const std::uint8_t state : present) {
+    const Held held = std::exchange(held_[state], Held{});
+    if (state != kNoNumber) {
+      add_total(totals, StateTotal{slab.states()[state], held.duration_ns, held.rows});
     }
-    sums_[state].duration_ns += held_ns;
-    ++sums_[state].rows;
   }
-  for (const StateTotal& sum : std::span(sums_).first(numbers)) {
-    if (sum.rows != 0) add_total(totals, sum);
+  if (std::ranges::find(present, kNoNumber) != present.end()) {
+    for (const SlabRow& row : rows) {
+      if (states[row.tuple] != kNoNumber) continue;
+      add_total(totals, StateTotal{slab.state_of(row), row.end_ns - row.begin_ns, 1});
+    }
   }
+  return present;
 }
 
 void Sealer::seal_run(TableSlab& slab, TableId table, const TableSlab::Run& run) {
-  const TableLayout& layout = layout_of(table);
-  spans_.resize(run.rows.size());
-  count_rows(run, layout.overlaps);
-  if (layout.has_state()) {
-    take_states(slab, run);
-  } else {
-    std::ranges::transform(run.rows, spans_.begin(), [](const SlabRow& row) {
-      return Span{row.begin_ns, row.end_ns, 0};
-    });
-  }
+  count_rows(run, layout_of(table).overlaps);
   const std::span<const SlabRow> rows = run.rows;
   for (std::size_t at = 0; at < rows.size(); at += kPieceRows) {
     const std::size_t size = std::min(kPieceRows, rows.size() - at);
@@ -127,27 +124,36 @@ void Sealer::seal_run(TableSlab& slab, TableId table, const TableSlab::Run& run)
     }
     if (encoder_.rows() == 0) piece_first_ = run.entity;
     piece_last_ = run.entity;
-    seal_part(table, run.entity, rows.subspan(at, size), std::span(spans_).subspan(at, size));
+    seal_part(slab, table, run.entity, rows.subspan(at, size));
   }
 }
 
-void Sealer::seal_part(TableId table, EntityId entity, std::span<const SlabRow> rows,
-                       std::span<const Span> spans) {
+void Sealer::seal_part(const TableSlab& slab, TableId table, EntityId entity,
+                       std::span<const SlabRow> rows) {
   const TableLayout& layout = layout_of(table);
   encoder_.add_run(entity, rows);
-  IndexEntry entry{entity, next_piece(), rows.front().begin_ns, -kTimeLimit};
-  for (const Span& span : spans) entry.end_ns = std::max(entry.end_ns, span.end_ns);
+  IndexEntry entry{entity, next_piece(), rows.front().begin_ns, rows.back().end_ns};
+  if (layout.overlaps) {
+    for (const SlabRow& row : rows) entry.end_ns = std::max(entry.end_ns, row.end_ns);
+  }
+  std::span<const std::uint8_t> present;
+  if (layout.has_state()) present = count_states(slab, entity, rows);
   IndexTree& tree = *trees_[static_cast<std::size_t>(table)];
   if (!layout.has_state() || layout.overlaps) return tree.add(entry, {}, 0);
-  if (spans.size() <= kCarryBuckets) return tree.add(entry, spans, 0);
-  pyramid_.build_rows(spans);
-  summary_.add_run(entity, pyramid_);
   carry_.clear();
+  if (rows.size() <= kCarryBuckets) {
+    for (const SlabRow& row : rows) {
+      carry_.push_back(Span{row.begin_ns, row.end_ns, slab.state_numbers()[row.tuple]});
+    }
+    return tree.add(entry, carry_, 0);
+  }
+  pyramid_.build_rows(rows, slab.state_numbers(), present);
+  summary_.add_run(entity, pyramid_);
   pyramid_.carry(carry_);
   tree.add(entry, carry_, pyramid_.exponent());
 }
 
-void Sealer::seal_table(TableId table, TableSlab& slab, std::size_t entities) {
+void Sealer::seal_table(TableId table, TableSlab& slab, std::span<OpenEntity> entities) {
   auto& states = states_[static_cast<std::size_t>(table)];
   if (layout_of(table).has_state()) slab.number_states(states);
   start_piece(table, slab);
@@ -157,11 +163,11 @@ void Sealer::seal_table(TableId table, TableSlab& slab, std::size_t entities) {
   slab.clear();
 }
 
-void Sealer::seal(Slabs& slabs, std::size_t entities) {
+void Sealer::seal(Slabs& slabs, std::span<OpenEntity> entities) {
   if (!status_.ok()) return;
-  counts_.resize(std::max(counts_.size(), entities), EntityCount{0, 0, -kTimeLimit, {}});
+  counts_.resize(std::max(counts_.size(), entities.size()), EntityCount{0, 0, -kTimeLimit, {}});
   for (std::size_t i = 0; i < slabs.size(); ++i) {
-    if (slabs[i] == nullptr || slabs[i]->rows() == 0) continue;
+    if (slabs[i] == nullptr || slabs[i]->empty()) continue;
     seal_table(static_cast<TableId>(i), *slabs[i], entities);
   }
 }

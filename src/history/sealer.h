@@ -64,8 +64,8 @@ class Sealer final : public PieceSink {
   /// `path` is for messages. Writes the header.
   Sealer(os::OutputFile& output, Codec codec, std::string path);
 
-  /// Writes the slabs' rows and empties them. `entities` = number of entities there are.
-  void seal(Slabs& slabs, std::size_t entities);
+  /// Writes the slabs' rows and empties them. `entities`: all that there are.
+  void seal(Slabs& slabs, std::span<OpenEntity> entities);
   /// Writes what is left of the index, then the footer (its pieces, and the entities' counts, are
   /// filled in here) and the trailer.
   void finish(Footer footer);
@@ -85,12 +85,13 @@ class Sealer final : public PieceSink {
   void append(Bytes bytes) {
     if (status_.ok()) keep(output_.append(bytes));
   }
-  void seal_table(TableId table, TableSlab& slab, std::size_t entities);
+  void seal_table(TableId table, TableSlab& slab, std::span<OpenEntity> entities);
   void seal_run(TableSlab& slab, TableId table, const TableSlab::Run& run);
-  void seal_part(TableId table, EntityId entity, std::span<const SlabRow> rows,
-                 std::span<const Span> spans);
+  void seal_part(const TableSlab& slab, TableId table, EntityId entity,
+                 std::span<const SlabRow> rows);
   void count_rows(const TableSlab::Run& run, bool overlaps);
-  void take_states(const TableSlab& slab, const TableSlab::Run& run);
+  [[nodiscard]] std::span<const std::uint8_t> count_states(const TableSlab& slab, EntityId entity,
+                                                           std::span<const SlabRow> rows);
   void start_piece(TableId table, const TableSlab& slab);
   void write_rows(TableId table);
   void fill_in(Footer& footer);
@@ -113,9 +114,13 @@ class Sealer final : public PieceSink {
   EntityId piece_first_ = 0;
   EntityId piece_last_ = 0;
   // scratch
-  std::vector<Span> spans_;
+  struct Held {
+    std::int64_t duration_ns = 0;
+    std::uint64_t rows = 0;
+  };
   std::vector<Span> carry_;
-  std::array<StateTotal, kMaxStates> sums_;
+  std::array<Held, kMaxStates + 1> held_;             ///< by number of state; zeros between calls
+  std::array<std::uint8_t, kMaxStates + 1> present_;  ///< states, by first occurrence
   ByteSink bytes_;
 };
 

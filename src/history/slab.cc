@@ -112,31 +112,29 @@ void TableSlab::add_numbers(std::span<const std::int64_t> values) {
   for (const std::uint8_t slot : layout_.number_slots) numbers_.push_back(values[slot]);
 }
 
-std::span<const TableSlab::Run> TableSlab::group(std::size_t entities) {
-  if (place_.size() < entities) place_.resize(entities, 0);
-  present_.clear();
-  for (const SlabRow& row : log_) {
-    if (place_[row.numbers]++ == 0) present_.push_back(row.numbers);
-  }
+std::span<const TableSlab::Run> TableSlab::group(std::span<OpenEntity> entities) {
   std::sort(present_.begin(), present_.end());
   grouped_.resize(log_.size());
   runs_.clear();
   std::uint32_t next = 0;
   for (const EntityId entity : present_) {
-    const std::uint32_t rows = place_[entity];
-    place_[entity] = next;
+    std::uint32_t& place = entities[entity].slab_rows;
+    const std::uint32_t rows = place;
+    place = next;  // the next free one, from now on
     runs_.push_back(Run{entity, std::span(grouped_).subspan(next, rows)});
     next += rows;
   }
   const auto columns = static_cast<std::uint32_t>(layout_.number_slots.size());
   std::uint32_t numbers = 0;
+  SlabRow* const grouped = grouped_.data();
+  OpenEntity* const open = entities.data();
   for (const SlabRow& row : log_) {
-    SlabRow& to = grouped_[place_[row.numbers]++];
+    SlabRow& to = grouped[open[row.numbers].slab_rows++];
     to = row;
     to.numbers = numbers;
     numbers += columns;
   }
-  for (const EntityId entity : present_) place_[entity] = 0;
+  for (const EntityId entity : present_) entities[entity].slab_rows = 0;
   if (layout_.overlaps) {
     for (const Run& run : runs_) std::ranges::stable_sort(run.rows, {}, &SlabRow::begin_ns);
   }
@@ -161,6 +159,7 @@ void TableSlab::clear() {
   dictionary_.start(layout_);
   log_.clear();
   numbers_.clear();
+  present_.clear();
 }
 
 }  // namespace vs::history

@@ -50,6 +50,16 @@ class TupleDictionary {
   std::vector<std::uint64_t> places_;
 };
 
+/// What adding a row needs of its entity.
+struct OpenEntity {
+  std::int64_t least_ns = -kTimeLimit;  ///< no row may begin earlier: the end of its last one
+  std::uint32_t slab_rows = 0;          ///< rows in the open slab; scratch of group()
+  TableId table = TableId::kCount;
+  std::uint8_t values = 0;
+  bool points = false;
+  bool overlaps = false;
+};
+
 class TableSlab {
  public:
   struct Run {
@@ -58,15 +68,19 @@ class TableSlab {
   };
 
   explicit TableSlab(TableId table);
-  void add(EntityId entity, std::int64_t begin_ns, std::int64_t end_ns,
+  void add(EntityId entity, OpenEntity& open, std::int64_t begin_ns, std::int64_t end_ns,
            std::span<const std::int64_t> values) {
+    if (open.slab_rows++ == 0) [[unlikely]]
+      present_.push_back(entity);
     if (has_numbers_) [[unlikely]]
       add_numbers(values);
     // The tuple last: what is in registers need not live through the lookup.
     SlabRow& row = log_.emplace_back(SlabRow{begin_ns, end_ns, 0, entity});
     row.tuple = dictionary_.id_of(values);
   }
-  [[nodiscard]] std::size_t rows() const { return log_.size(); }
+  [[nodiscard]] bool empty() const { return log_.empty(); }
+  /// Entities that have rows here.
+  [[nodiscard]] std::size_t entities() const { return present_.size(); }
   [[nodiscard]] std::span<const std::int64_t> tuples() const { return dictionary_.tuples(); }
   [[nodiscard]] std::span<const std::int64_t> numbers() const { return numbers_; }
   /// Numbers the values of the state column, for the calls below. `states` has the numbers that
@@ -74,16 +88,14 @@ class TableSlab {
   /// a state column.
   void number_states(std::vector<std::int64_t>& states);
   [[nodiscard]] std::span<const std::int64_t> states() const { return states_; }
-  /// Index into states(), or kNoNumber for values beyond the first 255.
-  [[nodiscard]] std::uint8_t state_number(const SlabRow& row) const {
-    return state_numbers_[row.tuple];
-  }
+  /// By tuple: index into states(), or kNoNumber for values beyond the first 255.
+  [[nodiscard]] std::span<const std::uint8_t> state_numbers() const { return state_numbers_; }
   [[nodiscard]] std::int64_t state_of(const SlabRow& row) const {
     return dictionary_.tuples()[row.tuple * layout_.tuple_slots.size() + state_column_];
   }
-  /// The rows by entity, ascending, each entity's by begin; valid until clear(). `entities` =
-  /// number of entities there are.
-  [[nodiscard]] std::span<const Run> group(std::size_t entities);
+  /// The rows by entity, ascending, each entity's by begin; valid until clear(). No row may be
+  /// added before that. `entities`: those of add().
+  [[nodiscard]] std::span<const Run> group(std::span<OpenEntity> entities);
   void clear();
 
  private:
@@ -98,9 +110,8 @@ class TableSlab {
   std::vector<SlabRow>
       log_;  ///< with the entity in place of `numbers`, which follow from the place
   std::vector<std::int64_t> numbers_;
-  // scratch of group()
-  std::vector<std::uint32_t> place_;  ///< by entity: rows, then the next free place
   std::vector<EntityId> present_;
+  // scratch of group()
   std::vector<SlabRow> grouped_;
   std::vector<Run> runs_;
 };

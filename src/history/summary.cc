@@ -27,50 +27,62 @@ void put_shares(std::span<const std::uint64_t> held, double unit, std::byte* out
 
 }  // namespace
 
-void Pyramid::build_rows(std::span<const Span> rows) {
-  number(rows);
+void Pyramid::build_rows(std::span<const SlabRow> rows, std::span<const std::uint8_t> states,
+                         std::span<const std::uint8_t> present) {
+  forget_numbers();
+  for (const std::uint8_t value : present) number(value);
   const std::size_t per_bucket = std::max(kSummaryRows, 3 * width_);
-  sum(rows, 0, std::max(kCarryBuckets, rows.size() / per_bucket));
+  sum(
+      rows, [states](const SlabRow& row) { return states[row.tuple]; }, 0,
+      std::max(kCarryBuckets, rows.size() / per_bucket));
 }
 
 void Pyramid::build(std::span<const Span> spans, unsigned exponent, std::size_t most) {
-  number(spans);
-  sum(spans, exponent, most);
+  forget_numbers();
+  for (const Span& span : spans) number(span.value);
+  sum(
+      spans, [](const Span& span) { return span.value; }, exponent, most);
 }
 
-void Pyramid::number(std::span<const Span> spans) {
+void Pyramid::forget_numbers() {
   local_.fill(kSummaryValues);
   width_ = 0;
-  for (const Span& span : spans) {
-    if (local_[span.value] != kSummaryValues || span.value == kNoNumber) continue;
-    if (width_ == kSummaryValues) break;
-    values_[width_] = span.value;
-    local_[span.value] = static_cast<std::uint8_t>(width_++);
-  }
 }
 
-void Pyramid::sum(std::span<const Span> spans, unsigned exponent, std::size_t most) {
-  const std::int64_t first_ns = spans.front().begin_ns;
-  const std::int64_t last_ns = std::max(first_ns, spans.back().end_ns - 1);
+void Pyramid::number(std::uint8_t value) {
+  if (local_[value] != kSummaryValues || value == kNoNumber || width_ == kSummaryValues) return;
+  values_[width_] = value;
+  local_[value] = static_cast<std::uint8_t>(width_++);
+}
+
+template <typename Row, typename ValueOf>
+void Pyramid::sum(std::span<const Row> rows, ValueOf value_of, unsigned exponent,
+                  std::size_t most) {
+  const std::int64_t first_ns = rows.front().begin_ns;
+  const std::int64_t last_ns = std::max(first_ns, rows.back().end_ns - 1);
   while (count_buckets(first_ns, last_ns, exponent) > most) ++exponent;
   exponent_ = exponent;
   first_ = first_ns >> exponent;
   buckets_ = count_buckets(first_ns, last_ns, exponent);
   sums_.assign(buckets_ * width_, 0);
-  for (const Span& span : spans) {
-    const std::size_t value = local_[span.value];
-    if (value == kSummaryValues || span.begin_ns >= span.end_ns) continue;
-    std::int64_t begin = span.begin_ns;
+  // In registers: the sums that are written might be members, as far as the compiler knows.
+  std::uint64_t* const sums = sums_.data();
+  const std::int64_t first = first_;
+  const auto width = static_cast<std::int64_t>(width_);
+  for (const Row& row : rows) {
+    const std::uint8_t value = local_[value_of(row)];
+    std::int64_t begin = row.begin_ns;
+    if (value == kSummaryValues || begin >= row.end_ns) continue;
     std::int64_t bucket = begin >> exponent;
-    std::uint64_t* held = &sums_[static_cast<std::size_t>(bucket - first_) * width_ + value];
+    std::uint64_t* held = sums + (bucket - first) * width + value;
     // Most rows lie in one bucket.
-    const std::int64_t last = (span.end_ns - 1) >> exponent;
-    for (; bucket < last; ++bucket, held += width_) {
+    const std::int64_t last = (row.end_ns - 1) >> exponent;
+    for (; bucket < last; ++bucket, held += width) {
       const std::int64_t end = (bucket + 1) << exponent;
       *held += static_cast<std::uint64_t>(end - begin);
       begin = end;
     }
-    *held += static_cast<std::uint64_t>(span.end_ns - begin);
+    *held += static_cast<std::uint64_t>(row.end_ns - begin);
   }
 }
 

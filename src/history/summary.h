@@ -44,8 +44,10 @@ struct Span {
 class Pyramid {
  public:
   /// The rows of one run, in time order, at least one: buckets for several rows each, more of them
-  /// the more values there are, so that summaries stay small beside the rows.
-  void build_rows(std::span<const Span> rows);
+  /// the more values there are, so that summaries stay small beside the rows. `states`: number of
+  /// each tuple's state; `present`: those of the rows, by first occurrence.
+  void build_rows(std::span<const SlabRow> rows, std::span<const std::uint8_t> states,
+                  std::span<const std::uint8_t> present);
   /// What the children of a node carried: buckets of the narrowest width >= 2^exponent of which
   /// there are at most `most`.
   void build(std::span<const Span> spans, unsigned exponent, std::size_t most);
@@ -59,8 +61,10 @@ class Pyramid {
   void carry(std::vector<Span>& out) const;
 
  private:
-  void number(std::span<const Span> spans);
-  void sum(std::span<const Span> spans, unsigned exponent, std::size_t most);
+  void number(std::uint8_t value);
+  void forget_numbers();
+  template <typename Row, typename ValueOf>
+  void sum(std::span<const Row> rows, ValueOf value_of, unsigned exponent, std::size_t most);
   void widen();
   void put_level();
 

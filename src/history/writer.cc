@@ -23,16 +23,6 @@ std::uint64_t hash_key(TableId table, std::span<const std::int64_t> key) {
   return checksum_of(bytes.bytes());
 }
 
-/// What add() needs of an entity.
-struct OpenEntity {
-  TableSlab* slab = nullptr;
-  std::int64_t least_ns = -kTimeLimit;  ///< no row may begin earlier: the end of its last one
-  std::uint32_t seen = 0;               ///< number of the last slab in which it had a row
-  std::uint8_t values = 0;
-  bool points = false;
-  bool overlaps = false;
-};
-
 }  // namespace
 
 struct Writer::State {
@@ -43,13 +33,17 @@ struct Writer::State {
         sealer(*output, options.codec, path),
         slabs(make_slabs()) {}
 
-  void fail(ErrorCode code, std::string what) { sealer.fail(code, std::move(what)); }
+  void fail(ErrorCode code, std::string what) {
+    sealer.fail(code, std::move(what));
+    entity_count = 0;
+  }
   [[nodiscard]] const Status& status() const { return sealer.status(); }
   /// Makes times keep the rules; false for an empty row that is not kept.
   [[nodiscard]] bool repair(const OpenEntity& open, std::int64_t& begin_ns, std::int64_t& end_ns);
   /// A row that add() cannot take.
   void refuse(EntityId entity, std::size_t values);
   void seal();
+  void seal_if_full();
   [[nodiscard]] Footer make_footer();
 
   const WriterOptions options;
@@ -61,16 +55,16 @@ struct Writer::State {
   StringTable strings;
   NumberTable string_numbers;
   std::vector<OpenEntity> entities;
-  std::size_t entity_count = 0;   ///< of the same, without the division that size() is
+  /// Of the same; 0 when rows are not taken any more, because of an error or the end.
+  std::size_t entity_count = 0;
   std::vector<EntityInfo> infos;  ///< of the same; tables and keys
   NumberTable entity_numbers;
   std::vector<std::int64_t> keys;
 
   Slabs slabs;
-  std::uint32_t slab = 1;
   std::size_t slab_rows = 0;
-  std::size_t slab_entities = 0;
-  std::uint64_t sealed_rows = 0;  ///< of the slabs before this one
+  std::size_t seal_at = kSlabRows;  ///< when to look whether the slab is full
+  std::uint64_t sealed_rows = 0;    ///< of the slabs before this one
   std::uint64_t repaired = 0;
 
   std::map<std::string, std::string> meta;
@@ -89,6 +83,7 @@ bool Writer::State::repair(const OpenEntity& open, std::int64_t& begin_ns, std::
 }
 
 void Writer::State::refuse(EntityId entity, std::size_t values) {
+  if (closed || !status().ok()) return;
   if (entity >= entities.size()) {
     return fail(ErrorCode::kInternal,
                 "a row of entity " + std::to_string(entity) + ", which does not exist");
@@ -99,10 +94,19 @@ void Writer::State::refuse(EntityId entity, std::size_t values) {
 }
 
 void Writer::State::seal() {
-  sealer.seal(slabs, entities.size());
-  ++slab;
+  sealer.seal(slabs, entities);
   sealed_rows += slab_rows;
-  slab_rows = slab_entities = 0;
+  slab_rows = 0;
+  seal_at = kSlabRows;
+  if (!status().ok()) entity_count = 0;
+}
+
+// A slab with few rows per entity costs more for directory and index than for rows.
+void Writer::State::seal_if_full() {
+  std::size_t present = 0;
+  for (const auto& table : slabs) present += table != nullptr ? table->entities() : 0;
+  seal_at = std::clamp(present * kSlabRowsPerEntity, kSlabRows, kSlabRowsMax);
+  if (slab_rows >= seal_at) seal();
 }
 
 Footer Writer::State::make_footer() {
@@ -177,8 +181,8 @@ EntityId Writer::entity(TableId table, std::span<const std::int64_t> key) {
   if (id == next) {
     const TableLayout& layout = layout_of(table);
     OpenEntity& open = s.entities.emplace_back();
-    ++s.entity_count;
-    open.slab = s.slabs[static_cast<std::size_t>(table)].get();
+    if (!s.closed && s.status().ok()) s.entity_count = s.entities.size();
+    open.table = table;
     open.values = static_cast<std::uint8_t>(layout.values);
     open.points = layout.points;
     open.overlaps = layout.overlaps;
@@ -193,7 +197,6 @@ EntityId Writer::entity(TableId table, std::span<const std::int64_t> key) {
 void Writer::add(EntityId entity, HostTime begin, HostTime end,
                  std::span<const std::int64_t> values) {
   State& s = *state_;
-  if (!s.status().ok() || s.closed) return;
   if (entity >= s.entity_count || values.size() != s.entities[entity].values) [[unlikely]] {
     return s.refuse(entity, values.size());
   }
@@ -204,17 +207,9 @@ void Writer::add(EntityId entity, HostTime begin, HostTime end,
     if (!s.repair(open, begin_ns, end_ns)) return;
   }
   if (!open.overlaps) open.least_ns = end_ns;
-  if (open.seen != s.slab) {
-    open.seen = s.slab;
-    ++s.slab_entities;
-  }
-  ++s.slab_rows;
-  open.slab->add(entity, begin_ns, end_ns, values);
-  // A slab with few rows per entity costs more for directory and index than for rows.
-  if (s.slab_rows >= kSlabRows &&
-      (s.slab_rows >= kSlabRowsMax || s.slab_rows >= s.slab_entities * kSlabRowsPerEntity)) {
-    s.seal();
-  }
+  s.slabs[static_cast<std::size_t>(open.table)]->add(entity, open, begin_ns, end_ns, values);
+  if (++s.slab_rows >= s.seal_at) [[unlikely]]
+    s.seal_if_full();
 }
 
 void Writer::put_small_table(model::SmallTable table) {
@@ -235,6 +230,7 @@ void Writer::set_meta(std::string key, std::string value) {
 
 Status Writer::commit() {
   State& s = *state_;
+  s.entity_count = 0;
   if (std::exchange(s.closed, true)) s.fail(ErrorCode::kInternal, "the history was closed before");
   if (s.status().ok()) s.seal();
   if (s.status().ok()) s.sealer.finish(s.make_footer());

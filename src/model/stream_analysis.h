@@ -16,6 +16,7 @@
 // what exists is known.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,11 +38,14 @@ class ThreadFacts {
   virtual ~ThreadFacts() = default;
   /// The thread current on a CPU: 0 = idle, -1 = not known.
   [[nodiscard]] virtual std::int32_t tid_on(std::uint32_t cpu) const = 0;
-  [[nodiscard]] virtual std::int32_t tgid_of(std::int32_t tid) const = 0;       ///< -1: not known
-  [[nodiscard]] virtual StringId comm_of(std::int32_t tid) const = 0;           ///< or kNull
+  [[nodiscard]] virtual std::int32_t tgid_of(std::int32_t tid) const = 0;  ///< -1: not known
+  [[nodiscard]] virtual StringId comm_of(std::int32_t tid) const = 0;      ///< or kNull
   /// Its name; empty when not known. Valid until the thread's next event.
   [[nodiscard]] virtual std::string_view name_of(std::int32_t) const { return {}; }
   [[nodiscard]] virtual std::int64_t container_of(std::int32_t tid) const = 0;  ///< or kNull
+  /// When the innermost interrupt or softirq on a CPU began; nothing when its thread itself is at
+  /// work.
+  [[nodiscard]] virtual std::optional<HostTime> interrupt_since(std::uint32_t) const { return {}; }
 };
 
 /// A name that a trace's state dump gives to a block device.

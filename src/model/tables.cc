@@ -118,6 +118,13 @@ constexpr ColumnDef kNetPacket[] = {ts(),
                                     key("device", kText),
                                     state("direction", net_direction_names),
                                     integer("bytes")};
+constexpr ColumnDef kNetWakeup[] = {ts(),
+                                    dur(),
+                                    key("machine", kText),
+                                    key("tid"),
+                                    text("from_machine"),
+                                    integer("from_tid"),
+                                    integer("bytes")};
 
 constexpr ColumnDef kTrace[] = {integer("trace"),       text("machine"),        text("path"),
                                 text("format"),         text("tracer"),         text("clock"),
@@ -157,6 +164,7 @@ constexpr std::array<TableDef, kTableCount> kTables = {{
     {TableId::kVprocessState, "vprocess_state", true, kVprocessState},
     {TableId::kBlockRequest, "block_request", true, kBlockRequest, true, true},
     {TableId::kNetPacket, "net_packet", true, kNetPacket, true},
+    {TableId::kNetWakeup, "net_wakeup", true, kNetWakeup, true, true},
     {TableId::kTrace, "trace", false, kTrace},
     {TableId::kMachine, "machine", false, kMachine},
     {TableId::kClockSync, "clock_sync", false, kClockSync},

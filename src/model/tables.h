@@ -57,6 +57,7 @@ enum class TableId : std::uint8_t {
   kVprocessState,
   kBlockRequest,
   kNetPacket,
+  kNetWakeup,
   // small tables
   kTrace,
   kMachine,
@@ -142,6 +143,7 @@ enum BlockRequest : std::uint8_t {
   kBrTid
 };
 enum NetPacket : std::uint8_t { kNpVm, kNpDirection, kNpBytes };
+enum NetWakeup : std::uint8_t { kNwFromMachine, kNwFromTid, kNwBytes };
 }  // namespace slot
 
 /// A cell of a small table. monostate = NULL.

@@ -62,15 +62,6 @@ std::string query_command(const ReportData& data, const std::string& sql) {
   return command + " " + shell_word(sql);
 }
 
-std::string sql_text(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'') out += '\'';
-    out += c;
-  }
-  return out + "'";
-}
-
 template <typename Map>
 typename Map::const_iterator largest(const Map& map) {
   return std::max_element(map.begin(), map.end(),

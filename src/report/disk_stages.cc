@@ -9,6 +9,7 @@
 #include "base/escape.h"
 #include "query/duration.h"
 #include "report/cells.h"
+#include "report/process_rows.h"
 
 namespace vs::report {
 namespace {
@@ -85,14 +86,12 @@ void split(HostTime begin, HostTime end, const std::vector<Request>* requests,
 Status add_waits(const query::DataSource& source, const query::EntityKey& entity,
                  const WaitsQuery& query, const std::vector<Request>* requests,
                  DiskStages& process) {
-  VS_ASSIGN(const auto rows, source.rows(entity.id, query.from, query.to));
-  query::IntervalView row;
-  for (;;) {
-    VS_ASSIGN(const bool more, rows->next(row));
-    if (!more) return {};
-    if (row.values[slot::kVpState] != static_cast<std::int64_t>(VprocessState::kDisk)) continue;
+  const auto take = [&](const ProcessRow& row) -> Status {
+    if (row.state != VprocessState::kDisk) return {};
     split(std::max(row.begin, query.from), std::min(row.end, query.to), requests, process);
-  }
+    return {};
+  };
+  return each_process_row(source, entity.id, query.from, query.to, take);
 }
 
 double share(const DiskStages& process, std::size_t stage) {

@@ -5,17 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "base/escape.h"
+
 namespace vs::report {
 namespace {
-
-std::string sql_text(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'') out += '\'';
-    out += c;
-  }
-  return out + "'";
-}
 
 // The table in the report's window, and what its rows sum to in there.
 struct Cut {

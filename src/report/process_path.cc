@@ -13,6 +13,7 @@
 
 #include "base/escape.h"
 #include "query/database.h"
+#include "report/process_rows.h"
 #include "report/waits.h"
 
 namespace vs::report {
@@ -21,31 +22,20 @@ namespace {
 using model::kNull;
 using model::TableId;
 using model::VprocessState;
-namespace slot = model::slot;
-
-struct StateRow {
-  HostTime begin;
-  HostTime end;
-  std::int64_t vcpu = kNull;
-  VprocessState state = VprocessState::kUnknown;
-  std::int64_t waker = kNull;   ///< StringId
-  std::int64_t device = kNull;  ///< StringId
-  bool lossy = false;
-};
 
 /// Rows of one process in time order; they tile its life.
 struct Process {
   std::string name;
-  std::vector<StateRow> rows;
+  std::vector<ProcessRow> rows;
 };
 
-bool runs(const StateRow& row) {
+bool runs(const ProcessRow& row) {
   return row.state == VprocessState::kRoot || row.state == VprocessState::kNonroot;
 }
 
 /// The row that ends the time before `t`: begin < t <= end.
-const StateRow* row_before(const Process& process, HostTime t) {
-  const auto after = std::ranges::lower_bound(process.rows, t, {}, &StateRow::begin);
+const ProcessRow* row_before(const Process& process, HostTime t) {
+  const auto after = std::ranges::lower_bound(process.rows, t, {}, &ProcessRow::begin);
   if (after == process.rows.begin() || std::prev(after)->end < t) return nullptr;
   return &*std::prev(after);
 }
@@ -58,8 +48,8 @@ struct Walk {
   Status load(std::string_view machine, const ProcessPathQuery& query);
   Status load_rows(const query::EntityKey& entity, const ProcessPathQuery& query);
 
-  [[nodiscard]] const Process* waker_of(const StateRow& row, HostTime t) const;
-  void add(const Process& process, const StateRow& row, HostTime begin, HostTime end, int depth);
+  [[nodiscard]] const Process* waker_of(const ProcessRow& row, HostTime t) const;
+  void add(const Process& process, const ProcessRow& row, HostTime begin, HostTime end, int depth);
   void of_process(const Process& process, HostTime begin, HostTime end);
   void of_machine(HostTime begin, HostTime end);
   [[nodiscard]] std::pair<const Process*, HostTime> ran_last(HostTime t) const;
@@ -70,27 +60,16 @@ struct Walk {
 Status Walk::load_rows(const query::EntityKey& entity, const ProcessPathQuery& query) {
   Process process;
   process.name = source.string(entity.key[1]);
-  VS_ASSIGN(const auto rows, source.rows(entity.id, query.from, query.to));
-  query::IntervalView view;
-  for (;;) {
-    VS_ASSIGN(const bool more, rows->next(view));
-    if (!more) break;
+  const auto take = [&](const ProcessRow& row) -> Status {
     if (++count > ProcessPath::kMaxRows) {
       return Error{ErrorCode::kLimit,
                    fmt::format("the path would need more than {} rows", ProcessPath::kMaxRows), "",
                    "look at less with --from and --to"};
     }
-    StateRow row{view.begin, view.end};
-    row.vcpu = view.values[slot::kVpVcpu];
-    const std::int64_t state = view.values[slot::kVpState];
-    if (state >= 0 && state < static_cast<std::int64_t>(kWaitStates)) {
-      row.state = static_cast<VprocessState>(state);
-    }
-    row.waker = view.values[slot::kVpWaker];
-    row.device = view.values[slot::kVpDevice];
-    row.lossy = view.values[slot::kVpLossy] == 1;
     if (row.begin < row.end) process.rows.push_back(row);
-  }
+    return {};
+  };
+  VS_TRY(each_process_row(source, entity.id, query.from, query.to, take));
   if (!process.rows.empty()) processes.emplace(entity.key[1], std::move(process));
   return {};
 }
@@ -104,14 +83,14 @@ Status Walk::load(std::string_view machine, const ProcessPathQuery& query) {
 }
 
 /// Who ended this wait at `t`, if it lived then.
-const Process* Walk::waker_of(const StateRow& row, HostTime t) const {
+const Process* Walk::waker_of(const ProcessRow& row, HostTime t) const {
   if (row.state != VprocessState::kTask || row.waker == kNull || row.end != t) return nullptr;
   const auto found = processes.find(row.waker);
   if (found == processes.end() || row_before(found->second, t) == nullptr) return nullptr;
   return &found->second;
 }
 
-void Walk::add(const Process& process, const StateRow& row, HostTime begin, HostTime end,
+void Walk::add(const Process& process, const ProcessRow& row, HostTime begin, HostTime end,
                int depth) {
   ProcessPathPiece piece{begin, end, depth, process.name, row.vcpu, row.state, "", "", row.lossy};
   if (row.waker != kNull) piece.waker = source.string(row.waker);
@@ -122,8 +101,8 @@ void Walk::add(const Process& process, const StateRow& row, HostTime begin, Host
 void Walk::of_process(const Process& process, HostTime begin, HostTime end) {
   struct Frame {
     const Process* process;
-    HostTime low;             ///< where the wait began that brought us here
-    const StateRow* waiting;  ///< that wait, of the frame below
+    HostTime low;               ///< where the wait began that brought us here
+    const ProcessRow* waiting;  ///< that wait, of the frame below
   };
   std::vector<Frame> stack = {{&process, begin, nullptr}};
   for (HostTime t = end; t > begin;) {
@@ -133,7 +112,7 @@ void Walk::of_process(const Process& process, HostTime begin, HostTime end) {
       continue;
     }
     const int depth = static_cast<int>(stack.size()) - 1;
-    const StateRow* const row = row_before(*frame.process, t);
+    const ProcessRow* const row = row_before(*frame.process, t);
     if (row == nullptr) {
       // The waker did not live yet: the rest of the wait stays one.
       if (frame.waiting == nullptr) return;
@@ -158,7 +137,7 @@ void Walk::of_process(const Process& process, HostTime begin, HostTime end) {
 std::pair<const Process*, HostTime> Walk::ran_last(HostTime t) const {
   std::pair<const Process*, HostTime> best{nullptr, kHostTimeMin};
   for (const auto& [id, process] : processes) {
-    auto row = std::ranges::lower_bound(process.rows, t, {}, &StateRow::begin);
+    auto row = std::ranges::lower_bound(process.rows, t, {}, &ProcessRow::begin);
     while (row != process.rows.begin() && !runs(*std::prev(row))) --row;
     if (row == process.rows.begin()) continue;
     const HostTime until = std::min(std::prev(row)->end, t);
@@ -174,7 +153,7 @@ void Walk::of_machine(HostTime begin, HostTime end) {
   const Process* process = ran_last(end).first;
   std::set<const Process*> seen;  // at this instant
   for (HostTime t = end; t > begin;) {
-    const StateRow* const row = process == nullptr ? nullptr : row_before(*process, t);
+    const ProcessRow* const row = process == nullptr ? nullptr : row_before(*process, t);
     HostTime low = begin;
     if (row == nullptr) {
       const auto [next, until] = ran_last(t);

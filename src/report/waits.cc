@@ -8,13 +8,13 @@
 #include <utility>
 
 #include "report/cells.h"
+#include "report/process_rows.h"
 
 namespace vs::report {
 namespace {
 
 using model::TableId;
 using model::VprocessState;
-namespace slot = model::slot;
 
 constexpr std::size_t kRunStates = 2;   // root and nonroot come first and are no waits
 constexpr std::size_t kSeedStates = 6;  // root, nonroot, task, timer, disk, network
@@ -25,19 +25,16 @@ std::int64_t run_ns(const ProcessWaits& process) {
 
 Status add_rows(const query::DataSource& source, const query::EntityKey& entity,
                 const WaitsQuery& query, ProcessWaits& process) {
-  VS_ASSIGN(const auto rows, source.rows(entity.id, query.from, query.to));
-  query::IntervalView row;
-  for (;;) {
-    VS_ASSIGN(const bool more, rows->next(row));
-    if (!more) return {};
-    const auto state = static_cast<std::size_t>(row.values[slot::kVpState]);
-    if (state >= kWaitStates) continue;
+  const auto add = [&](const ProcessRow& row) -> Status {
+    const auto state = static_cast<std::size_t>(row.state);
     const std::int64_t ns = std::min(row.end, query.to) - std::max(row.begin, query.from);
     process.total_ns[state] += ns;
     process.max_ns[state] = std::max(process.max_ns[state], ns);
     ++process.count[state];
-    process.lossy = process.lossy || row.values[slot::kVpLossy] == 1;
-  }
+    process.lossy = process.lossy || row.lossy;
+    return {};
+  };
+  return each_process_row(source, entity.id, query.from, query.to, add);
 }
 
 double percent(std::int64_t milli) { return static_cast<double>(milli) / 1000.0; }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/escape.h"
 #include "report/report_data.h"
 #include "serve/page_parts.h"
 
@@ -196,20 +197,36 @@ const Row* row_of_subject(const Views& views, const report::ReportData& data,
   return nullptr;
 }
 
-/// The longest time that the row's vCPU wanted to run and did not.
-Result<std::optional<std::pair<HostTime, HostTime>>> worst_of(const query::DataSource& source,
-                                                              const Row& row,
-                                                              const Budget& budget) {
-  std::optional<std::pair<HostTime, HostTime>> out;
-  if (!row.vcpu) return out;
+/// Where the subject was robbed: the longest interval that its largest thief took, or the longest
+/// of all where no thief is known. A row that the recording knows, because the link from a
+/// conclusion must end at what the conclusion says.
+struct Robbed {
+  const Row* row = nullptr;
+  HostTime from;
+  HostTime to;
+};
+
+Result<std::optional<Robbed>> worst_of(const Call& call, const query::DataSource& source,
+                                       const Row& subject, const Budget& budget) {
+  std::optional<Robbed> out;
+  std::string whose = fmt::format("machine = {}", sql_text(subject.machine));
+  if (subject.vcpu) whose += fmt::format(" AND vcpu = {}", *subject.vcpu);
   const std::string text = fmt::format(
-      "SELECT ts, dur FROM preemption WHERE machine = {} AND vcpu = {} ORDER BY dur DESC LIMIT 1",
-      sql_text(row.machine), *row.vcpu);
+      "SELECT ts, dur, vcpu FROM preemption LEFT JOIN (SELECT by_machine AS thief_machine, by_tid "
+      "AS thief FROM preemption WHERE {0} AND by_tid > 0 GROUP BY 1, 2 ORDER BY sum(dur) DESC "
+      "LIMIT 1) WHERE {0} ORDER BY by_machine IS thief_machine AND by_tid IS thief DESC, dur DESC "
+      "LIMIT 1",
+      whose);
   VS_ASSIGN(const auto found, run_sql(source, text, 1, budget));
   if (found.rows.empty()) return out;
   const auto* const ts = std::get_if<std::int64_t>(&found.rows[0][0]);
   const auto* const dur = std::get_if<std::int64_t>(&found.rows[0][1]);
-  if (ts != nullptr && dur != nullptr) out = {HostTime{*ts}, HostTime{*ts} + *dur};
+  const auto* const vcpu = std::get_if<std::int64_t>(&found.rows[0][2]);
+  if (ts == nullptr || dur == nullptr || vcpu == nullptr) return out;
+  const auto entity = call.views->entity(model::TableId::kVcpuState, subject.machine, *vcpu);
+  const View* const view = call.views->find("vms");
+  const auto id = entity ? call.views->row_of(*view, *entity) : std::nullopt;
+  if (id) out = Robbed{call.views->row(*id), HostTime{*ts}, HostTime{*ts} + *dur};
   return out;
 }
 
@@ -219,14 +236,16 @@ Status append_target(const Call& call, const query::DataSource& source, const Ro
     out.null();
     return {};
   }
-  std::pair<HostTime, HostTime> window{row->begin, row->end};
+  Robbed place{row, row->begin, row->end};
   if (conclusion.rule == "stolen_time") {
     const Budget budget(call.request, limits::kQueryTime);
-    VS_ASSIGN(const auto worst, worst_of(source, *row, budget));
-    window = worst.value_or(window);
+    Row subject = *row;
+    if (conclusion.subject == row->machine) subject.vcpu.reset();
+    VS_ASSIGN(const auto worst, worst_of(call, source, subject, budget));
+    place = worst.value_or(place);
   }
-  out.open('{').key("view").text("vms").key("row").integer(row->id);
-  out.key("from_ns").time(window.first).key("to_ns").time(window.second).close('}');
+  out.open('{').key("view").text("vms").key("row").integer(place.row->id);
+  out.key("from_ns").time(place.from).key("to_ns").time(place.to).close('}');
   return {};
 }
 

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/escape.h"
 #include "query/database.h"
 #include "report/why.h"
 #include "serve/page_parts.h"

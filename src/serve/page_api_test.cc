@@ -115,6 +115,23 @@ TEST(PageApi, ReportHasConclusionsWithRows) {
   EXPECT_TRUE(any);
 }
 
+// The conclusion names a thief: its evidence is an interval that this thief took.
+TEST(PageApi, EvidenceOfStolenTimeIsOfTheLargestThief) {
+  World& world = World::get();
+  const json answer = world.fetch("report");  // outlives the loop
+  for (const json& one : answer["conclusions"]) {
+    if (one["rule"] != "stolen_time" || one["subject"] != "vm1") continue;
+    const json& target = one["target"];
+    const json found = world.post(
+        "follow",
+        {{"view", target["view"]}, {"row", target["row"]}, {"time_ns", target["from_ns"]}});
+    EXPECT_EQ(found["label"], "vm2 burst1");
+    EXPECT_NE(one["message"].get<std::string>().find("burst1"), std::string::npos);
+    return;
+  }
+  FAIL() << "no conclusion about vm1";
+}
+
 TEST(PageApi, ViewsAndRows) {
   World& world = World::get();
   EXPECT_EQ(world.fetch("views")["views"].size(), 6U);
@@ -249,6 +266,33 @@ TEST(PageApi, ArrowsAndMarks) {
   ask["limit"] = limits::kArrows + 1;
   EXPECT_EQ(world.status("arrows", ask), 400U);
   EXPECT_FALSE(world.fetch("marks")["clocks"].empty());
+}
+
+// vCPU thread 180 of the host: each of its wake-ups is one arrow, at the end of the wait.
+TEST(PageApi, AWakeUpIsOneArrowAtTheEndOfTheWait) {
+  World& world = World::get();
+  json ids = json::array();
+  int woken = -1;
+  const json rows = world.post("rows", {{"view", "control"}});
+  for (const json& row : rows["rows"]) {
+    ids.push_back(row["id"]);
+    if (row["machine"] == "host" && row["tid"] == 180) woken = row["id"].get<int>();
+  }
+  const json waits = world.post(
+      "sql", {{"sql",
+               "SELECT ts + dur FROM thread_state WHERE machine = 'host' AND tid = 180 AND state = "
+               "'blocked' AND waker_tid = 181 ORDER BY ts LIMIT 1 OFFSET 100"},
+              {"limit", 1}});
+  const auto when = waits["rows"][0][0].get<std::int64_t>();
+  const json found = world.post("arrows", {{"view", "control"},
+                                           {"rows", ids},
+                                           {"from_ns", std::to_string(when)},
+                                           {"to_ns", std::to_string(when + 1)},
+                                           {"limit", 100}});
+  ASSERT_EQ(found["arrows"].size(), 1U) << found;
+  EXPECT_EQ(found["arrows"][0]["to_row"], woken);
+  EXPECT_EQ(found["arrows"][0]["kind"], "wakeup");
+  EXPECT_EQ(found["arrows"][0]["from_ns"], std::to_string(when));
 }
 
 TEST(PageApi, SeriesAgreeWithSql) {

@@ -176,10 +176,4 @@ Result<SqlRows> run_sql(const query::DataSource& source, std::string_view sql, s
   return out;
 }
 
-std::string sql_text(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
-  return out + "'";
-}
-
 }  // namespace vs::serve::page

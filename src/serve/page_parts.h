@@ -95,7 +95,6 @@ struct SqlRows {
 [[nodiscard]] Result<SqlRows> run_sql(const query::DataSource& source, std::string_view sql,
                                       std::size_t most, const Budget& budget);
 void append_sections(const report::Document& document, JsonWriter& out);
-[[nodiscard]] std::string sql_text(std::string_view text);
 
 // page_api.cc
 [[nodiscard]] Response experiment(const Call& call);

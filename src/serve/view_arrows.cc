@@ -43,11 +43,18 @@ class Arrows {
     return {};
   }
 
-  void wakeup(const Row& row, const history::Row& one, const std::optional<history::Row>&) {
-    if (one.values[slot::kTsWakerTid] == model::kNull || !inside(one.end)) return;
+  /// A wait ends with the wake-up; time spent runnable, which keeps the waker, begins with it. Both
+  /// together tell of one.
+  void wakeup(const Row& row, const history::Row& one, const std::optional<history::Row>& before) {
+    if (!before) last_wakeup_.reset();
+    if (one.values[slot::kTsWakerTid] == model::kNull) return;
+    constexpr auto kRunnable = static_cast<std::int64_t>(model::ThreadState::kRunnable);
+    const HostTime when = one.values[slot::kTsState] == kRunnable ? one.begin : one.end;
+    if (!inside(when) || last_wakeup_ == when) return;
+    last_wakeup_ = when;
     const auto machine = history_.string(one.values[slot::kTsWakerMachine]);
     const auto waker = views_.entity(TableId::kThreadState, machine, one.values[slot::kTsWakerTid]);
-    add(ArrowKind::kWakeup, waker, row.id, {one.end, one.end}, "wakes");
+    add(ArrowKind::kWakeup, waker, row.id, {when, when}, "wakes");
   }
 
   void preemption(const Row& row, const history::Row& one, const std::optional<history::Row>&) {
@@ -132,6 +139,7 @@ class Arrows {
   const ArrowRequest& request_;
   std::vector<std::int32_t> wanted_;
   std::int64_t last_pcpu_ = model::kNull;  // of the interval before
+  std::optional<HostTime> last_wakeup_;    // of the row
   ArrowList out_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/escape.h"
 #include "history/layout.h"
 
 namespace vs::serve {
@@ -42,12 +43,6 @@ std::string state_name(const model::ColumnDef& column, std::int64_t value) {
   const auto names = column.states();
   const auto index = static_cast<std::size_t>(value);
   return value >= 0 && index < names.size() ? std::string(names[index]) : std::string();
-}
-
-std::string sql_text(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
-  return out + "'";
 }
 
 /// Rows without a duration: a pixel that has one is filled by the first.

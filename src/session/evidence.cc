@@ -19,6 +19,9 @@ namespace {
 
 constexpr std::uint64_t kMsrTscDeadline = 0x6e0;
 constexpr std::size_t kPvclockRates = 16;
+/// No exit and entry take less (ns; ticks are shorter still): what lies between the first and the
+/// last time of such a burst says nothing that these two do not say.
+constexpr std::int64_t kLeastBurstGap = 256;
 
 // "seq=12" -> 12
 std::optional<std::uint64_t> value_of(std::string_view word, std::string_view key) {
@@ -97,7 +100,9 @@ struct EvidenceGatherer::HandlerTable {
 };
 
 EvidenceGatherer::EvidenceGatherer(EvidenceRoles roles, EvidenceLimits limits)
-    : roles_(roles), limits_(limits) {}
+    : roles_(roles), limits_(limits) {
+  evidence_.burst_gap = kLeastBurstGap;
+}
 
 model::KindSet EvidenceGatherer::kinds(EvidenceRoles roles) {
   if (roles.guest) return model::KindSet::all();
@@ -119,9 +124,9 @@ void EvidenceGatherer::on_events(std::span<const Event> events, std::uint32_t cp
     event_cpu_ = event.cpu == model::kNoCpu ? cpu : event.cpu;
     evidence_.first = std::min(evidence_.first, event.own);
     evidence_.last = std::max(evidence_.last, event.own);
-    if (event.kind != EventKind::kLoss) {
+    if (event.kind != EventKind::kLoss && !times_apart_) {
       ++evidence_.events;
-      if (roles_.guest) add_guest_time(event.own.value, event_cpu_);
+      if (roles_.guest) add_guest_time(event.own.value);
     }
     const Handler handler = table.of[static_cast<std::size_t>(event.kind)];
     if (handler == nullptr) continue;
@@ -134,11 +139,28 @@ void EvidenceGatherer::on_events(std::span<const Event> events, std::uint32_t cp
   }
 }
 
-void EvidenceGatherer::add_guest_time(std::int64_t own, std::uint32_t cpu) {
-  auto at = std::find_if(bursts_.begin(), bursts_.end(),
-                         [cpu](const model::CpuBursts& c) { return c.cpu == cpu; });
-  if (at == bursts_.end()) at = bursts_.insert(at, model::CpuBursts{cpu, {}});
-  std::vector<model::Burst>& bursts = at->bursts;
+void EvidenceGatherer::on_times(std::uint32_t cpu, std::span<const std::int64_t> times) {
+  event_cpu_ = cpu;
+  evidence_.events += times.size();
+  for (const std::int64_t own : times) {
+    evidence_.first = std::min(evidence_.first, OwnTime{own});
+    evidence_.last = std::max(evidence_.last, OwnTime{own});
+  }
+  if (!roles_.guest) return;
+  for (const std::int64_t own : times) add_guest_time(own);
+}
+
+void EvidenceGatherer::choose_bursts() {
+  const auto at =
+      std::find_if(bursts_.begin(), bursts_.end(),
+                   [this](const model::CpuBursts& list) { return list.cpu == event_cpu_; });
+  bursts_at_ = static_cast<std::size_t>(at - bursts_.begin());
+  if (at == bursts_.end()) bursts_.push_back({event_cpu_, {}});
+}
+
+void EvidenceGatherer::add_guest_time(std::int64_t own) {
+  if (bursts_at_ == bursts_.size() || bursts_[bursts_at_].cpu != event_cpu_) choose_bursts();
+  std::vector<model::Burst>& bursts = bursts_[bursts_at_].bursts;
   if (!bursts.empty()) {
     model::Burst& last = bursts.back();
     const std::int64_t length = own - last.first;
@@ -202,35 +224,59 @@ void EvidenceGatherer::coarsen_bursts() {
 
 void EvidenceGatherer::add_run(std::int32_t tid, OwnTime entry, OwnTime exit) {
   if (tid == model::kNoTid || exit < entry) return;
-  runs_[tid].push_back({entry, exit});
+  if (run_list_ == nullptr || run_tid_ != tid) {
+    run_tid_ = tid;
+    run_list_ = &runs_[tid];  // stays where it is, whatever is added to the map
+  }
+  run_list_->push_back({entry, exit});
   if (++run_count_ > limits_.runs) coarsen_runs();
 }
+
+namespace {
+
+bool by_entry(const GuestRun& a, const GuestRun& b) { return a.entry < b.entry; }
+
+/// Puts spans in order and makes those one that are less than `gap` apart.
+void close_gaps(std::vector<GuestRun>& spans, std::int64_t gap) {
+  std::sort(spans.begin(), spans.end(), by_entry);
+  std::vector<GuestRun> kept;
+  for (const GuestRun& span : spans) {
+    if (!kept.empty() && span.entry.value - kept.back().exit.value < gap) {
+      kept.back().exit = std::max(kept.back().exit, span.exit);
+    } else {
+      kept.push_back(span);
+    }
+  }
+  spans = std::move(kept);
+}
+
+}  // namespace
 
 void EvidenceGatherer::coarsen_runs() {
   while (run_count_ > limits_.runs / 2) {
     evidence_.run_gap = std::max<std::int64_t>(512, evidence_.run_gap * 2);
     run_count_ = 0;
     for (auto& [tid, runs] : runs_) {
-      std::sort(runs.begin(), runs.end(),
-                [](const GuestRun& a, const GuestRun& b) { return a.entry < b.entry; });
-      std::vector<GuestRun> kept;
-      for (const GuestRun& run : runs) {
-        if (!kept.empty() && run.entry.value - kept.back().exit.value < evidence_.run_gap) {
-          kept.back().exit = std::max(kept.back().exit, run.exit);
-        } else {
-          kept.push_back(run);
-        }
-      }
-      runs = std::move(kept);
+      close_gaps(runs, evidence_.run_gap);
       run_count_ += runs.size();
     }
     if (evidence_.run_gap > (std::int64_t{1} << 60)) break;
   }
 }
 
+// Wider windows are sound as well: less is concluded.
+void EvidenceGatherer::coarsen_losses() {
+  std::int64_t gap = 512;
+  while (evidence_.losses.size() > limits_.losses / 2 && gap < (std::int64_t{1} << 60)) {
+    gap *= 2;
+    close_gaps(evidence_.losses, gap);
+  }
+}
+
 void EvidenceGatherer::on_loss(const Event& event, HostCpu& cpu, std::int32_t) {
   const OwnTime end{event.i_or(arg::kLossEndOwn, event.own.value)};
   evidence_.losses.push_back({event.own, std::max(end, event.own)});
+  if (evidence_.losses.size() > limits_.losses) coarsen_losses();
   if (cpu.guest_tid != model::kNoTid) add_run(cpu.guest_tid, cpu.entry, event.own);
   cpu = HostCpu{};
   cpu.after_loss = true;
@@ -424,23 +470,27 @@ void EvidenceGatherer::resolve_beacons() {
 
 model::TraceEvidence EvidenceGatherer::finish() {
   close_open_runs();
+  // Mostly in order already: a CPU's clock does not go back.
+  const auto sort_by = [](auto& list, const auto& less) {
+    if (!std::is_sorted(list.begin(), list.end(), less)) {
+      std::stable_sort(list.begin(), list.end(), less);
+    }
+  };
   for (auto& [tid, runs] : runs_) {
-    std::sort(runs.begin(), runs.end(),
-              [](const GuestRun& a, const GuestRun& b) { return a.entry < b.entry; });
+    sort_by(runs, by_entry);
     evidence_.threads.push_back({tid, std::move(runs)});
   }
   runs_.clear();
-  const auto by_own = [](auto& list) {
-    std::stable_sort(list.begin(), list.end(),
-                     [](const auto& a, const auto& b) { return a.own < b.own; });
+  run_list_ = nullptr;
+  const auto by_own = [&sort_by](auto& list) {
+    sort_by(list, [](const auto& a, const auto& b) { return a.own < b.own; });
   };
   std::sort(evidence_.threads.begin(), evidence_.threads.end(),
             [](const auto& a, const auto& b) { return a.tid < b.tid; });
   std::sort(bursts_.begin(), bursts_.end(),
             [](const auto& a, const auto& b) { return a.cpu < b.cpu; });
   for (model::CpuBursts& cpu : bursts_) {
-    std::stable_sort(cpu.bursts.begin(), cpu.bursts.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    sort_by(cpu.bursts, [](const auto& a, const auto& b) { return a.first < b.first; });
   }
   evidence_.cpus = std::move(bursts_);
   by_own(evidence_.tsc_writes);

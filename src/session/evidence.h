@@ -31,8 +31,9 @@ struct EvidenceRoles {
 };
 
 struct EvidenceLimits {
-  std::size_t runs = 2'000'000;    ///< 16 bytes each
-  std::size_t bursts = 1'000'000;  ///< 16 bytes each
+  std::size_t runs = 1'000'000;  ///< 16 bytes each
+  std::size_t bursts = 500'000;  ///< 16 bytes each
+  std::size_t losses = 200'000;  ///< 16 bytes each
   std::size_t beacons = 100'000;
   std::size_t packets = 500'000;
   std::size_t readings = 20'000;
@@ -44,6 +45,12 @@ class EvidenceGatherer {
 
   /// What to decode: every kind for a guest (each event's time counts), few for a host.
   [[nodiscard]] static model::KindSet kinds(EvidenceRoles roles);
+
+  /// From now on the times of a guest's events come from on_times() alone, and on_events() gets but
+  /// the events of kinds({true, false}).
+  void take_times_apart() { times_apart_ = true; }
+  /// Own times of all events of one stream, in its order.
+  void on_times(std::uint32_t cpu, std::span<const std::int64_t> times);
 
   /// Events of one stream, in its order. `cpu`: for events that carry none.
   void on_events(std::span<const model::Event> events, std::uint32_t cpu);
@@ -84,11 +91,13 @@ class EvidenceGatherer {
   void on_vmsync(const model::Event& event, HostCpu& cpu, std::int32_t tid);
   void on_packet(const model::Event& event, HostCpu& cpu, std::int32_t tid);
 
-  void add_guest_time(std::int64_t own, std::uint32_t cpu);
+  void choose_bursts();
+  void add_guest_time(std::int64_t own);
   void add_run(std::int32_t tid, OwnTime entry, OwnTime exit);
   HostCpu& cpu_of(std::uint32_t cpu);
   void close_open_runs();
   void coarsen_runs();
+  void coarsen_losses();
   [[nodiscard]] std::int64_t gap_for(std::size_t count) const;
   void coarsen_bursts();
   void thin_beacons();
@@ -101,6 +110,10 @@ class EvidenceGatherer {
   std::unordered_map<std::int32_t, std::vector<model::GuestRun>> runs_;
   std::unordered_map<std::uint32_t, HostCpu> cpus_;
   std::vector<model::CpuBursts> bursts_;
+  bool times_apart_ = false;
+  std::size_t bursts_at_ = 0;             ///< of bursts_: the CPU of the last event
+  std::int32_t run_tid_ = model::kNoTid;  ///< the thread of the last run, and its list
+  std::vector<model::GuestRun>* run_list_ = nullptr;
   std::size_t run_count_ = 0;
   std::size_t burst_count_ = 0;
   std::uint64_t beacon_mask_ = 0;

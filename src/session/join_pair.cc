@@ -410,15 +410,18 @@ class PairJudge {
       first = std::min(first, runs.cover_begin());
       last = std::max(last, runs.cover_end());
     }
-    clock::SegmentSpan span{end, begin};
-    for (std::size_t i = 0; i < times_.size(); ++i) {
-      if (owns_[i] < begin || owns_[i] > end) continue;
+    const auto covered = [&](std::size_t i) {
       const std::int64_t y = y_of_x_(times_[i].x);
-      if (y < first || y > last) continue;
-      span.own_begin = std::min(span.own_begin, owns_[i]);
-      span.own_last = std::max(span.own_last, owns_[i]);
-    }
-    return span.own_begin <= span.own_last ? span : clock::SegmentSpan{begin, end};
+      return y >= first && y <= last;
+    };
+    auto from = static_cast<std::size_t>(std::lower_bound(owns_.begin(), owns_.end(), begin) -
+                                         owns_.begin());
+    auto to =
+        static_cast<std::size_t>(std::upper_bound(owns_.begin(), owns_.end(), end) - owns_.begin());
+    while (from < to && !covered(from)) ++from;
+    while (from < to && !covered(to - 1)) --to;
+    return from < to ? clock::SegmentSpan{owns_[from], owns_[to - 1]}
+                     : clock::SegmentSpan{begin, end};
   }
 
   // Times that fit in no piece get the neighbour's map, but nothing is promised. Between two pieces
@@ -513,8 +516,10 @@ class PairJudge {
       for (const double sign : {-1.0, 1.0}) {
         const auto shift = static_cast<std::int64_t>(sign * shift_ns / task_.clocks.unit_ns);
         Placement placement;
+        std::vector<RunIndex::Hint> hints(runs_.size());
         for (std::size_t i = 0; i < times_.size(); i += stride) {
-          clock::place(runs_[times_[i].vcpu], map(times_[i].x) + shift, 1, 0, placement);
+          const std::uint32_t vcpu = times_[i].vcpu;
+          clock::place(runs_[vcpu], map(times_[i].x) + shift, 1, 0, placement, hints[vcpu]);
         }
         if (placement.covered < 16) continue;
         sum += placement.share();

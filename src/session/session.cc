@@ -390,7 +390,7 @@ bool Session::restore() {
   if (!stored_somewhere || damaged()) return false;
   const auto key = this->key();
   if (!key.ok()) return false;
-  auto stored = history::Reader::open(history_file(key.value()));
+  auto stored = history::Reader::open(history_file(key.value()), {options_.cache_bytes, nullptr});
   if (!stored.ok() || stored.value()->meta(kFingerprintKey) != key.value()) return false;
   std::vector<TraceShape> shapes;
   for (const OpenTrace& open : traces_) {
@@ -415,22 +415,22 @@ bool Session::restore() {
 
 namespace {
 
-/// Where a history goes that nobody keeps.
-constexpr std::string_view kTemporaryFolder = "/tmp";
-
-Result<std::unique_ptr<history::Writer>> open_writer(const std::string& path, bool keep,
+Result<std::unique_ptr<history::Writer>> open_writer(const SessionOptions& session,
+                                                     const std::string& path,
                                                      model::IssueLog& issues) {
-  if (keep && !path.empty()) {
+  history::WriterOptions options;
+  options.reader.cache_bytes = session.cache_bytes;
+  if (!path.empty()) {
     const std::size_t slash = path.rfind('/');
     const Status folder = slash == std::string::npos || slash == 0
                               ? Status{}
                               : os::make_folders(path.substr(0, slash));
-    auto writer = history::Writer::create(path);
+    auto writer = history::Writer::create(path, options);
     if (writer.ok()) return writer;
     const Error& why = folder.ok() ? writer.error() : folder.error();
     issues.add({model::IssueCode::kHistoryNotStored, "", path, 1, why.to_string()});
   }
-  return history::Writer::create_anonymous(std::string(kTemporaryFolder));
+  return history::Writer::create_anonymous(session.temporary_folder, options);
 }
 
 }  // namespace
@@ -439,7 +439,7 @@ Status Session::build_history(const std::string& fingerprint) {
   // Damaged input never leaves a history that is reused (design.md 3).
   const bool keep = !damaged();
   VS_ASSIGN(const std::unique_ptr<history::Writer> writer,
-            open_writer(history_file(fingerprint), keep, issues_));
+            open_writer(options_, keep ? history_file(fingerprint) : std::string{}, issues_));
   model::IssueLog seen_again;  // the first pass has told all of it
   PipelineInput input{&experiment_, {}};
   std::uint64_t bytes = 0;

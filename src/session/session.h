@@ -45,9 +45,12 @@ struct SessionOptions {
   InputRequest inputs;
   SyncMode sync = SyncMode::kAuto;
   std::optional<double> tsc_hz;
-  std::string history_path;  ///< --history; empty = in cache_folder
-  std::string cache_folder;  ///< empty = nothing is stored
+  std::string history_path;               ///< --history; empty = in cache_folder
+  std::string cache_folder;               ///< empty = nothing is stored
+  std::string temporary_folder = "/tmp";  ///< for a history that nobody keeps
   unsigned jobs = 1;
+  std::size_t cache_bytes =
+      history::ReaderOptions{}.cache_bytes;  ///< of unpacked states, in memory
   /// Only survey() and join() are wanted, and survey() may be content with a sample of a large
   /// trace (TraceSurvey::sample). It is not where a stored history tells all, nor where several
   /// traces' clocks have to be joined by more than time stamp counters. analyse() is then refused.

@@ -42,6 +42,9 @@ StreamAnalyses::StreamAnalyses(const model::StreamSetup& setup,
   auto deliveries = std::make_unique<analysis::delivery::Deliveries>(setup);
   deliveries_ = deliveries.get();
   parts_.push_back({std::move(deliveries), deliveries_, nullptr});
+  auto messages = std::make_unique<analysis::net::Messages>(setup);
+  messages_ = messages.get();
+  parts_.push_back({std::move(messages), nullptr, nullptr});
   for (const StreamFactory make : factories) {
     parts_.push_back(make(setup));
     if (parts_.back().deliveries != nullptr) deliveries_->add_observer(*parts_.back().deliveries);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "analysis/delivery/deliveries.h"
+#include "analysis/net/messages.h"
 #include "analysis/vcpu/observer.h"
 #include "model/stream_analysis.h"
 
@@ -66,9 +67,10 @@ class StreamAnalyses {
     return {parts_, machine};
   }
   [[nodiscard]] std::vector<analysis::vcpu::VcpuObserver*> vcpu_observers() const;
-  /// Who knows what is behind the interrupts of a machine, null without a trace.
+  /// Who knows what is behind the interrupts and packets of a machine, null without a trace. Once
+  /// per machine.
   [[nodiscard]] analysis::kernel::WakeResolver* wake_resolver(model::MachineIndex machine) {
-    return deliveries_->resolver(machine);
+    return messages_->resolver(machine, deliveries_->resolver(machine));
   }
   void on_loss(HostTime begin, HostTime end, model::MachineIndex machine, std::uint32_t cpu);
   void finish(model::MachineIndex machine, HostTime end);
@@ -76,8 +78,10 @@ class StreamAnalyses {
   [[nodiscard]] std::vector<model::Issue> issues() const;
 
  private:
-  std::vector<StreamPart> parts_;  ///< the deliveries first, then those who may observe them
+  /// The deliveries first, then the messages, then those who may observe deliveries.
+  std::vector<StreamPart> parts_;
   analysis::delivery::Deliveries* deliveries_ = nullptr;  ///< one of parts_
+  analysis::net::Messages* messages_ = nullptr;           ///< one of parts_
 };
 
 }  // namespace vs::session

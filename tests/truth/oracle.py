@@ -29,6 +29,7 @@ vm_exit(ts, dur, machine, vcpu, reason, class, detail, handling_ns, userspace_ns
 preemption(ts, dur, machine, vcpu, tid, comm, pcpu, kind, by_machine, by_vcpu, by_tid, by_comm)
 block_request(ts, dur, machine, vm, device, sector, bytes, op, queue_ns, service_ns, tid)
 net_packet(ts, machine, vm, device, direction, bytes)
+net_wakeup(ts, dur, machine, tid, from_machine, from_tid, bytes)
 event(ts, trace, machine, cpu, tid, name, fields)
 issue(severity, origin, code, trace, place, count, message, advice)
 """
@@ -100,6 +101,12 @@ class Oracle:
                     "ts": self.at(ts) + shift, "machine": machine, "device": device, "direction": direction,
                     "vm": only if machine != "host" or device.startswith("tap") else None, "bytes": length,
                 } for ts, length in packets))
+
+        shifts = {m: 0 if m == "host" else check_twovms.guest_to_host(self.capture, m)[0] for m in self.capture.traces}
+        self.add("net_wakeup", ({
+            "ts": self.at(sent), "dur": self.at(woken) - self.at(sent), "machine": machine, "tid": tid,
+            "from_machine": by, "from_tid": by_tid, "bytes": size,
+        } for machine, tid, sent, woken, by, by_tid, size in check_net.wakeups_by_packets(self.capture.traces, shifts)))
 
     def _machines(self):
         self.add("machine", [{"machine": "host", "kind": "host"}])

@@ -230,6 +230,10 @@ FACT_MUTATIONS = [
     ("net", "UPDATE net_packet SET direction = 'tx'"),
     ("net", "UPDATE net_packet SET vm = NULL"),
     ("net", "UPDATE net_packet SET ts = ts + 1000 WHERE machine = 'host'"),
+    ("net", "DELETE FROM net_wakeup WHERE rowid = 7"),
+    ("net", "UPDATE net_wakeup SET from_tid = from_tid + 1 WHERE rowid = 7"),
+    ("net", "UPDATE net_wakeup SET from_machine = machine WHERE rowid = 7"),
+    ("net", "UPDATE net_wakeup SET ts = ts - 1000, dur = dur + 1000 WHERE rowid = 7"),
 ]
 
 

@@ -1,5 +1,6 @@
-// A made-up experiment behind the page API, for work on the page without a server and for tests of the page alone: two VMs
-// on four pCPUs for four seconds, from a seeded generator, so every run shows the same. Not a model of real behaviour.
+// A made-up experiment behind the page API, for work on the page without a server and for tests of
+// the page alone: two VMs on four pCPUs for four seconds, from a seeded generator, so every run
+// shows the same. Not a model of real behaviour.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Row, RowKind } from '../src/api';
@@ -9,14 +10,20 @@ const begin = 1_700_000_000_000_000_000n;
 const length = 4_000_000_000;
 const threads = 44;
 
-interface Interval { from: number; to: number; value: number }
+interface Interval {
+  from: number;
+  to: number;
+  value: number;
+}
 
 function random(seed: number): () => number {
   let state = seed >>> 0 || 1;
   return () => {
-    state ^= state << 13; state >>>= 0;
+    state ^= state << 13;
+    state >>>= 0;
     state ^= state >>> 17;
-    state ^= state << 5; state >>>= 0;
+    state ^= state << 5;
+    state >>>= 0;
     return state / 4294967296;
   };
 }
@@ -24,24 +31,82 @@ function random(seed: number): () => number {
 const names: Record<string, string[]> = {
   machine: ['host', 'vm1', 'vm2'],
   condition: ['guest', 'hypervisor', 'host', 'unknown'],
-  state: ['unknown', 'user', 'syscall', 'irq', 'runnable', 'preempted', 'blocked', 'fork', 'exited'],
+  state: [
+    'unknown',
+    'user',
+    'syscall',
+    'irq',
+    'runnable',
+    'preempted',
+    'blocked',
+    'fork',
+    'exited',
+  ],
   pcpu: ['unknown', 'idle', 'user', 'syscall', 'irq', 'softirq', 'kernel'],
-  vcpu: ['off', 'unknown', 'guest', 'hypervisor', 'userspace', 'host_irq', 'polling', 'halted', 'blocked', 'waking', 'preempted'],
+  vcpu: [
+    'off',
+    'unknown',
+    'guest',
+    'hypervisor',
+    'userspace',
+    'host_irq',
+    'polling',
+    'halted',
+    'blocked',
+    'waking',
+    'preempted',
+  ],
   effective: ['running', 'hypervisor', 'deprived', 'waiting'],
-  vprocess: ['root', 'nonroot', 'task', 'timer', 'disk', 'network', 'device', 'preempted_host', 'preempted_vm', 'preempted_guest', 'unknown'],
+  vprocess: [
+    'root',
+    'nonroot',
+    'task',
+    'timer',
+    'disk',
+    'network',
+    'device',
+    'preempted_host',
+    'preempted_vm',
+    'preempted_guest',
+    'unknown',
+  ],
   op: ['read', 'write', 'discard', 'flush', 'other'],
 };
 
-function row(id: number, parent: number, label: string, machine: string, kind: RowKind, more: Partial<Row> = {}): Row {
+function row(
+  id: number,
+  parent: number,
+  label: string,
+  machine: string,
+  kind: RowKind,
+  more: Partial<Row> = {},
+): Row {
   return {
-    id, parent, label, sub: '', machine, kind, cpu: null, vcpu: null, tid: null,
-    begin_ns: begin.toString(), end_ns: (begin + BigInt(length)).toString(), has_data: kind !== 'group', ...more,
+    id,
+    parent,
+    label,
+    sub: '',
+    machine,
+    kind,
+    cpu: null,
+    vcpu: null,
+    tid: null,
+    begin_ns: begin.toString(),
+    end_ns: (begin + BigInt(length)).toString(),
+    has_data: kind !== 'group',
+    ...more,
   };
 }
 
 function rowsOf(view: string): Row[] {
   const rows: Row[] = [];
-  const add = (parent: number, label: string, machine: string, kind: RowKind, more: Partial<Row> = {}): number => {
+  const add = (
+    parent: number,
+    label: string,
+    machine: string,
+    kind: RowKind,
+    more: Partial<Row> = {},
+  ): number => {
     rows.push(row(rows.length, parent, label, machine, kind, more));
     return rows.length - 1;
   };
@@ -59,9 +124,12 @@ function rowsOf(view: string): Row[] {
   }
   for (const machine of view === 'control' ? ['host', 'vm1', 'vm2'] : ['vm1', 'vm2']) {
     const vm = add(-1, machine, machine, 'group');
-    if (view === 'vms') for (let vcpu = 0; vcpu < 2; ++vcpu) add(vm, `vCPU ${vcpu}`, machine, 'vcpu', { vcpu, sub: `pCPU ${vcpu}` });
+    if (view === 'vms')
+      for (let vcpu = 0; vcpu < 2; ++vcpu)
+        add(vm, `vCPU ${vcpu}`, machine, 'vcpu', { vcpu, sub: `pCPU ${vcpu}` });
     const kind = view === 'vprocess' ? 'vprocess' : 'thread';
-    for (let i = 0; i < threads; ++i) add(vm, `task-${i}`, machine, kind, { tid: 150 + i, sub: String(150 + i) });
+    for (let i = 0; i < threads; ++i)
+      add(vm, `task-${i}`, machine, kind, { tid: 150 + i, sub: String(150 + i) });
   }
   return rows;
 }
@@ -90,7 +158,12 @@ function vocabulary(view: string, layer: string, kind: RowKind): string[] {
   return names[kind === 'vcpu' ? 'vcpu' : 'state'] as string[];
 }
 
-function stretches(list: Interval[], from: number, to: number, pixels: number): Array<[number, bigint | null, number]> {
+function stretches(
+  list: Interval[],
+  from: number,
+  to: number,
+  pixels: number,
+): Array<[number, bigint | null, number]> {
   const out: Array<[number, bigint | null, number]> = [];
   let index = 0;
   for (let pixel = 0; pixel < pixels; ++pixel) {
@@ -109,7 +182,8 @@ type Body = Record<string, unknown>;
 const rel = (value: unknown): number => Number(BigInt(value as string) - begin);
 const abs = (value: number): string => (begin + BigInt(Math.round(value))).toString();
 
-// State names are per (view, kind), numbers per kind so that two kinds in one answer do not collide.
+// State names are per (view, kind), numbers per kind so that two kinds in one answer do not
+// collide.
 function states(body: Body): Uint8Array {
   const view = body['view'] as string;
   const layers = body['layers'] as string[];
@@ -121,16 +195,29 @@ function states(body: Body): Uint8Array {
   const rows = (body['rows'] as number[]).map((id) =>
     layers.map((layer, index) => {
       const kind = all[id]?.kind ?? 'group';
-      if (kind === 'group' || (kind === 'vcpu' && layer === 'effective')) return [[pixels, null, 0] as [number, null, number]];
+      if (kind === 'group' || (kind === 'vcpu' && layer === 'effective'))
+        return [[pixels, null, 0] as [number, null, number]];
       const words = vocabulary(view, layer, kind);
       const base = kind === 'vcpu' ? 100 : 0;
-      words.forEach((name, value) => dictionary.set(`${index}/${base + value}`, [index, BigInt(base + value), name]));
+      words.forEach((name, value) =>
+        dictionary.set(`${index}/${base + value}`, [index, BigInt(base + value), name]),
+      );
       return stretches(intervals(view, id, layer, words.length), from, to, pixels).map(
-        ([count, value, share]): [number, bigint | null, number] => [count, value === null ? null : value + BigInt(base), share],
+        ([count, value, share]): [number, bigint | null, number] => [
+          count,
+          value === null ? null : value + BigInt(base),
+          share,
+        ],
       );
     }),
   );
-  return encodeStates(begin + BigInt(Math.round(from)), begin + BigInt(Math.round(to)), pixels, rows, [...dictionary.values()]);
+  return encodeStates(
+    begin + BigInt(Math.round(from)),
+    begin + BigInt(Math.round(to)),
+    pixels,
+    rows,
+    [...dictionary.values()],
+  );
 }
 
 function at(body: Body): unknown {
@@ -138,13 +225,28 @@ function at(body: Body): unknown {
   const id = body['row'] as number;
   const moment = rel(body['time_ns']);
   const kind = rowsOf(view)[id]?.kind ?? 'group';
-  const item = intervals(view, id, 'state', vocabulary(view, 'state', kind).length).find((one) => one.to > moment);
+  const item = intervals(view, id, 'state', vocabulary(view, 'state', kind).length).find(
+    (one) => one.to > moment,
+  );
   if (!item || kind === 'group') return null;
   return {
-    row: id, begin_ns: abs(item.from), end_ns: abs(item.to), state: vocabulary(view, 'state', kind)[item.value],
-    attributes: [['machine', rowsOf(view)[id]?.machine], ['comm', `task-${id}`], ['tid', 150 + id]],
+    row: id,
+    begin_ns: abs(item.from),
+    end_ns: abs(item.to),
+    state: vocabulary(view, 'state', kind)[item.value],
+    attributes: [
+      ['machine', rowsOf(view)[id]?.machine],
+      ['comm', `task-${id}`],
+      ['tid', 150 + id],
+    ],
     sql: `SELECT * FROM thread_state WHERE tid = ${150 + id}`,
-    culprit: { view: 'fused', row: 1, begin_ns: abs(item.from), end_ns: abs(item.to), label: 'vm1/1 filler (156)' },
+    culprit: {
+      view: 'fused',
+      row: 1,
+      begin_ns: abs(item.from),
+      end_ns: abs(item.to),
+      label: 'vm1/1 filler (156)',
+    },
   };
 }
 
@@ -157,7 +259,9 @@ function step(body: Body): unknown {
   const moment = rel(body['time_ns']);
   const index = list.findIndex((one) => one.to > moment) + (body['direction'] as number);
   const item = list[index];
-  return item && kind !== 'group' ? { begin_ns: abs(item.from), end_ns: abs(item.to), state: words[item.value] } : null;
+  return item && kind !== 'group'
+    ? { begin_ns: abs(item.from), end_ns: abs(item.to), state: words[item.value] }
+    : null;
 }
 
 function follow(body: Body): unknown {
@@ -171,13 +275,20 @@ function arrows(body: Body): unknown {
   const from = rel(body['from_ns']);
   const span = rel(body['to_ns']) - from;
   const kinds = ['wakeup', 'preempt', 'migrate'];
-  const list = rows.length < 2 ? [] : Array.from({ length: 30 }, (_, index) => {
-    const start = from + next() * span;
-    return {
-      kind: kinds[index % 3], from_row: rows[Math.floor(next() * rows.length)], to_row: rows[Math.floor(next() * rows.length)],
-      from_ns: abs(start), to_ns: abs(start + next() * span * 0.02), label: 'wake-up',
-    };
-  });
+  const list =
+    rows.length < 2
+      ? []
+      : Array.from({ length: 30 }, (_, index) => {
+          const start = from + next() * span;
+          return {
+            kind: kinds[index % 3],
+            from_row: rows[Math.floor(next() * rows.length)],
+            to_row: rows[Math.floor(next() * rows.length)],
+            from_ns: abs(start),
+            to_ns: abs(start + next() * span * 0.02),
+            label: 'wake-up',
+          };
+        });
   return { arrows: list, truncated: false };
 }
 
@@ -187,56 +298,187 @@ function series(body: Body): unknown {
   const count = body['points'] as number;
   const make = (id: string, name: string, unit: string, machine: string, seed: number) => {
     const x = Array.from({ length: count }, (_, index) => from + (index * (to - from)) / count);
-    return { id, name, unit, machine, x: x.map(abs), y: x.map((time) => 50 + 40 * Math.sin(time / 2e8 + seed) + 8 * Math.sin(time / 1e6)) };
+    return {
+      id,
+      name,
+      unit,
+      machine,
+      x: x.map(abs),
+      y: x.map((time) => 50 + 40 * Math.sin(time / 2e8 + seed) + 8 * Math.sin(time / 1e6)),
+    };
   };
-  return { series: [make('steal.vm1', 'steal', '%', 'vm1', 1), make('steal.vm2', 'steal', '%', 'vm2', 3), make('exits.vm1', 'exits', '/s', 'vm1', 5)] };
+  return {
+    series: [
+      make('steal.vm1', 'steal', '%', 'vm1', 1),
+      make('steal.vm2', 'steal', '%', 'vm2', 3),
+      make('exits.vm1', 'exits', '/s', 'vm1', 5),
+    ],
+  };
 }
 
-const layer = (id: string, kind: 'state' | 'text' | 'machine' = 'state') => ({ id, name: id, kind });
+const layer = (id: string, kind: 'state' | 'text' | 'machine' = 'state') => ({
+  id,
+  name: id,
+  kind,
+});
 const views = [
-  { id: 'fused', name: 'Processors', description: 'Who was on each pCPU', layers: [layer('machine', 'machine'), layer('condition'), layer('state')], missing: null },
-  { id: 'vms', name: 'VMs', description: 'vCPUs and threads of each VM', layers: [layer('effective'), layer('state')], missing: null },
-  { id: 'control', name: 'Threads', description: 'Threads of each machine', layers: [layer('state'), layer('effective')], missing: null },
-  { id: 'vprocess', name: 'Guest processes from outside', description: '', layers: [layer('state')], missing: null },
+  {
+    id: 'fused',
+    name: 'Processors',
+    description: 'Who was on each pCPU',
+    layers: [layer('machine', 'machine'), layer('condition'), layer('state')],
+    missing: null,
+  },
+  {
+    id: 'vms',
+    name: 'VMs',
+    description: 'vCPUs and threads of each VM',
+    layers: [layer('effective'), layer('state')],
+    missing: null,
+  },
+  {
+    id: 'control',
+    name: 'Threads',
+    description: 'Threads of each machine',
+    layers: [layer('state'), layer('effective')],
+    missing: null,
+  },
+  {
+    id: 'vprocess',
+    name: 'Guest processes from outside',
+    description: '',
+    layers: [layer('state')],
+    missing: null,
+  },
   { id: 'disk', name: 'Disks', description: '', layers: [layer('op')], missing: null },
-  { id: 'net', name: 'Network', description: '', layers: [layer('op')], missing: { message: 'No network events were recorded.', command: 'trace-cmd record -e net' } },
+  {
+    id: 'net',
+    name: 'Network',
+    description: '',
+    layers: [layer('op')],
+    missing: { message: 'No network events were recorded.', command: 'trace-cmd record -e net' },
+  },
 ];
 
 const experiment = {
-  name: 'made-up', version: '0', epoch: true, begin_ns: begin.toString(), end_ns: abs(length), events: '1234567', lost_events: '12', host: 'host',
-  status: 'COMPLETED', progress: 1, message: '', command: 'virtscope serve made-up', paths: ['made-up'],
-  machines: [{ machine: 'host', kind: 'host', parent: null, vcpus: null }, { machine: 'vm1', kind: 'vm', parent: 'host', vcpus: 2 }, { machine: 'vm2', kind: 'vm', parent: 'host', vcpus: 2 }],
-  clocks: [{ machine: 'vm1', method: 'tsc', quality: 'exact', error_ns: '1', outside_after: 0 }, { machine: 'vm2', method: 'beacon', quality: 'approximate', error_ns: '40000', outside_after: 0.01 }],
+  name: 'made-up',
+  version: '0',
+  epoch: true,
+  begin_ns: begin.toString(),
+  end_ns: abs(length),
+  events: '1234567',
+  lost_events: '12',
+  host: 'host',
+  status: 'COMPLETED',
+  progress: 1,
+  message: '',
+  command: 'virtscope serve made-up',
+  paths: ['made-up'],
+  machines: [
+    { machine: 'host', kind: 'host', parent: null, vcpus: null },
+    { machine: 'vm1', kind: 'vm', parent: 'host', vcpus: 2 },
+    { machine: 'vm2', kind: 'vm', parent: 'host', vcpus: 2 },
+  ],
+  clocks: [
+    { machine: 'vm1', method: 'tsc', quality: 'exact', error_ns: '1', outside_after: 0 },
+    {
+      machine: 'vm2',
+      method: 'beacon',
+      quality: 'approximate',
+      error_ns: '40000',
+      outside_after: 0.01,
+    },
+  ],
 };
 
 const report = {
-  sections: { steal: { columns: ['machine', 'stolen_ms'], rows: [['vm1', 3010], ['vm2', 2740]] } },
+  sections: {
+    steal: {
+      columns: ['machine', 'stolen_ms'],
+      rows: [
+        ['vm1', 3010],
+        ['vm2', 2740],
+      ],
+    },
+  },
   conclusions: [
-    { kind: 'bad', rule: 'steal', subject: 'vm2', message: 'vm2 was robbed of 2.74 s of CPU, 33 % of what it asked for.', next: 'virtscope why made-up --task vm2/burst1', target: { view: 'vms', row: 2, from_ns: abs(1e9), to_ns: abs(1.2e9) } },
-    { kind: 'good', rule: 'clocks', subject: 'clocks', message: 'The clocks are exact.', next: null, target: null },
+    {
+      kind: 'bad',
+      rule: 'steal',
+      subject: 'vm2',
+      message: 'vm2 was robbed of 2.74 s of CPU, 33 % of what it asked for.',
+      next: 'virtscope why made-up --task vm2/burst1',
+      target: { view: 'vms', row: 2, from_ns: abs(1e9), to_ns: abs(1.2e9) },
+    },
+    {
+      kind: 'good',
+      rule: 'clocks',
+      subject: 'clocks',
+      message: 'The clocks are exact.',
+      next: null,
+      target: null,
+    },
   ],
 };
 
 let bookmarks: Array<Body & { id: number }> = [];
 
 const gets: Record<string, () => unknown> = {
-  experiment: () => experiment, report: () => report, views: () => ({ views }), bookmarks: () => ({ bookmarks }),
-  marks: () => ({ losses: [{ machine: 'host', cpu: 1, ts_ns: abs(2.2e9), dur_ns: '90000000', lost_events: '12' }], clocks: [{ machine: 'vm1', error_ns: '1' }, { machine: 'vm2', error_ns: '40000' }] }),
+  experiment: () => experiment,
+  report: () => report,
+  views: () => ({ views }),
+  bookmarks: () => ({ bookmarks }),
+  marks: () => ({
+    losses: [{ machine: 'host', cpu: 1, ts_ns: abs(2.2e9), dur_ns: '90000000', lost_events: '12' }],
+    clocks: [
+      { machine: 'vm1', error_ns: '1' },
+      { machine: 'vm2', error_ns: '40000' },
+    ],
+  }),
 };
 
 const posts: Record<string, (body: Body) => unknown> = {
-  login: () => null, at, step, follow, arrows, series,
+  login: () => null,
+  at,
+  step,
+  follow,
+  arrows,
+  series,
   rows: (body) => ({ rows: rowsOf(body['view'] as string) }),
   events: (body) => ({
     rows: Array.from({ length: Math.min(100, body['limit'] as number) }, (_, index) => ({
-      ts_ns: abs(rel(body['from_ns']) + index * 1000), trace: 'host.dat', machine: 'host', cpu: index % 4, tid: 190, name: index % 2 ? 'sched_switch' : 'kvm_exit', fields: 'reason=HLT',
+      ts_ns: abs(rel(body['from_ns']) + index * 1000),
+      trace: 'host.dat',
+      machine: 'host',
+      cpu: index % 4,
+      tid: 190,
+      name: index % 2 ? 'sched_switch' : 'kvm_exit',
+      fields: 'reason=HLT',
     })),
     more: true,
   }),
-  sql: () => ({ columns: ['ts', 'dur', 'machine'], rows: [['1700000001000000000', '5000000', 'vm1']], truncated: false, elapsed_ms: 3 }),
+  sql: () => ({
+    columns: ['ts', 'dur', 'machine'],
+    rows: [['1700000001000000000', '5000000', 'vm1']],
+    truncated: false,
+    elapsed_ms: 3,
+  }),
   why: (body) => ({
-    headline: `${String(body['task'])} lost 12 ms`, text: 'vm2/1 burst1 (156) had the processor.', sections: {}, flow: [],
-    path: Array.from({ length: 40 }, (_, index) => ({ ts_ns: abs(1e9 + index * 2e7), dur_ns: '20000000', depth: index % 3, label: ['run', 'wait_task', 'host_preempted', 'wait_disk'][index % 4], machine: index % 2 ? 'vm1' : 'vm2', tid: 150 + (index % 4), comm: `task-${index % 4}`, cpu: 0, cause: '' })),
+    headline: `${String(body['task'])} lost 12 ms`,
+    text: 'vm2/1 burst1 (156) had the processor.',
+    sections: {},
+    flow: [],
+    path: Array.from({ length: 40 }, (_, index) => ({
+      ts_ns: abs(1e9 + index * 2e7),
+      dur_ns: '20000000',
+      depth: index % 3,
+      label: ['run', 'wait_task', 'host_preempted', 'wait_disk'][index % 4],
+      machine: index % 2 ? 'vm1' : 'vm2',
+      tid: 150 + (index % 4),
+      comm: `task-${index % 4}`,
+      cpu: 0,
+      cause: '',
+    })),
   }),
   compare: () => ({ rows: [{ group: 'state', name: 'guest', a: 20.1, b: 44.2, unit: '%' }] }),
   bookmarks: (body) => {
@@ -268,7 +510,9 @@ export async function answer(request: IncomingMessage, response: ServerResponse)
   }
   const handler = request.method === 'POST' ? posts[path] : gets[path];
   if (!handler) {
-    response.writeHead(404, { 'Content-Type': 'application/json' }).end(JSON.stringify({ title: 'Not found', detail: path }));
+    response
+      .writeHead(404, { 'Content-Type': 'application/json' })
+      .end(JSON.stringify({ title: 'Not found', detail: path }));
     return;
   }
   const result = handler(body);

@@ -1,65 +1,232 @@
-// Typed client of the server's page API. Every address is relative to the page. Times in answers stay the server's decimal
-// strings (AbsText); time.ts converts. A failed call throws ApiError with the server's title and detail.
+// Typed client of the server's page API. Every address is relative to the page. Times in answers
+// stay the server's decimal strings (AbsText); time.ts converts. A failed call throws ApiError with
+// the server's title and detail.
 
 import type { AbsText } from './time';
 import { decodeStates, type StatesAnswer } from './states';
 
 export class ApiError extends Error {
-  constructor(readonly status: number, readonly title: string, readonly detail: string, readonly offset: number | null = null) {
+  constructor(
+    readonly status: number,
+    readonly title: string,
+    readonly detail: string,
+    readonly offset: number | null = null,
+  ) {
     super(detail ? `${title}: ${detail}` : title);
   }
 }
 
-export interface MachineInfo { machine: string; kind: string; parent: string | null; vcpus: number | null }
-export interface ClockInfo { machine: string; method: string; quality: string; error_ns: AbsText | null; outside_after: number | null }
+export interface MachineInfo {
+  machine: string;
+  kind: string;
+  parent: string | null;
+  vcpus: number | null;
+}
+export interface ClockInfo {
+  machine: string;
+  method: string;
+  quality: string;
+  error_ns: AbsText | null;
+  outside_after: number | null;
+}
 export interface Experiment {
-  name: string; version: string; epoch: boolean; begin_ns: AbsText; end_ns: AbsText; events: string; lost_events: string | null;
-  host: string; status: 'RUNNING' | 'COMPLETED' | 'FAILED'; progress: number; message: string;
-  machines: MachineInfo[]; clocks: ClockInfo[]; command: string; paths: string[];
+  name: string;
+  version: string;
+  epoch: boolean;
+  begin_ns: AbsText;
+  end_ns: AbsText;
+  events: string;
+  lost_events: string | null;
+  host: string;
+  status: 'RUNNING' | 'COMPLETED' | 'FAILED';
+  progress: number;
+  message: string;
+  machines: MachineInfo[];
+  clocks: ClockInfo[];
+  command: string;
+  paths: string[];
 }
 export type Cell = string | number | boolean | null;
-export interface Section { columns: string[]; rows: Cell[][] }
-export interface Target { view: string; row: number | null; from_ns: AbsText; to_ns: AbsText }
-export interface Conclusion {
-  kind: 'bad' | 'warn' | 'note' | 'good'; rule: string; subject: string; message: string; next: string | null; target: Target | null;
+export interface Section {
+  columns: string[];
+  rows: Cell[][];
 }
-export interface Report { sections: Record<string, Section>; conclusions: Conclusion[] }
-export interface LayerInfo { id: string; name: string; kind: 'state' | 'text' | 'machine' }
-export interface ViewInfo { id: string; name: string; description: string; layers: LayerInfo[]; missing: { message: string; command: string } | null }
+export interface Target {
+  view: string;
+  row: number | null;
+  from_ns: AbsText;
+  to_ns: AbsText;
+}
+export interface Conclusion {
+  kind: 'bad' | 'warn' | 'note' | 'good';
+  rule: string;
+  subject: string;
+  message: string;
+  next: string | null;
+  target: Target | null;
+}
+export interface Report {
+  sections: Record<string, Section>;
+  conclusions: Conclusion[];
+}
+export interface LayerInfo {
+  id: string;
+  name: string;
+  kind: 'state' | 'text' | 'machine';
+}
+export interface ViewInfo {
+  id: string;
+  name: string;
+  description: string;
+  layers: LayerInfo[];
+  missing: { message: string; command: string } | null;
+}
 export type RowKind = 'group' | 'pcpu' | 'vcpu' | 'thread' | 'vprocess' | 'device';
 export interface Row {
-  id: number; parent: number; label: string; sub: string; machine: string; kind: RowKind; cpu: number | null; vcpu: number | null;
-  tid: number | null; begin_ns: AbsText; end_ns: AbsText; has_data: boolean;
+  id: number;
+  parent: number;
+  label: string;
+  sub: string;
+  machine: string;
+  kind: RowKind;
+  cpu: number | null;
+  vcpu: number | null;
+  tid: number | null;
+  begin_ns: AbsText;
+  end_ns: AbsText;
+  has_data: boolean;
 }
-export interface Place { view: string; row: number; begin_ns: AbsText; end_ns: AbsText; label: string }
+export interface Place {
+  view: string;
+  row: number;
+  begin_ns: AbsText;
+  end_ns: AbsText;
+  label: string;
+}
 export interface AtAnswer {
-  row: number; begin_ns: AbsText; end_ns: AbsText; state: string; attributes: Array<[string, Cell]>; sql: string; culprit: Place | null;
+  row: number;
+  begin_ns: AbsText;
+  end_ns: AbsText;
+  state: string;
+  attributes: Array<[string, Cell]>;
+  sql: string;
+  culprit: Place | null;
 }
-export interface Step { begin_ns: AbsText; end_ns: AbsText; state: string }
+export interface Step {
+  begin_ns: AbsText;
+  end_ns: AbsText;
+  state: string;
+}
 export interface Arrow {
-  kind: 'wakeup' | 'preempt' | 'migrate'; from_row: number; to_row: number; from_ns: AbsText; to_ns: AbsText; label: string;
+  kind: 'wakeup' | 'preempt' | 'migrate';
+  from_row: number;
+  to_row: number;
+  from_ns: AbsText;
+  to_ns: AbsText;
+  label: string;
 }
-export interface Series { id: string; name: string; unit: string; machine: string; x: AbsText[]; y: Array<number | null> }
-export interface Loss { machine: string; cpu: number | null; ts_ns: AbsText; dur_ns: AbsText; lost_events: string | null }
-export interface Marks { losses: Loss[]; clocks: Array<{ machine: string; error_ns: AbsText | null }> }
+export interface Series {
+  id: string;
+  name: string;
+  unit: string;
+  machine: string;
+  x: AbsText[];
+  y: Array<number | null>;
+}
+export interface Loss {
+  machine: string;
+  cpu: number | null;
+  ts_ns: AbsText;
+  dur_ns: AbsText;
+  lost_events: string | null;
+}
+export interface Marks {
+  losses: Loss[];
+  clocks: Array<{ machine: string; error_ns: AbsText | null }>;
+}
 export interface EventsQuery {
-  from_ns: AbsText; to_ns?: AbsText; limit: number; machine?: string; names?: string[]; contains?: string; direction?: 1 | -1;
+  from_ns: AbsText;
+  to_ns?: AbsText;
+  limit: number;
+  machine?: string;
+  names?: string[];
+  contains?: string;
+  direction?: 1 | -1;
 }
-export interface EventRow { ts_ns: AbsText; trace: string; machine: string; cpu: number | null; tid: number | null; name: string; fields: string }
-export interface SqlAnswer { columns: string[]; rows: Cell[][]; truncated: boolean; elapsed_ms: number }
+export interface EventRow {
+  ts_ns: AbsText;
+  trace: string;
+  machine: string;
+  cpu: number | null;
+  tid: number | null;
+  name: string;
+  fields: string;
+}
+export interface SqlAnswer {
+  columns: string[];
+  rows: Cell[][];
+  truncated: boolean;
+  elapsed_ms: number;
+}
 export interface PathStep {
-  ts_ns: AbsText; dur_ns: AbsText; depth: number; label: string; machine: string; tid: number | null; comm: string; cpu: number | null; cause: string;
+  ts_ns: AbsText;
+  dur_ns: AbsText;
+  depth: number;
+  label: string;
+  machine: string;
+  tid: number | null;
+  comm: string;
+  cpu: number | null;
+  cause: string;
 }
 export interface FlowStep {
-  ts_ns: AbsText; dur_ns: AbsText; kind: string; machine: string; vcpu: number | null; tid: number | null; comm: string; pcpu: number | null; cause: string;
+  ts_ns: AbsText;
+  dur_ns: AbsText;
+  kind: string;
+  machine: string;
+  vcpu: number | null;
+  tid: number | null;
+  comm: string;
+  pcpu: number | null;
+  cause: string;
 }
-export interface WhyAnswer { headline: string; text: string; sections: Record<string, Section>; path: PathStep[]; flow: FlowStep[] }
-export interface CompareSide { machine: string; from_ns: AbsText; to_ns: AbsText }
-export interface CompareRow { group: 'state' | 'exit' | 'steal'; name: string; a: number | null; b: number | null; unit: string }
+export interface WhyAnswer {
+  headline: string;
+  text: string;
+  sections: Record<string, Section>;
+  path: PathStep[];
+  flow: FlowStep[];
+}
+export interface CompareSide {
+  machine: string;
+  from_ns: AbsText;
+  to_ns: AbsText;
+}
+export interface CompareRow {
+  group: 'state' | 'exit' | 'steal';
+  name: string;
+  a: number | null;
+  b: number | null;
+  unit: string;
+}
 export interface Bookmark {
-  id?: number | string; name: string; from_ns: AbsText; to_ns: AbsText; colour: string; view?: string; row?: number; note?: string;
+  id?: number | string;
+  name: string;
+  from_ns: AbsText;
+  to_ns: AbsText;
+  colour: string;
+  view?: string;
+  row?: number;
+  note?: string;
 }
-export interface StatesQuery { view: string; layers: string[]; rows: number[]; from_ns: AbsText; to_ns: AbsText; pixels: number }
+export interface StatesQuery {
+  view: string;
+  layers: string[];
+  rows: number[];
+  from_ns: AbsText;
+  to_ns: AbsText;
+  pixels: number;
+}
 
 async function failure(response: Response): Promise<ApiError> {
   let title = `HTTP ${response.status}`;
@@ -76,14 +243,21 @@ async function failure(response: Response): Promise<ApiError> {
   return new ApiError(response.status, title, detail, offset);
 }
 
-async function call(path: string, method: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+async function call(
+  path: string,
+  method: string,
+  body: unknown,
+  signal?: AbortSignal,
+): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(`./api/${path}`, {
       method,
       credentials: 'same-origin',
       cache: 'no-store',
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
       ...(signal ? { signal } : {}),
     });
   } catch (error) {
@@ -94,7 +268,12 @@ async function call(path: string, method: string, body: unknown, signal?: AbortS
   return response;
 }
 
-async function json<T>(path: string, method: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+async function json<T>(
+  path: string,
+  method: string,
+  body?: unknown,
+  signal?: AbortSignal,
+): Promise<T> {
   return (await (await call(path, method, body, signal)).json()) as T;
 }
 
@@ -112,24 +291,36 @@ export const api = {
   rows: async (view: string) => (await json<{ rows: Row[] }>('rows', 'POST', { view })).rows,
   states: async (query: StatesQuery, signal?: AbortSignal): Promise<StatesAnswer> =>
     decodeStates(new Uint8Array(await (await call('states', 'POST', query, signal)).arrayBuffer())),
-  at: (view: string, row: number, time_ns: AbsText, signal?: AbortSignal) => optional<AtAnswer>('at', { view, row, time_ns }, signal),
+  at: (view: string, row: number, time_ns: AbsText, signal?: AbortSignal) =>
+    optional<AtAnswer>('at', { view, row, time_ns }, signal),
   step: (view: string, row: number, time_ns: AbsText, direction: 1 | -1, layer: string) =>
     optional<Step>('step', { view, row, time_ns, direction, layer }),
-  follow: (view: string, row: number, time_ns: AbsText) => optional<Place & { message: string }>('follow', { view, row, time_ns }),
-  arrows: (query: { view: string; rows: number[]; from_ns: AbsText; to_ns: AbsText; limit: number }, signal?: AbortSignal) =>
-    json<{ arrows: Arrow[]; truncated: boolean }>('arrows', 'POST', query, signal),
-  series: async (query: { from_ns: AbsText; to_ns: AbsText; points: number; ids?: string[] }, signal?: AbortSignal) =>
-    (await json<{ series: Series[] }>('series', 'POST', query, signal)).series,
+  follow: (view: string, row: number, time_ns: AbsText) =>
+    optional<Place & { message: string }>('follow', { view, row, time_ns }),
+  arrows: (
+    query: { view: string; rows: number[]; from_ns: AbsText; to_ns: AbsText; limit: number },
+    signal?: AbortSignal,
+  ) => json<{ arrows: Arrow[]; truncated: boolean }>('arrows', 'POST', query, signal),
+  series: async (
+    query: { from_ns: AbsText; to_ns: AbsText; points: number; ids?: string[] },
+    signal?: AbortSignal,
+  ) => (await json<{ series: Series[] }>('series', 'POST', query, signal)).series,
   marks: () => json<Marks>('marks', 'GET'),
-  events: (query: EventsQuery, signal?: AbortSignal) => json<{ rows: EventRow[]; more: boolean }>('events', 'POST', query, signal),
-  sql: (sql: string, limit = 1000, signal?: AbortSignal) => json<SqlAnswer>('sql', 'POST', { sql, limit }, signal),
-  why: (query: { task: string; from_ns?: AbsText; to_ns?: AbsText; slowest?: number }, signal?: AbortSignal) =>
-    json<WhyAnswer>('why', 'POST', query, signal),
-  compare: async (a: CompareSide, b: CompareSide) => (await json<{ rows: CompareRow[] }>('compare', 'POST', { a, b })).rows,
+  events: (query: EventsQuery, signal?: AbortSignal) =>
+    json<{ rows: EventRow[]; more: boolean }>('events', 'POST', query, signal),
+  sql: (sql: string, limit = 1000, signal?: AbortSignal) =>
+    json<SqlAnswer>('sql', 'POST', { sql, limit }, signal),
+  why: (
+    query: { task: string; from_ns?: AbsText; to_ns?: AbsText; slowest?: number },
+    signal?: AbortSignal,
+  ) => json<WhyAnswer>('why', 'POST', query, signal),
+  compare: async (a: CompareSide, b: CompareSide) =>
+    (await json<{ rows: CompareRow[] }>('compare', 'POST', { a, b })).rows,
   bookmarks: async (): Promise<Bookmark[]> => {
     const answer = await json<Bookmark[] | { bookmarks: Bookmark[] }>('bookmarks', 'GET');
     return Array.isArray(answer) ? answer : answer.bookmarks;
   },
   addBookmark: (bookmark: Bookmark) => json<Bookmark>('bookmarks', 'POST', bookmark),
-  deleteBookmark: async (id: number | string): Promise<void> => void (await call(`bookmarks/${encodeURIComponent(id)}`, 'DELETE', undefined)),
+  deleteBookmark: async (id: number | string): Promise<void> =>
+    void (await call(`bookmarks/${encodeURIComponent(id)}`, 'DELETE', undefined)),
 };

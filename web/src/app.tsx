@@ -1,11 +1,12 @@
 // Layout: top bar; the timeline with the details at its right; the bottom panel with tabs.
 
 import { useEffect } from 'preact/hooks';
-import { bottomTabs, DetailsPanel } from './panels';
+import { BottomPanel } from './Bottom';
+import { DetailsPanel } from './panels';
 import './panels.css';
-import { actions, store, useStore } from './store';
+import { store, useStore } from './store';
 import { loginWith } from './start';
-import { isDark } from './timeline/scene';
+import { isDark } from './timeline/theme';
 import { Timeline } from './timeline/Timeline';
 import { TopBar } from './TopBar';
 
@@ -20,7 +21,9 @@ function Fatal() {
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            const field = (event.currentTarget as HTMLFormElement).elements.namedItem('token') as HTMLInputElement;
+            const field = (event.currentTarget as HTMLFormElement).elements.namedItem(
+              'token',
+            ) as HTMLInputElement;
             void loginWith(field.value);
           }}
         >
@@ -47,38 +50,6 @@ function Progress() {
   );
 }
 
-function BottomPanel() {
-  const tab = useStore((state) => state.tab);
-  const open = useStore((state) => state.bottomOpen);
-  const current = bottomTabs.find((item) => item.id === tab) ?? bottomTabs[0];
-  return (
-    <section class={`bottom${open ? '' : ' closed'}`} aria-label="Panels">
-      <div class="tabs" role="tablist">
-        {bottomTabs.map((item) => (
-          <button
-            key={item.id}
-            role="tab"
-            id={`tab-${item.id}`}
-            aria-selected={open && item.id === tab}
-            aria-controls="tab-panel"
-            onClick={() => actions.openTab(item.id)}
-          >
-            {item.name}
-          </button>
-        ))}
-        <button class="fold" aria-expanded={open} aria-label={open ? 'Fold the panel' : 'Unfold the panel'} onClick={() => store.set({ bottomOpen: !open })}>
-          {open ? '▾' : '▴'}
-        </button>
-      </div>
-      {open && current && (
-        <div class="tab-panel" id="tab-panel" role="tabpanel" aria-labelledby={`tab-${current.id}`}>
-          {current.panel()}
-        </div>
-      )}
-    </section>
-  );
-}
-
 function Notice() {
   const notice = useStore((state) => state.notice);
   useEffect(() => {
@@ -96,7 +67,15 @@ function Notice() {
 function useTheme(): void {
   const theme = useStore((state) => state.theme);
   useEffect(() => {
-    document.documentElement.dataset['theme'] = isDark(theme) ? 'dark' : 'light';
+    const system = window.matchMedia('(prefers-color-scheme: light)');
+    const apply = (): void => {
+      document.documentElement.dataset['theme'] = isDark(theme) ? 'dark' : 'light';
+      // The timeline paints with the colours of the theme, and draws when the store changes.
+      store.set({});
+    };
+    apply();
+    system.addEventListener('change', apply);
+    return () => system.removeEventListener('change', apply);
   }, [theme]);
 }
 

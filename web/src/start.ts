@@ -1,5 +1,6 @@
-// From an address to a filled store: login with the token of the fragment, the experiment, the position of the link, then
-// what may come later (report, marks, bookmarks). While the analysis still runs, the experiment is asked again.
+// From an address to a filled store: login with the token of the fragment, the experiment, the
+// position of the link, then what may come later (report, marks, bookmarks). While the analysis
+// still runs, the experiment is asked again.
 
 import { api, ApiError } from './api';
 import { actions, store } from './store';
@@ -20,12 +21,17 @@ async function login(): Promise<void> {
 }
 
 function fail(error: unknown): void {
-  if (error instanceof ApiError) store.set({ fatal: { title: error.title, detail: error.detail, login: error.status === 401 } });
+  if (error instanceof ApiError)
+    store.set({ fatal: { title: error.title, detail: error.detail, login: error.status === 401 } });
   else store.set({ fatal: { title: 'The page failed', detail: String(error), login: false } });
 }
 
 async function later(): Promise<void> {
-  const [report, marks, bookmarks] = await Promise.allSettled([api.report(), api.marks(), api.bookmarks()]);
+  const [report, marks, bookmarks] = await Promise.allSettled([
+    api.report(),
+    api.marks(),
+    api.bookmarks(),
+  ]);
   if (report.status === 'fulfilled') store.set({ report: report.value });
   else actions.notify(`The report did not load: ${String(report.reason)}`, 'error');
   if (marks.status === 'fulfilled') store.set({ marks: marks.value });
@@ -47,7 +53,10 @@ async function open(): Promise<void> {
     experiment = await api.experiment();
   }
   if (experiment.status === 'FAILED') {
-    store.set({ experiment, fatal: { title: 'The analysis failed', detail: experiment.message, login: false } });
+    store.set({
+      experiment,
+      fatal: { title: 'The analysis failed', detail: experiment.message, login: false },
+    });
     return;
   }
   setOrigin(experiment.begin_ns, experiment.epoch);
@@ -59,13 +68,16 @@ async function open(): Promise<void> {
   await later();
 }
 
-/** Writes the position back, at most every 200 ms: browsers refuse faster changes of the address. */
+/**
+ * Writes the position back, at most every 200 ms: browsers refuse faster changes of the address.
+ */
 function keepUrl(): void {
   let timer: ReturnType<typeof setTimeout> | null = null;
   const write = (): void => {
     timer = null;
     const text = encodePosition(store.get());
-    if (`#${text}` !== location.hash) history.replaceState(null, '', text ? `#${text}` : location.pathname + location.search);
+    if (`#${text}` !== location.hash)
+      history.replaceState(null, '', text ? `#${text}` : location.pathname + location.search);
   };
   store.subscribe(() => {
     if (timer === null) timer = setTimeout(write, 200);

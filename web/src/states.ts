@@ -1,6 +1,7 @@
-// Decoder of the answer of api/states (little endian, see docs/page.md): per row and layer, stretches of pixels with one
-// value. It is expanded to one code per pixel, which is what the renderer reads. Bytes are checked: a short or wrong
-// answer throws DecodeError with the place, and nothing outside the buffer is read.
+// Decoder of the answer of api/states (little endian, see docs/page.md): per row and layer,
+// stretches of pixels with one value. It is expanded to one code per pixel, which is what the
+// renderer reads. Bytes are checked: a short or wrong answer throws DecodeError with the place, and
+// nothing outside the buffer is read.
 
 import { type AbsText, type Rel, toRel } from './time';
 
@@ -8,7 +9,10 @@ export class DecodeError extends Error {}
 
 export const statesMagic = 0x54535356;
 
-/** Codes of one layer of one row: index into `names` + 1, 0 = no value; `share` = part of the pixel's time, 0..255. */
+/**
+ * Codes of one layer of one row: index into `names` + 1, 0 = no value; `share` = part of the
+ * pixel's time, 0..255.
+ */
 export interface LayerPixels {
   codes: Uint16Array;
   share: Uint8Array;
@@ -37,7 +41,9 @@ class Cursor {
   }
   need(count: number): void {
     if (this.offset + count > this.bytes.length) {
-      throw new DecodeError(`states: ${count} bytes wanted at ${this.offset} of ${this.bytes.length}`);
+      throw new DecodeError(
+        `states: ${count} bytes wanted at ${this.offset} of ${this.bytes.length}`,
+      );
     }
   }
   u8(): number {
@@ -66,7 +72,8 @@ class Cursor {
     for (;;) {
       const byte = this.u8();
       value += (byte & 0x7f) * scale;
-      if (value > Number.MAX_SAFE_INTEGER) throw new DecodeError(`states: number too large at ${this.offset}`);
+      if (value > Number.MAX_SAFE_INTEGER)
+        throw new DecodeError(`states: number too large at ${this.offset}`);
       if (byte < 0x80) return value;
       scale *= 128;
     }
@@ -111,7 +118,8 @@ class Coder {
     const known = this.codes.get(raw);
     if (known !== undefined) return known;
     this.raws.push(raw);
-    if (this.raws.length > 0xffff) throw new DecodeError('states: more than 65,535 values in one layer');
+    if (this.raws.length > 0xffff)
+      throw new DecodeError('states: more than 65,535 values in one layer');
     this.codes.set(raw, this.raws.length);
     return this.raws.length;
   }
@@ -126,7 +134,8 @@ function readLayer(cursor: Cursor, pixels: number, coder: Coder): LayerPixels {
     const length = cursor.count();
     const code = coder.code(cursor.raw());
     const part = cursor.u8();
-    if (at + length > pixels) throw new DecodeError(`states: a row is longer than ${pixels} pixels`);
+    if (at + length > pixels)
+      throw new DecodeError(`states: a row is longer than ${pixels} pixels`);
     if (code !== 0) {
       codes.fill(code, at, at + length);
       share.fill(part, at, at + length);
@@ -140,17 +149,20 @@ export function decodeStates(bytes: Uint8Array): StatesAnswer {
   const cursor = new Cursor(bytes);
   if (cursor.u32() !== statesMagic) throw new DecodeError('states: wrong magic number');
   const version = cursor.u16();
-  if (version !== 1) throw new DecodeError(`states: version ${version}, this page reads 1; reload the page`);
+  if (version !== 1)
+    throw new DecodeError(`states: version ${version}, this page reads 1; reload the page`);
   const layers = cursor.u16();
   const rowCount = cursor.u32();
   const pixels = cursor.u32();
   const from = cursor.i64();
   const to = cursor.i64();
   if (pixels > 16384) throw new DecodeError(`states: ${pixels} pixels`);
-  if (rowCount * Math.max(1, layers) > bytes.length) throw new DecodeError(`states: ${rowCount} rows in ${bytes.length} bytes`);
+  if (rowCount * Math.max(1, layers) > bytes.length)
+    throw new DecodeError(`states: ${rowCount} rows in ${bytes.length} bytes`);
   const coders = Array.from({ length: layers }, () => new Coder());
   const rows: LayerPixels[][] = [];
-  for (let row = 0; row < rowCount; ++row) rows.push(coders.map((coder) => readLayer(cursor, pixels, coder)));
+  for (let row = 0; row < rowCount; ++row)
+    rows.push(coders.map((coder) => readLayer(cursor, pixels, coder)));
   const values = coders.map((coder) => coder.raws.map((raw) => unzigzag(BigInt(raw) - 1n)));
   const names = values.map((list) => list.map((value) => value.toString()));
   const entries = cursor.count();
@@ -163,14 +175,27 @@ export function decodeStates(bytes: Uint8Array): StatesAnswer {
     const list = names[layer];
     if (code !== undefined && list) list[code - 1] = name;
   }
-  return { fromNs: from.toString(), toNs: to.toString(), from: toRel(from), to: toRel(to), pixels, layers, rows, names, values };
+  return {
+    fromNs: from.toString(),
+    toNs: to.toString(),
+    from: toRel(from),
+    to: toRel(to),
+    pixels,
+    layers,
+    rows,
+    names,
+    values,
+  };
 }
 
 function narrow(value: bigint): number | bigint {
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
 }
 
-/** The other direction, for the mock server and the tests. `rows[row][layer]` are [pixels, value or null, share] lists. */
+/**
+ * The other direction, for the mock server and the tests. `rows[row][layer]` are [pixels, value or
+ * null, share] lists.
+ */
 export function encodeStates(
   from: bigint,
   to: bigint,

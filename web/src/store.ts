@@ -1,11 +1,15 @@
-// The one store. Plain data and pure updates; components subscribe with useStore(selector). Everything that a link must
-// restore is in the URL fragment (url.ts). Times are relative nanoseconds (time.ts).
+// The one store. Plain data and pure updates; components subscribe with useStore(selector).
+// Everything that a link must restore is in the URL fragment (url.ts). Times are relative
+// nanoseconds (time.ts).
 
 import { useEffect, useReducer, useRef } from 'preact/hooks';
 import type { Bookmark, Experiment, Marks, Report, Row, ViewInfo } from './api';
 import { clampSpan, type Rel, type Span } from './time';
 
-export interface RowRef { view: string; id: number }
+export interface RowRef {
+  view: string;
+  id: number;
+}
 export type Theme = 'system' | 'dark' | 'light';
 export type BottomTab = 'overview' | 'events' | 'sql' | 'why' | 'compare' | 'bookmarks' | 'help';
 
@@ -26,7 +30,10 @@ export interface State {
   time: Rel | null;
   range: Span | null;
   row: RowRef | null;
-  /** The task whose critical path is shown, as `why` takes it ("vm1/156"); null: of the selected row. */
+  /**
+   * The task whose critical path is shown, as `why` takes it ("vm1/156"); null: of the selected
+   * row.
+   */
   task: string | null;
   /** Two marks of the measure. */
   measure: [Rel | null, Rel | null];
@@ -41,6 +48,8 @@ export interface State {
   theme: Theme;
   tab: BottomTab;
   bottomOpen: boolean;
+  /** Height of the bottom panel in per cent of the page's. */
+  bottomShare: number;
   /** Whether the overview covers the timeline (first page) or the timeline shows. */
   notice: { kind: 'info' | 'error'; text: string } | null;
   fatal: { title: string; detail: string; login: boolean } | null;
@@ -50,10 +59,35 @@ const everything: Span = { from: 0, to: 1 };
 
 export function initialState(): State {
   return {
-    experiment: null, report: null, views: [], rows: {}, marks: { losses: [], clocks: [] }, bookmarks: [],
-    limit: everything, window: everything, undo: [], redo: [], time: null, range: null, row: null, task: null,
-    measure: [null, null], openViews: ['fused', 'vms'], collapsed: {}, pins: [], filter: '', machine: null, arrows: true, grid: true,
-    rowHeight: 18, theme: 'system', tab: 'overview', bottomOpen: true, notice: null, fatal: null,
+    experiment: null,
+    report: null,
+    views: [],
+    rows: {},
+    marks: { losses: [], clocks: [] },
+    bookmarks: [],
+    limit: everything,
+    window: everything,
+    undo: [],
+    redo: [],
+    time: null,
+    range: null,
+    row: null,
+    task: null,
+    measure: [null, null],
+    openViews: ['fused', 'vms'],
+    collapsed: {},
+    pins: [],
+    filter: '',
+    machine: null,
+    arrows: true,
+    grid: true,
+    rowHeight: 18,
+    theme: 'system',
+    tab: 'overview',
+    bottomOpen: true,
+    bottomShare: 36,
+    notice: null,
+    fatal: null,
   };
 }
 
@@ -84,7 +118,10 @@ export class Store {
 
 export const store = new Store();
 
-/** Draws again when the selected part changes (===). Select single fields, or objects that keep their identity. */
+/**
+ * Draws again when the selected part changes (===). Select single fields, or objects that keep
+ * their identity.
+ */
 export function useStore<T>(selector: (state: State) => T): T {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const value = selector(store.get());
@@ -108,21 +145,34 @@ function sameSpan(a: Span, b: Span): boolean {
   return a.from === b.from && a.to === b.to;
 }
 
+function withView(view: string): Pick<State, 'openViews'> {
+  const { openViews } = store.get();
+  return { openViews: openViews.includes(view) ? openViews : [...openViews, view] };
+}
+
 /** What users and panels do. Each is one change of the store. */
 export const actions = {
   /** Shows a span. `record`: the span before goes on the undo list (false while a gesture runs). */
   show(span: Span, record = true): void {
     const { limit, window, undo } = store.get();
     // Whole nanoseconds, as the link writes them; never an empty span.
-    const whole = { from: Math.round(span.from), to: Math.max(Math.round(span.from) + 1, Math.round(span.to)) };
+    const whole = {
+      from: Math.round(span.from),
+      to: Math.max(Math.round(span.from) + 1, Math.round(span.to)),
+    };
     const next = clampSpan(whole, limit);
     if (sameSpan(next, window)) return;
-    store.set(record ? { window: next, undo: [...undo.slice(-undoDepth), window], redo: [] } : { window: next });
+    store.set(
+      record
+        ? { window: next, undo: [...undo.slice(-undoDepth), window], redo: [] }
+        : { window: next },
+    );
   },
   /** Ends a gesture that began at `before`: one step of undo for all of it. */
   recordFrom(before: Span): void {
     const { window, undo } = store.get();
-    if (!sameSpan(before, window)) store.set({ undo: [...undo.slice(-undoDepth), before], redo: [] });
+    if (!sameSpan(before, window))
+      store.set({ undo: [...undo.slice(-undoDepth), before], redo: [] });
   },
   showAll(): void {
     actions.show(store.get().limit);
@@ -140,6 +190,21 @@ export const actions = {
   select(change: { time?: Rel | null; range?: Span | null; row?: RowRef | null }): void {
     store.set(change);
   },
+  /** Selects a row, with what is folded above it unfolded and its view open. */
+  choose(view: string, id: number, change: { time?: Rel | null; range?: Span | null } = {}): void {
+    const { rows } = store.get();
+    const collapsed = { ...store.get().collapsed };
+    const above = new Map((rows[view] ?? []).map((row) => [row.id, row.parent]));
+    for (let at = above.get(id); at !== undefined; at = above.get(at)) {
+      delete collapsed[`${view}:${at}`];
+    }
+    store.set({
+      ...change,
+      row: { view, id },
+      collapsed,
+      ...withView(view),
+    });
+  },
   /** Shows a moment; moves the window only as far as it has to. */
   reveal(time: Rel): void {
     const { window } = store.get();
@@ -148,20 +213,16 @@ export const actions = {
     actions.show({ from: time - half, to: time + half });
   },
   /**
-   * Opens the timeline at a place: the evidence of a card, a row of the SQL console, a bookmark. The span is selected and
-   * shown with room around it.
+   * Opens the timeline at a place: the evidence of a card, a row of the SQL console, a bookmark.
+   * The span is selected and shown with room around it.
    */
   goTo(place: { from: Rel; to?: Rel; view?: string | null; row?: number | null }): void {
     const to = Math.max(place.to ?? place.from, place.from);
     const room = Math.max((to - place.from) * 0.5, 20_000);
-    const { openViews } = store.get();
-    const view = place.view ?? null;
-    store.set({
-      time: place.from,
-      range: to > place.from ? { from: place.from, to } : null,
-      ...(view !== null && place.row !== null && place.row !== undefined ? { row: { view, id: place.row } } : {}),
-      ...(view !== null && !openViews.includes(view) ? { openViews: [...openViews, view] } : {}),
-    });
+    const selected = { time: place.from, range: to > place.from ? { from: place.from, to } : null };
+    const { view, row } = place;
+    if (view && row !== null && row !== undefined) actions.choose(view, row, selected);
+    else store.set({ ...selected, ...(view ? withView(view) : {}) });
     actions.show({ from: place.from - room, to: to + room });
   },
   openTab(tab: BottomTab): void {
@@ -169,12 +230,18 @@ export const actions = {
   },
   toggleView(id: string): void {
     const { openViews } = store.get();
-    store.set({ openViews: openViews.includes(id) ? openViews.filter((view) => view !== id) : [...openViews, id] });
+    store.set({
+      openViews: openViews.includes(id)
+        ? openViews.filter((view) => view !== id)
+        : [...openViews, id],
+    });
   },
   togglePin(row: RowRef): void {
     const { pins } = store.get();
     const has = pins.some((pin) => pin.view === row.view && pin.id === row.id);
-    store.set({ pins: has ? pins.filter((pin) => pin.view !== row.view || pin.id !== row.id) : [...pins, row] });
+    store.set({
+      pins: has ? pins.filter((pin) => pin.view !== row.view || pin.id !== row.id) : [...pins, row],
+    });
   },
   toggleCollapsed(row: RowRef): void {
     const key = `${row.view}:${row.id}`;

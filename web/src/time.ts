@@ -1,5 +1,6 @@
-// Times. The server speaks absolute nanoseconds as decimal strings (int64); the page computes with plain numbers
-// relative to the begin of the experiment, exact up to 2^53 ns, which is 104 days. Both conversions live here only.
+// Times. The server speaks absolute nanoseconds as decimal strings (int64); the page computes with
+// plain numbers relative to the begin of the experiment, exact up to 2^53 ns, which is 104 days.
+// Both conversions live here only.
 
 /** Nanoseconds since the begin of the experiment. */
 export type Rel = number;
@@ -19,6 +20,11 @@ let epoch = false;
 export function setOrigin(beginNs: AbsText, isEpoch: boolean): void {
   originNs = BigInt(beginNs);
   epoch = isEpoch;
+}
+
+/** A span at whole nanoseconds, which is what links and the server can say. */
+export function wholeSpan(from: Rel, to: Rel): Span {
+  return { from: Math.round(from), to: Math.round(to) };
 }
 
 export function toRel(abs: AbsText | number | bigint): Rel {
@@ -70,19 +76,20 @@ export function formatAbs(rel: Rel): string {
   const seconds = abs / 1000000000n;
   const fraction = (abs % 1000000000n).toString().padStart(9, '0');
   if (!epoch) return `${seconds}.${groups(fraction)} s`;
-  return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19).replace('T', ' ')}.${groups(fraction)}`;
+  const date = new Date(Number(seconds) * 1000).toISOString();
+  return `${date.slice(0, 19).replace('T', ' ')}.${groups(fraction)}`;
 }
 
 /**
- * What a user types into "go to time": `1.5s`, `200ms`, `3us` (since the begin), `+5ms` / `-5ms` (from `now`), or absolute
- * nanoseconds (>= 10 digits without unit). Null when it is none of them.
+ * What a user types into "go to time": `1.5s`, `200ms`, `3us` (since the begin), `+5ms` / `-5ms`
+ * (from `now`), or absolute nanoseconds (>= 10 digits without unit). Null when it is none of them.
  */
 export function parseTime(text: string, now: Rel): Rel | null {
   const clean = text.trim().replace(/[\s_,]/g, '');
   if (/^\d{10,19}$/.test(clean)) return toRel(clean);
   const match = /^([+-]?)(\d+(?:\.\d+)?)(s|ms|us|µs|ns)?$/.exec(clean);
   if (!match) return null;
-  const unit = { s: 1e9, ms: 1e6, us: 1e3, 'µs': 1e3, ns: 1 }[match[3] ?? 's'] ?? 1e9;
+  const unit = { s: 1e9, ms: 1e6, us: 1e3, µs: 1e3, ns: 1 }[match[3] ?? 's'] ?? 1e9;
   const value = Number(match[2]) * unit;
   if (match[1] === '+') return now + value;
   if (match[1] === '-') return now - value;
@@ -97,7 +104,10 @@ export function tickStep(spanNs: number, widthPx: number, minPixels: number): nu
   return 10 * power;
 }
 
-/** The span scaled by `factor` around `centre`, which keeps its place; never below `minNs`, never outside `limit`. */
+/**
+ * The span scaled by `factor` around `centre`, which keeps its place; never below `minNs`, never
+ * outside `limit`.
+ */
 export function zoomSpan(span: Span, centre: Rel, factor: number, limit: Span, minNs = 20): Span {
   const length = Math.min(Math.max((span.to - span.from) * factor, minNs), limit.to - limit.from);
   const share = (centre - span.from) / (span.to - span.from);

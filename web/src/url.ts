@@ -1,10 +1,23 @@
-// The position in the URL fragment: what a pasted link restores. Times are absolute nanoseconds, so that a link stays
-// right when the experiment begins elsewhere (a longer recording of the same boot).
+// The position in the URL fragment: what a pasted link restores. Times are absolute nanoseconds, so
+// that a link stays right when the experiment begins elsewhere (a longer recording of the same
+// boot).
 
 import { type BottomTab, initialState, type RowRef, type State, type Theme } from './store';
 import { toAbs, toRel } from './time';
 
-const tabs: readonly BottomTab[] = ['overview', 'events', 'sql', 'why', 'compare', 'bookmarks', 'help'];
+/** Per cent of the page. */
+export const bottomLeast = 12;
+export const bottomMost = 85;
+
+const tabs: readonly BottomTab[] = [
+  'overview',
+  'events',
+  'sql',
+  'why',
+  'compare',
+  'bookmarks',
+  'help',
+];
 
 function span(value: { from: number; to: number }): string {
   return `${toAbs(value.from)}-${toAbs(value.to)}`;
@@ -33,7 +46,8 @@ const rowText = (row: RowRef): string => `${row.view}.${row.id}`;
 export function encodePosition(state: State): string {
   const out = new URLSearchParams();
   const usual = initialState();
-  if (state.window.from !== state.limit.from || state.window.to !== state.limit.to) out.set('w', span(state.window));
+  if (state.window.from !== state.limit.from || state.window.to !== state.limit.to)
+    out.set('w', span(state.window));
   if (state.range) out.set('s', span(state.range));
   if (state.time !== null) out.set('t', toAbs(state.time));
   if (state.row) out.set('r', rowText(state.row));
@@ -52,14 +66,23 @@ export function encodePosition(state: State): string {
   if (state.theme !== usual.theme) out.set('theme', state.theme);
   if (state.tab !== usual.tab) out.set('tab', state.tab);
   if (!state.bottomOpen) out.set('bottom', '0');
+  else if (state.bottomShare !== usual.bottomShare) out.set('bottom', String(state.bottomShare));
   return out.toString();
 }
 
 function list(text: string | null, separator: string): string[] {
-  return text ? text.split(separator).filter((item) => item.length > 0).slice(0, 1000) : [];
+  return text
+    ? text
+        .split(separator)
+        .filter((item) => item.length > 0)
+        .slice(0, 1000)
+    : [];
 }
 
-/** What a fragment says; unknown and wrong parts are left out, so that an old or cut link still opens. */
+/**
+ * What a fragment says; unknown and wrong parts are left out, so that an old or cut link still
+ * opens.
+ */
 export function decodePosition(fragment: string): Partial<State> {
   const from = new URLSearchParams(fragment.replace(/^#/, ''));
   const out: Partial<State> = {};
@@ -73,25 +96,41 @@ export function decodePosition(fragment: string): Partial<State> {
   if (row) out.row = row;
   const task = from.get('task');
   if (task) out.task = task.slice(0, 200);
-  if (from.has('v')) out.openViews = list(from.get('v'), '.').filter((id) => /^[a-z]{1,20}$/.test(id));
-  const pins = list(from.get('p'), '_').map(parseRow).filter((pin): pin is RowRef => pin !== null);
+  if (from.has('v'))
+    out.openViews = list(from.get('v'), '.').filter((id) => /^[a-z]{1,20}$/.test(id));
+  const pins = list(from.get('p'), '_')
+    .map(parseRow)
+    .filter((pin): pin is RowRef => pin !== null);
   if (pins.length > 0) out.pins = pins;
-  const collapsed = list(from.get('c'), '_').map(parseRow).filter((item): item is RowRef => item !== null);
-  if (collapsed.length > 0) out.collapsed = Object.fromEntries(collapsed.map((item) => [`${item.view}:${item.id}`, true as const]));
+  const collapsed = list(from.get('c'), '_')
+    .map(parseRow)
+    .filter((item): item is RowRef => item !== null);
+  if (collapsed.length > 0)
+    out.collapsed = Object.fromEntries(
+      collapsed.map((item) => [`${item.view}:${item.id}`, true as const]),
+    );
   const filter = from.get('f');
   if (filter) out.filter = filter.slice(0, 500);
   const machine = from.get('m');
   if (machine) out.machine = machine.slice(0, 200);
-  const marks: [number | null, number | null] = [parseTime(from.get('a')), parseTime(from.get('b'))];
+  const marks: [number | null, number | null] = [
+    parseTime(from.get('a')),
+    parseTime(from.get('b')),
+  ];
   if (marks[0] !== null || marks[1] !== null) out.measure = marks;
   if (from.get('arrows') === '0') out.arrows = false;
   if (from.get('grid') === '0') out.grid = false;
   const height = Number(from.get('h'));
   if (Number.isInteger(height) && height >= 3 && height <= 60) out.rowHeight = height;
   const theme = from.get('theme');
-  if (theme === 'dark' || theme === 'light' || theme === 'system') out.theme = theme satisfies Theme;
+  if (theme === 'dark' || theme === 'light' || theme === 'system')
+    out.theme = theme satisfies Theme;
   const tab = tabs.find((name) => name === from.get('tab'));
   if (tab) out.tab = tab;
-  if (from.get('bottom') === '0') out.bottomOpen = false;
+  const bottom = Number(from.get('bottom') ?? 'no');
+  if (bottom === 0) out.bottomOpen = false;
+  else if (Number.isInteger(bottom) && bottom >= bottomLeast && bottom <= bottomMost) {
+    out.bottomShare = bottom;
+  }
   return out;
 }

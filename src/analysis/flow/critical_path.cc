@@ -231,7 +231,9 @@ Status PathWalk::step_blocked(const Worker& sleeper, const ThreadSpan& span, std
     VS_ASSIGN(const std::optional<Hop> hop, hop_of(sleeper, wait));
     if (hop) {
       push(wait.begin_ns);
-      const std::int64_t from_ns = std::max(hop->time_ns, wait.begin_ns);
+      // What was sent before the wait began explains all of it, and no more.
+      const std::int64_t from_ns = std::max(hop->time_ns, unbounded_ ? low_ns : wait.begin_ns);
+      edge.detail.by = hop->by;
       if (from_ns < now_ns_) emit(worker_, {from_ns, PathLabel::kTransit, kNull, edge.detail});
       worker_ = hop->worker;
       return {};
@@ -245,23 +247,60 @@ Status PathWalk::step_blocked(const Worker& sleeper, const ThreadSpan& span, std
   return {};
 }
 
+// By the waker that the wait names; when it is none, or a packet tells more exactly when it was
+// sent, by the packet.
 Result<std::optional<PathWalk::Hop>> PathWalk::hop_of(const Worker& sleeper, const Wait& wait) {
-  const std::optional<Hop> none;
-  if (wait.last.waker_tid == kNull) return none;
+  VS_ASSIGN(std::optional<Hop> packet, packet_hop(sleeper));
+  const bool same = packet && packet->by.tid == wait.last.waker_tid &&
+                    packet->by.machine == wait.last.waker_machine;
+  std::optional<Hop> hop = packet;
+  if (!same) {
+    VS_ASSIGN(const std::optional<Hop> named, waker_hop(sleeper, wait));
+    if (named) hop = named;
+  }
+  if (!hop) return hop;
+  VS_ASSIGN(hop->worker, guest_thread_of(hop->worker, hop->time_ns));
+  if (hop->worker == worker_) hop.reset();
+  return hop;
+}
+
+Result<std::optional<PathWalk::Hop>> PathWalk::waker_hop(const Worker& sleeper, const Wait& wait) {
+  std::optional<Hop> hop;
+  if (wait.last.waker_tid == kNull) return hop;
   const MachineNumber machine = world_->machine_of(wait.last.waker_machine);
   if (machine == kNoMachine ||
       !world_->entity(TableId::kThreadState, machine, wait.last.waker_tid)) {
-    return none;
+    return hop;
   }
-  Hop hop{{machine, wait.last.waker_tid, kNull}, now_ns_};
+  Hop made{{machine, wait.last.waker_tid, kNull},
+           now_ns_,
+           {wait.last.waker_machine, kNull, wait.last.waker_tid, kNull}};
   if (machine != sleeper.machine) {
-    VS_ASSIGN(const std::optional<std::int64_t> sent, delivery_time(sleeper, wait, hop.worker));
-    if (!sent) return none;
-    hop.time_ns = *sent;
+    VS_ASSIGN(const std::optional<std::int64_t> sent, delivery_time(sleeper, wait, made.worker));
+    if (!sent) return hop;
+    made.time_ns = *sent;
   }
-  VS_ASSIGN(hop.worker, guest_thread_of(hop.worker, hop.time_ns));
-  if (hop.worker == worker_) return none;
-  return std::optional(hop);
+  hop = made;
+  return hop;
+}
+
+// The sender of the packet that woke the sleeper now.
+Result<std::optional<PathWalk::Hop>> PathWalk::packet_hop(const Worker& sleeper) {
+  std::optional<Hop> hop;
+  const auto entity = world_->entity(TableId::kNetWakeup, sleeper.machine, sleeper.tid);
+  if (!entity) return hop;
+  VS_ASSIGN(const auto rows,
+            world_->source().rows(*entity, HostTime{now_ns_ - 1}, HostTime{now_ns_ + 1}));
+  StateRow row;
+  for (;;) {
+    VS_ASSIGN(const bool more, rows->next(row));
+    if (!more) return hop;
+    if (row.end.ns != now_ns_) continue;
+    const Actor by{row.values[slot::kNwFromMachine], kNull, row.values[slot::kNwFromTid], kNull};
+    const MachineNumber machine = world_->machine_of(by.machine);
+    if (machine == kNoMachine || !world_->entity(TableId::kThreadState, machine, by.tid)) continue;
+    hop = Hop{{machine, by.tid, kNull}, row.begin.ns, by};
+  }
 }
 
 // When a thread of the host had the interrupt delivered that ended a guest's wait: when it woke the

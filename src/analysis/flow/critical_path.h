@@ -9,6 +9,8 @@
 //   - a thread of the host that had an interrupt delivered to a guest: at the delivery, which is
 //     when the vCPU was woken for it, else when the waker last ran; the time from there to the
 //     wake-up is `transit`;
+//   - a thread of another machine that sent the packet which woke it, where no thread of the host
+//     is known to have delivered it: at the sending; the time from there is `transit`;
 //   - a disk request of the waiter that completed in the wait: its time in service and in the
 //     queue, then its submitter;
 //   - a vCPU that sleeps in the VMM while its guest's thread believes it runs: who woke the vCPU.
@@ -92,7 +94,8 @@ class PathWalk {
   /// Where the explanation of a wait goes on.
   struct Hop {
     Worker worker;
-    std::int64_t time_ns = 0;
+    std::int64_t time_ns = 0;  ///< of a packet maybe before the wait began
+    Actor by;                  ///< as the wait names it, before a vCPU's thread became its guest's
   };
   struct Request {
     model::EntityId entity = 0;
@@ -142,6 +145,8 @@ class PathWalk {
   [[nodiscard]] Result<Wait> whole_wait(const Worker& sleeper, const ThreadSpan& span,
                                         std::int64_t low_ns);
   [[nodiscard]] Result<std::optional<Hop>> hop_of(const Worker& sleeper, const Wait& wait);
+  [[nodiscard]] Result<std::optional<Hop>> waker_hop(const Worker& sleeper, const Wait& wait);
+  [[nodiscard]] Result<std::optional<Hop>> packet_hop(const Worker& sleeper);
   [[nodiscard]] Result<std::optional<std::int64_t>> delivery_time(const Worker& sleeper,
                                                                   const Wait& wait,
                                                                   const Worker& waker);

@@ -125,6 +125,11 @@ class Memory final : public StateSource {
     device_rows(machine, device)
         .push_back({insert, complete, {kNull, 8, 4096, 0, issue - insert, complete - issue, tid}});
   }
+  /// A packet that `from` sent at `sent` wakes the thread.
+  void packet(const std::string& machine, std::int64_t tid, std::int64_t sent, std::int64_t wakes,
+              const std::string& from, std::int64_t from_tid) {
+    rows_of(TableId::kNetWakeup, machine, tid).push_back({sent, wakes, {text(from), from_tid, 60}});
+  }
 
   // ---- StateSource
   const model::SmallTable& small(TableId table) const override {

@@ -239,6 +239,70 @@ TEST(Path, RunningGuestThreadIsSplitAndAVcpuAsleepInTheVmmIsFollowed) {
                           "45-50 1 hypervisor vm1/5 polling", "50-60 1 run vm1/5"));
 }
 
+// Two machines without a common host: the client of a sends at 10 and sleeps from 12 on; b's server
+// gets it at 25, works from 27 to 60, answers at 55, and the client is woken at 70 and runs at 75.
+Memory request_and_answer() {
+  Memory memory;
+  memory.machine("a");
+  memory.machine("b");
+  memory.thread("a", 1, "client");
+  memory.thread("b", 2, "server");
+  memory.is("a", 1, 0, 12, {.state = kUser, .cpu = 0});
+  memory.is("a", 1, 12, 70,
+            {.state = kBlocked, .detail = "network", .waker_machine = "b", .waker = 2});
+  memory.is("a", 1, 70, 75, {.state = ThreadState::kRunnable, .cpu = 0});
+  memory.is("a", 1, 75, 80, {.state = kUser, .cpu = 0});
+  memory.is("b", 2, 0, 25,
+            {.state = kBlocked, .detail = "network", .waker_machine = "a", .waker = 1});
+  memory.is("b", 2, 25, 27, {.state = ThreadState::kRunnable, .cpu = 1});
+  memory.is("b", 2, 27, 60, {.state = kUser, .cpu = 1});
+  memory.is("b", 2, 60, 80, {.state = kBlocked, .detail = "network"});
+  memory.packet("b", 2, 10, 25, "a", 1);
+  memory.packet("a", 1, 20, 65, "b", 2);  // of another wake-up: an earlier one, not this
+  memory.packet("a", 1, 55, 70, "b", 2);
+  return memory;
+}
+
+TEST(Path, AWaitForAPacketGoesOnAtItsSenderWhenItWasSent) {
+  const Memory memory = request_and_answer();
+  EXPECT_THAT(
+      path_of(memory, "a", 1, 0, 80),
+      ElementsAre("0-12 1 run a/1",
+                  // the request was under way when the client fell asleep
+                  "12-25 3 transit b/2 a client (1)", "25-27 2 preempted b/2", "27-55 2 run b/2",
+                  "55-70 2 transit a/1 b server (2)", "70-75 1 preempted a/1", "75-80 1 run a/1"));
+  EXPECT_THAT(
+      path_of(memory, "b", 2, 20, 60),
+      ElementsAre("20-25 2 transit b/2 a client (1)", "25-27 1 preempted b/2", "27-60 1 run b/2"));
+  // The result's own path is at the sender when it sent, wait or no wait.
+  EXPECT_THAT(
+      path_of(memory, "a", 1, 0, 80, true),
+      ElementsAre("0-10 1 run a/1", "10-25 1 transit b/2 a client (1)", "25-27 1 preempted b/2",
+                  "27-55 1 run b/2", "55-70 1 transit a/1 b server (2)", "70-75 1 preempted a/1",
+                  "75-80 1 run a/1"));
+}
+
+TEST(Path, APacketCountsWhereNobodyDeliveredIt) {
+  // The wait names nobody: the packet alone tells.
+  Memory memory = request_and_answer();
+  memory.rows_of(test::TableId::kThreadState, "a", 1)[1].values[4] = model::kNull;
+  memory.rows_of(test::TableId::kThreadState, "a", 1)[1].values[5] = model::kNull;
+  EXPECT_THAT(path_of(memory, "a", 1, 12, 80),
+              ::testing::Contains("55-70 2 transit a/1 b server (2)"));
+  // A guest's wait whose interrupt a thread of the host delivered goes on there, as without it.
+  Memory guest = guest_read();
+  const Lines before = path_of(guest, "vm1", 5, 0, 100);
+  guest.packet("vm1", 5, 20, 85, "vm1", 6);
+  EXPECT_EQ(path_of(guest, "vm1", 5, 0, 100), before);
+  // A sender without a trace: the wait stays one.
+  Memory unknown = request_and_answer();
+  unknown.rows_of(test::TableId::kThreadState, "a", 1)[1].values[5] = 9;
+  unknown.rows_of(test::TableId::kNetWakeup, "a", 1)[1].values[1] = 9;
+  EXPECT_THAT(
+      path_of(unknown, "a", 1, 12, 80),
+      ElementsAre("12-70 1 wait_network a/1 b (9)", "70-75 1 preempted a/1", "75-80 1 run a/1"));
+}
+
 // Totals of a published critical flow in ns, largest first: who, and what the table prints.
 struct Published {
   std::int64_t tid;

@@ -54,8 +54,9 @@ void World::read_machines() {
 }
 
 void World::read_entities() {
-  for (const TableId table : {TableId::kThreadState, TableId::kPcpuState, TableId::kVcpuState,
-                              TableId::kFusedCpu, TableId::kPreemption, TableId::kBlockRequest}) {
+  for (const TableId table :
+       {TableId::kThreadState, TableId::kPcpuState, TableId::kVcpuState, TableId::kFusedCpu,
+        TableId::kPreemption, TableId::kBlockRequest, TableId::kNetWakeup}) {
     for (const StateEntity& entity : source_.entities(table)) {
       if (entity.key.size() < 2) continue;
       const MachineNumber machine = add_machine(source_.string(entity.key[0]));

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/time.h"
 #include "model/states.h"
 
 namespace vs::analysis::kernel {
@@ -23,6 +24,7 @@ struct Context {
   ContextKind kind = ContextKind::kHardirq;
   model::BlockCause cause = model::BlockCause::kIrq;  ///< of a wake-up out of this context
   std::int64_t number = -1;  ///< irq, softirq vector, interrupt vector or address of the timer
+  HostTime since{};          ///< when it began; of a MachineState's contexts
 };
 
 class ContextStack {

@@ -138,12 +138,12 @@ void MachineState::Impl::on_waking(const Site& site) {
   if (tid <= 0) return;
   Thread* const found = threads_.find(tid);
   Thread& thread = found != nullptr ? *found : threads_.add(tid, now_, Birth::kAppeared);
-  const Waker waker = waker_at(site.cpu);
+  if (thread.exited() || queued(thread)) return;
+  const Waker waker = waker_at(site.cpu, tid);
   if (thread.running()) {
     thread.pending = {true, waker};  // it is about to leave its CPU
     return;
   }
-  if (thread.exited() || queued(thread)) return;
   threads_.set_comm(thread, site.event.texts[0]);
   wake(thread, waker, cpu_arg(site.event, arg::kWakeTargetCpu));
 }
@@ -164,7 +164,7 @@ void MachineState::Impl::on_wakeup(const Site& site) {
   // With sched_waking in the trace this one may come from another CPU than the waker's.
   Waker waker;
   if (pending.valid) waker = pending.waker;
-  if (!pending.valid && !has_waking_) waker = waker_at(site.cpu);
+  if (!pending.valid && !has_waking_) waker = waker_at(site.cpu, tid);
   threads_.set_comm(thread, site.event.texts[0]);
   wake(thread, waker, target);
 }
@@ -178,7 +178,7 @@ void MachineState::Impl::on_wakeup_new(const Site& site) {
                      thread->row.state == ThreadState::kUnknown || thread->exited();
   if (!waits) return;
   threads_.set_comm(*thread, site.event.texts[0]);
-  wake(*thread, waker_at(site.cpu), cpu_arg(site.event, arg::kWakeTargetCpu));
+  wake(*thread, waker_at(site.cpu, tid), cpu_arg(site.event, arg::kWakeTargetCpu));
 }
 
 void MachineState::Impl::on_migrate(const Site& site) {

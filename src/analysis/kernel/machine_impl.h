@@ -45,6 +45,7 @@ class MachineState::Impl {
   void finish(HostTime end);
 
   [[nodiscard]] const CpuView& view(std::uint32_t cpu) const;
+  [[nodiscard]] std::optional<HostTime> interrupt_since(std::uint32_t cpu) const;
   [[nodiscard]] const Thread* find(std::int32_t tid) const {
     return tid > 0 ? threads_.find(tid) : nullptr;
   }
@@ -130,10 +131,11 @@ class MachineState::Impl {
   [[nodiscard]] ThreadRow running_row(const Cpu& cpu, const Thread& thread) const;
   [[nodiscard]] ThreadRow off_row(model::ThreadState state);
   [[nodiscard]] HostTime loss_end_of(const Thread& thread) const;
-  [[nodiscard]] Waker waker_at(const Cpu& cpu) const;
-  [[nodiscard]] Waker behind_interrupt(const Cpu& cpu, model::BlockCause cause) const;
+  [[nodiscard]] Waker waker_at(const Cpu& cpu, std::int32_t tid) const;
+  [[nodiscard]] Waker behind_interrupt(const Cpu& cpu, std::int32_t tid,
+                                       model::BlockCause cause) const;
   [[nodiscard]] model::StringId cause_text(model::BlockCause cause);
-  void enter(const Site& site, const Context& context);
+  void enter(const Site& site, Context context);
   void leave(const Site& site, ContextKind kind, std::int64_t number);
   void drop_contexts(Cpu& cpu);
   void add_initial_thread(const InitialThread& initial);

@@ -361,18 +361,19 @@ HostTime MachineState::Impl::loss_end_of(const Thread& thread) const {
                           : loss_end_;
 }
 
-Waker MachineState::Impl::waker_at(const Cpu& cpu) const {
-  if (cpu.contexts.size() > 0) return behind_interrupt(cpu, cpu.contexts.top().cause);
+Waker MachineState::Impl::waker_at(const Cpu& cpu, std::int32_t tid) const {
+  if (cpu.contexts.size() > 0) return behind_interrupt(cpu, tid, cpu.contexts.top().cause);
   if (cpu.tid > 0) return {model::BlockCause::kTask, cpu.tid, threads_.machine_id()};
   // The idle thread wakes nobody: this was an interrupt whose entry is not among the events.
-  if (cpu.tid == 0) return behind_interrupt(cpu, model::BlockCause::kIrq);
+  if (cpu.tid == 0) return behind_interrupt(cpu, tid, model::BlockCause::kIrq);
   return {};
 }
 
-Waker MachineState::Impl::behind_interrupt(const Cpu& cpu, model::BlockCause cause) const {
+Waker MachineState::Impl::behind_interrupt(const Cpu& cpu, std::int32_t tid,
+                                           model::BlockCause cause) const {
   if (resolver_ == nullptr) return {cause};
   const Context* const context = cpu.contexts.size() > 0 ? &cpu.contexts.top() : nullptr;
-  const WakeSource source = resolver_->resolve({now_, cpu.index, context, cause});
+  const WakeSource source = resolver_->resolve({now_, cpu.index, tid, context, cause});
   return {source.cause, source.tid, source.machine};
 }
 
@@ -386,7 +387,8 @@ model::StringId MachineState::Impl::cause_text(model::BlockCause cause) {
 
 // ---- contexts ----
 
-void MachineState::Impl::enter(const Site& site, const Context& context) {
+void MachineState::Impl::enter(const Site& site, Context context) {
+  context.since = now_;
   if (!site.cpu.contexts.push(context)) {
     drop_contexts(site.cpu);
     site.cpu.contexts.push(context);
@@ -414,6 +416,11 @@ void MachineState::Impl::drop_contexts(Cpu& cpu) {
 }
 
 // ---- tables and queries ----
+
+std::optional<HostTime> MachineState::Impl::interrupt_since(std::uint32_t cpu) const {
+  if (cpu >= cpu_by_index_.size() || cpu_by_index_[cpu]->contexts.size() == 0) return std::nullopt;
+  return cpu_by_index_[cpu]->contexts.top().since;
+}
 
 const CpuView& MachineState::Impl::view(std::uint32_t cpu) const {
   static const CpuView kUnknownView;
@@ -484,6 +491,10 @@ model::StringId MachineState::comm_of(std::int32_t tid) const {
   const Thread* const thread = impl_->find(tid);
   return thread == nullptr ? kNull : thread->comm_id;
 }
+std::optional<HostTime> MachineState::interrupt_since(std::uint32_t cpu) const {
+  return impl_->interrupt_since(cpu);
+}
+
 std::int64_t MachineState::container_of(std::int32_t tid) const {
   const Thread* const thread = impl_->find(tid);
   return thread == nullptr ? kNull : impl_->container_of(*thread);

@@ -90,6 +90,7 @@ class MachineState final : public model::ThreadFacts {
   [[nodiscard]] model::StringId comm_of(std::int32_t tid) const override;
   [[nodiscard]] std::string_view name_of(std::int32_t tid) const override;
   [[nodiscard]] std::int64_t container_of(std::int32_t tid) const override;
+  [[nodiscard]] std::optional<HostTime> interrupt_since(std::uint32_t cpu) const override;
   [[nodiscard]] const MachineCounters& counters() const;
 
   /// Rows of `thread` and `container`; complete after finish().

@@ -18,6 +18,7 @@ namespace vs::analysis::kernel {
 struct WakeSite {
   HostTime time;
   std::uint32_t cpu = 0;
+  std::int32_t tid = -1;             ///< whom it wakes
   const Context* context = nullptr;  ///< innermost; null: on the idle task, its interrupt not shown
   model::BlockCause cause = model::BlockCause::kUnknown;  ///< as the machine alone tells it
 };

@@ -1,12 +1,25 @@
-// The report as cards: what is wrong first, then the figures that it rests on, then what could not be told and why.
+// The report as cards: what is wrong first, then the figures that it rests on, then what could not
+// be told and why.
 
 import type { ComponentChildren } from 'preact';
-import type { Conclusion, Report } from '../api';
+import { useEffect, useState } from 'preact/hooks';
+import { api, type Cell, type Conclusion, type Report } from '../api';
 import { actions, useStore } from '../store';
 import { toRel } from '../time';
 import { send } from './bus';
-import { amount, duration, entries, type Entry, num, percent, selectRow, text, who } from './data';
-import { Command, Meter, type Part, StackedBar } from './parts';
+import {
+  amount,
+  duration,
+  entries,
+  errorText,
+  type Entry,
+  num,
+  percent,
+  selectRow,
+  text,
+  who,
+} from './data';
+import { Command, Meter, type Part, Problem, StackedBar } from './parts';
 
 const badness: Record<string, number> = { bad: 0, warn: 1, note: 2, good: 3 };
 const word: Record<string, string> = { bad: 'Bad', warn: 'Warning', note: 'Note', good: 'Good' };
@@ -25,37 +38,74 @@ export function taskOf(next: string | null): string | null {
 function openTarget(conclusion: Conclusion): void {
   const { target } = conclusion;
   if (!target) return;
-  actions.goTo({ from: toRel(target.from_ns), to: toRel(target.to_ns), view: target.view, row: target.row });
+  actions.goTo({
+    from: toRel(target.from_ns),
+    to: toRel(target.to_ns),
+    view: target.view,
+    row: target.row,
+  });
 }
 
 function ConclusionCard({ conclusion }: { conclusion: Conclusion }) {
   const task = taskOf(conclusion.next);
   const body = (
     <>
-      <span class="p-badge"><b aria-hidden="true">{mark[conclusion.kind] ?? 'i'}</b> {word[conclusion.kind] ?? conclusion.kind} · {conclusion.subject}</span>
+      <span class="p-badge">
+        <b aria-hidden="true">{mark[conclusion.kind] ?? 'i'}</b>{' '}
+        {word[conclusion.kind] ?? conclusion.kind} · {conclusion.subject}
+      </span>
       <span class="p-message">{conclusion.message}</span>
       {conclusion.target && <span class="p-go">Show on the timeline →</span>}
     </>
   );
   return (
     <li class={`p-card p-conclusion p-k-${conclusion.kind}`}>
-      {conclusion.target ? <button class="p-open" onClick={() => openTarget(conclusion)}>{body}</button> : <div class="p-open">{body}</div>}
+      {conclusion.target ? (
+        <button class="p-open" onClick={() => openTarget(conclusion)}>
+          {body}
+        </button>
+      ) : (
+        <div class="p-open">{body}</div>
+      )}
       {task && (
-        <button class="p-second" onClick={() => { send('why', task); actions.openTab('why'); }}>Why was {task} slow?</button>
+        <button
+          class="p-second"
+          onClick={() => {
+            send('why', task);
+            actions.openTab('why');
+          }}
+        >
+          Why was {task} slow?
+        </button>
       )}
       {conclusion.next && <Command>{conclusion.next}</Command>}
     </li>
   );
 }
 
-const sum = (list: Entry[], ...names: string[]): number => list.reduce((total, entry) => total + names.reduce((part, name) => part + amount(entry[name]), 0), 0);
+const sum = (list: Entry[], ...names: string[]): number =>
+  list.reduce(
+    (total, entry) => total + names.reduce((part, name) => part + amount(entry[name]), 0),
+    0,
+  );
 
 /** What a VM's vCPUs did: parts that add to their life. */
 export function vmParts(vcpus: Entry[]): Part[] {
   const stolen = sum(vcpus, 'preempted_ns', 'waking_ns');
   return [
     { name: 'guest', value: sum(vcpus, 'guest_ns'), tone: 'guest' },
-    { name: 'hypervisor', value: sum(vcpus, 'hypervisor_ns', 'userspace_ns', 'host_irq_ns', 'polling_ns', 'emulated_ns'), tone: 'hyper' },
+    {
+      name: 'hypervisor',
+      value: sum(
+        vcpus,
+        'hypervisor_ns',
+        'userspace_ns',
+        'host_irq_ns',
+        'polling_ns',
+        'emulated_ns',
+      ),
+      tone: 'hyper',
+    },
     { name: 'stolen', value: stolen, tone: 'stolen' },
     { name: 'halted', value: sum(vcpus, 'halted_ns'), tone: 'halted' },
     { name: 'blocked', value: sum(vcpus, 'blocked_ns', 'stopped_ns'), tone: 'blocked' },
@@ -64,17 +114,45 @@ export function vmParts(vcpus: Entry[]): Part[] {
 }
 
 /** Who took a VM's CPU, added over its vCPUs, most first. */
-export function thievesOf(all: Entry[], machine: string): Array<{ label: string; machine: string; tid: number | null; ns: number; count: number }> {
-  const out = new Map<string, { label: string; machine: string; tid: number | null; ns: number; count: number }>();
+export function thievesOf(
+  all: Entry[],
+  machine: string,
+): Array<{ label: string; machine: string; tid: number | null; ns: number; count: number }> {
+  const out = new Map<
+    string,
+    { label: string; machine: string; tid: number | null; ns: number; count: number }
+  >();
   for (const entry of all.filter((one) => one['machine'] === machine)) {
     const label = who({ ...entry, by_vcpu: null }, 'by_');
-    const known = out.get(label) ?? { label, machine: text(entry['by_machine']), tid: num(entry['by_tid']), ns: 0, count: 0 };
-    out.set(label, { ...known, ns: known.ns + amount(entry['total_ns']), count: known.count + amount(entry['count']) });
+    const known = out.get(label) ?? {
+      label,
+      machine: text(entry['by_machine']),
+      tid: num(entry['by_tid']),
+      ns: 0,
+      count: 0,
+    };
+    out.set(label, {
+      ...known,
+      ns: known.ns + amount(entry['total_ns']),
+      count: known.count + amount(entry['count']),
+    });
   }
   return [...out.values()].sort((a, b) => b.ns - a.ns);
 }
 
-function Ranked({ title, rows }: { title: string; rows: Array<{ label: string; share: number; value: string; tone: string; open?: (() => void) | undefined }> }) {
+function Ranked({
+  title,
+  rows,
+}: {
+  title: string;
+  rows: Array<{
+    label: string;
+    share: number;
+    value: string;
+    tone: string;
+    open?: (() => void) | undefined;
+  }>;
+}) {
   if (rows.length === 0) return null;
   return (
     <div class="p-ranked">
@@ -82,8 +160,15 @@ function Ranked({ title, rows }: { title: string; rows: Array<{ label: string; s
       <ol>
         {rows.map((row) => (
           <li key={row.label}>
-            {row.open ? <button class="p-link" onClick={row.open}>{row.label}</button> : <span>{row.label}</span>}
-            <Meter share={row.share} tone={row.tone} label={`${row.label}: ${row.value}`} /> <span class="p-value">{row.value}</span>
+            {row.open ? (
+              <button class="p-link" onClick={row.open}>
+                {row.label}
+              </button>
+            ) : (
+              <span>{row.label}</span>
+            )}
+            <Meter share={row.share} tone={row.tone} label={`${row.label}: ${row.value}`} />{' '}
+            <span class="p-value">{row.value}</span>
           </li>
         ))}
       </ol>
@@ -96,30 +181,98 @@ function VmCard({ machine, report }: { machine: string; report: Report }) {
   const steal = sum(vcpus, 'steal_ns');
   const demand = sum(vcpus, 'demand_ns');
   const thieves = thievesOf(entries(report.sections['thief']), machine);
-  const exits = entries(report.sections['exit']).filter((one) => one['machine'] === machine && one['vcpu'] === null)
-    .sort((a, b) => amount(b['handling_ns']) + amount(b['userspace_ns']) - amount(a['handling_ns']) - amount(a['userspace_ns'])).slice(0, 4);
+  const exits = entries(report.sections['exit'])
+    .filter((one) => one['machine'] === machine && one['vcpu'] === null)
+    .sort(
+      (a, b) =>
+        amount(b['handling_ns']) +
+        amount(b['userspace_ns']) -
+        amount(a['handling_ns']) -
+        amount(a['userspace_ns']),
+    )
+    .slice(0, 4);
   const cost = (exit: Entry): number => amount(exit['handling_ns']) + amount(exit['userspace_ns']);
-  const hit = entries(report.sections['hit_task']).filter((one) => one['machine'] === machine).slice(0, 4);
-  const task = (name: string, tid: number | null): (() => void) | undefined => (tid === null || !name ? undefined : () => void selectRow(name, { tid }));
+  const hit = entries(report.sections['hit_task'])
+    .filter((one) => one['machine'] === machine)
+    .slice(0, 4);
+  const task = (name: string, tid: number | null): (() => void) | undefined =>
+    tid === null || !name ? undefined : () => void selectRow(name, { tid });
   return (
     <section class="p-card" aria-label={machine}>
       <header class="p-head">
         <h3>{machine}</h3>
-        <span class="muted">{vcpus.length} vCPU{vcpus.length === 1 ? '' : 's'}</span>
-        {demand > 0 && <span class={steal / demand >= 0.05 ? 'p-figure p-bad' : 'p-figure'}>{percent(steal / demand)} <small>of what it asked for was stolen ({duration(steal)})</small></span>}
+        <span class="muted">
+          {vcpus.length} vCPU{vcpus.length === 1 ? '' : 's'}
+        </span>
+        {demand > 0 && (
+          <span class={steal / demand >= 0.05 ? 'p-figure p-bad' : 'p-figure'}>
+            {percent(steal / demand)}{' '}
+            <small>of what it asked for was stolen ({duration(steal)})</small>
+          </span>
+        )}
       </header>
       <StackedBar parts={vmParts(vcpus)} label={`Time of ${machine}'s vCPUs`} />
       <div class="p-columns">
-        <Ranked title="Who took its CPU" rows={thieves.slice(0, 4).map((one) => ({ label: one.label, share: steal > 0 ? one.ns / steal : 0, value: duration(one.ns), tone: 'stolen', open: task(one.machine, one.tid) }))} />
-        <Ranked title="Hit hardest" rows={hit.map((one) => ({ label: `${text(one['comm'])} (${text(one['tid'])})`, share: steal > 0 ? amount(one['total_ns']) / steal : 0, value: duration(one['total_ns']), tone: 'stolen', open: task(machine, num(one['tid'])) }))} />
-        <Ranked title="Exits by handling time" rows={exits.map((one) => ({ label: `${text(one['reason'])} × ${amount(one['count']).toLocaleString('en')}`, share: cost(one) / Math.max(1, ...exits.map(cost)), value: duration(cost(one)), tone: 'hyper' }))} />
+        <Ranked
+          title="Who took its CPU"
+          rows={thieves.slice(0, 4).map((one) => ({
+            label: one.label,
+            share: steal > 0 ? one.ns / steal : 0,
+            value: duration(one.ns),
+            tone: 'stolen',
+            open: task(one.machine, one.tid),
+          }))}
+        />
+        <Ranked
+          title="Hit hardest"
+          rows={hit.map((one) => ({
+            label: `${text(one['comm'])} (${text(one['tid'])})`,
+            share: steal > 0 ? amount(one['total_ns']) / steal : 0,
+            value: duration(one['total_ns']),
+            tone: 'stolen',
+            open: task(machine, num(one['tid'])),
+          }))}
+        />
+        <Ranked
+          title="Exits by handling time"
+          rows={exits.map((one) => ({
+            label: `${text(one['reason'])} × ${amount(one['count']).toLocaleString('en')}`,
+            share: cost(one) / Math.max(1, ...exits.map(cost)),
+            value: duration(cost(one)),
+            tone: 'hyper',
+          }))}
+        />
       </div>
     </section>
   );
 }
 
 function Card({ title, children }: { title: string; children: ComponentChildren }) {
-  return <section class="p-card" aria-label={title}><header class="p-head"><h3>{title}</h3></header>{children}</section>;
+  return (
+    <section class="p-card" aria-label={title}>
+      <header class="p-head">
+        <h3>{title}</h3>
+      </header>
+      {children}
+    </section>
+  );
+}
+
+const hostParts = [
+  ['guest', 'guest'],
+  ['hypervisor', 'hyper'],
+  ['host', 'blocked'],
+  ['idle', 'halted'],
+  ['unknown', 'unknown'],
+] as const;
+
+function shareOf(part: Cell | undefined, whole: Cell | undefined): number {
+  return amount(part) / Math.max(1, amount(whole));
+}
+
+function hostWords(pcpu: Entry): string {
+  const parts = hostParts.map(([name]) => `${name} ${duration(pcpu[`${name}_ns`])}`);
+  return `pCPU ${text(pcpu['cpu'])}: ${parts.join(', ')}`;
 }
 
 function HostCard({ pcpus }: { pcpus: Entry[] }) {
@@ -130,13 +283,17 @@ function HostCard({ pcpus }: { pcpus: Entry[] }) {
         {pcpus.map((one) => (
           <li key={`${text(one['host_machine'])}/${text(one['cpu'])}`}>
             <span>pCPU {text(one['cpu'])}</span>
-            <div class="p-bar" role="img" aria-label={`pCPU ${text(one['cpu'])}: guest ${duration(one['guest_ns'])}, hypervisor ${duration(one['hypervisor_ns'])}, host ${duration(one['host_ns'])}, idle ${duration(one['idle_ns'])}`}>
-              {(['guest', 'hypervisor', 'host', 'idle', 'unknown'] as const).map((name) => {
-                const tones = { guest: 'guest', hypervisor: 'hyper', host: 'blocked', idle: 'halted', unknown: 'unknown' };
-                return <span key={name} class={`p-seg p-${tones[name]}`} title={`${name} ${duration(one[`${name}_ns`])}`} style={{ width: `${(amount(one[`${name}_ns`]) / Math.max(1, amount(one['life_ns']))) * 100}%` }} />;
-              })}
+            <div class="p-bar" role="img" aria-label={hostWords(one)}>
+              {hostParts.map(([name, tone]) => (
+                <span
+                  key={name}
+                  class={`p-seg p-${tone}`}
+                  title={`${name} ${duration(one[`${name}_ns`])}`}
+                  style={{ width: `${shareOf(one[`${name}_ns`], one['life_ns']) * 100}%` }}
+                />
+              ))}
             </div>
-            <span class="p-value">{percent(1 - amount(one['idle_ns']) / Math.max(1, amount(one['life_ns'])))} busy</span>
+            <span class="p-value">{percent(1 - shareOf(one['idle_ns'], one['life_ns']))} busy</span>
           </li>
         ))}
       </ul>
@@ -144,11 +301,65 @@ function HostCard({ pcpus }: { pcpus: Entry[] }) {
   );
 }
 
-function WaitCard({ waits }: { waits: Entry[] }) {
-  if (waits.length === 0) return null;
+const waitsOf =
+  'SELECT machine, state, COUNT(*) AS count, SUM(dur) AS total_ns FROM vprocess_state ' +
+  "WHERE state NOT IN ('root', 'nonroot', 'unknown') GROUP BY 1, 2 ORDER BY 4 DESC";
+const waitWords: Record<string, string> = {
+  task: 'another process',
+  timer: 'a timer',
+  disk: 'a disk',
+  network: 'the network',
+  device: 'another device',
+  preempted_host: 'the CPU, which the host had',
+  preempted_vm: 'the CPU, which another VM had',
+  preempted_guest: 'the CPU, which its own guest used',
+};
+
+function waitLabel(wait: Entry): string {
+  const state = text(wait['state']);
+  return `${waitWords[state] ?? state} × ${amount(wait['count']).toLocaleString('en')}`;
+}
+
+/** What the guests' processes waited for, as the host's trace alone tells it. */
+function WaitCard() {
+  const missing = useStore((state) => state.views.find((view) => view.id === 'vprocess')?.missing);
+  const [waits, setWaits] = useState<Entry[]>([]);
+  const [problem, setProblem] = useState('');
+  useEffect(() => {
+    let live = true;
+    api.sql(waitsOf).then(
+      (answer) => live && setWaits(entries(answer)),
+      (error: unknown) => live && setProblem(errorText(error)),
+    );
+    return () => void (live = false);
+  }, []);
+  const machines = [...new Set(waits.map((one) => text(one['machine'])))];
+  const most = Math.max(1, ...waits.map((one) => amount(one['total_ns'])));
   return (
-    <Card title="Waits of the guests' processes">
-      <ul class="p-plain">{waits.slice(0, 8).map((one, i) => <li key={i}>{Object.entries(one).filter(([, cell]) => cell !== null).map(([name, cell]) => (name.endsWith('_ns') ? `${name.slice(0, -3)} ${duration(cell)}` : text(cell))).join(' · ')}</li>)}</ul>
+    <Card title="What the guests' processes waited for">
+      {problem && <Problem>{problem}</Problem>}
+      {waits.length === 0 && missing && (
+        <>
+          <p class="muted">{missing.message}</p>
+          <Command>{missing.command}</Command>
+        </>
+      )}
+      {waits.length === 0 && !missing && !problem && <p class="muted">No wait was seen.</p>}
+      {machines.map((machine) => (
+        <Ranked
+          key={machine}
+          title={machine}
+          rows={waits
+            .filter((one) => one['machine'] === machine)
+            .slice(0, 6)
+            .map((one) => ({
+              label: waitLabel(one),
+              share: amount(one['total_ns']) / most,
+              value: duration(one['total_ns']),
+              tone: text(one['state']).startsWith('preempted') ? 'stolen' : 'waiting',
+            }))}
+        />
+      ))}
     </Card>
   );
 }
@@ -163,8 +374,18 @@ function ClockCard({ clocks }: { clocks: Entry[] }) {
           return (
             <li key={i}>
               <b>{text(one['machine'])}</b> by {text(one['method'])}, {text(one['quality'])}
-              {one['method'] !== 'reference' && <> · error up to <b>{duration(one['error_ns'])}</b></>}
-              {outside > 0 && <span class="p-bad"> · {outside.toLocaleString('en')} events against causality remain</span>}
+              {one['method'] !== 'reference' && (
+                <>
+                  {' '}
+                  · error up to <b>{duration(one['error_ns'])}</b>
+                </>
+              )}
+              {outside > 0 && (
+                <span class="p-bad">
+                  {' '}
+                  · {outside.toLocaleString('en')} events against causality remain
+                </span>
+              )}
             </li>
           );
         })}
@@ -177,21 +398,50 @@ function DataCards({ report }: { report: Report }) {
   const issues = entries(report.sections['issue']);
   const missing = entries(report.sections['missing']);
   const level: Record<string, number> = { error: 0, warning: 1, info: 2 };
-  const sorted = [...issues].sort((a, b) => (level[text(a['severity'])] ?? 3) - (level[text(b['severity'])] ?? 3));
+  const sorted = [...issues].sort(
+    (a, b) => (level[text(a['severity'])] ?? 3) - (level[text(b['severity'])] ?? 3),
+  );
   return (
     <>
       <Card title="Data">
-        {sorted.length === 0 ? <p class="muted">Nothing is wrong with the recorded data.</p> : (
-          <ul class="p-plain">{sorted.map((one, i) => (
-            <li key={i}><b class={one['severity'] === 'error' ? 'p-bad' : one['severity'] === 'warning' ? 'p-warn' : 'muted'}>{text(one['severity'])}</b> {text(one['place'])}: {text(one['message'])}<br /><span class="muted">{text(one['advice'])}</span></li>
-          ))}</ul>
+        {sorted.length === 0 ? (
+          <p class="muted">Nothing is wrong with the recorded data.</p>
+        ) : (
+          <ul class="p-plain">
+            {sorted.map((one, i) => (
+              <li key={i}>
+                <b
+                  class={
+                    one['severity'] === 'error'
+                      ? 'p-bad'
+                      : one['severity'] === 'warning'
+                        ? 'p-warn'
+                        : 'muted'
+                  }
+                >
+                  {text(one['severity'])}
+                </b>{' '}
+                {text(one['place'])}: {text(one['message'])}
+                <br />
+                <span class="muted">{text(one['advice'])}</span>
+              </li>
+            ))}
+          </ul>
         )}
       </Card>
       {missing.length > 0 && (
         <Card title="What the recording cannot tell">
-          <ul class="p-plain">{missing.map((one, i) => (
-            <li key={i}>{text(one['title'])} <span class="muted">on {text(one['machine'])} needs {text(one['events'])}</span><Command>{text(one['command'])}</Command></li>
-          ))}</ul>
+          <ul class="p-plain">
+            {missing.map((one, i) => (
+              <li key={i}>
+                {text(one['title'])}{' '}
+                <span class="muted">
+                  on {text(one['machine'])} needs {text(one['events'])}
+                </span>
+                <Command>{text(one['command'])}</Command>
+              </li>
+            ))}
+          </ul>
         </Card>
       )}
     </>
@@ -200,21 +450,39 @@ function DataCards({ report }: { report: Report }) {
 
 export function OverviewPanel() {
   const report = useStore((state) => state.report);
-  if (!report) return <div class="panel" data-panel="overview"><p role="status" class="muted">The report is not there yet.</p></div>;
+  if (!report)
+    return (
+      <div class="panel" data-panel="overview">
+        <p role="status" class="muted">
+          The report is not there yet.
+        </p>
+      </div>
+    );
   const conclusions = sortConclusions(report.conclusions);
-  const machines = [...new Set(entries(report.sections['vcpu']).map((one) => text(one['machine'])))];
-  const waits = entries(report.sections['wait'] ?? report.sections['waits']);
+  const machines = [
+    ...new Set(entries(report.sections['vcpu']).map((one) => text(one['machine']))),
+  ];
   return (
     <div class="panel p-overview" data-panel="overview">
       <h2>What stands out</h2>
-      {conclusions.length === 0 ? <p class="muted">No rule found anything to say about this recording.</p> : (
-        <ul class="p-grid p-conclusions">{conclusions.map((one, i) => <ConclusionCard key={i} conclusion={one} />)}</ul>
+      {conclusions.length === 0 ? (
+        <p class="muted">No rule found anything to say about this recording.</p>
+      ) : (
+        <ul class="p-grid p-conclusions">
+          {conclusions.map((one, i) => (
+            <ConclusionCard key={i} conclusion={one} />
+          ))}
+        </ul>
       )}
       <h2>Machines</h2>
-      <div class="p-grid">{machines.map((machine) => <VmCard key={machine} machine={machine} report={report} />)}</div>
+      <div class="p-grid">
+        {machines.map((machine) => (
+          <VmCard key={machine} machine={machine} report={report} />
+        ))}
+      </div>
       <div class="p-grid">
         <HostCard pcpus={entries(report.sections['pcpu'])} />
-        <WaitCard waits={waits} />
+        <WaitCard />
         <ClockCard clocks={entries(report.sections['clock'])} />
         <DataCards report={report} />
       </div>

@@ -1,4 +1,5 @@
-// The SQL console: a statement over the tables of the model, and its answer with moments and tasks that jump.
+// The SQL console: a statement over the tables of the model, and its answer with moments and tasks
+// that jump.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, ApiError, type SqlAnswer } from '../api';
@@ -7,11 +8,43 @@ import { download, errorText, positionOf, toCsv, toJson } from './data';
 import { Problem, ResultTable } from './parts';
 
 export const examples: ReadonlyArray<readonly [string, string]> = [
-  ['Who robbed whom', 'SELECT machine, by_machine, by_tid, by_comm, COUNT(*) AS times, SUM(dur) AS stolen_ns\nFROM preemption\nGROUP BY machine, by_machine, by_tid, by_comm\nORDER BY stolen_ns DESC\nLIMIT 20'],
-  ['Longest robbed intervals', 'SELECT ts, dur, machine, vcpu, tid, comm, by_machine, by_comm\nFROM preemption\nORDER BY dur DESC\nLIMIT 50'],
-  ['Slowest exits', 'SELECT ts, dur, machine, vcpu, reason, handling_ns, userspace_ns\nFROM vm_exit\nORDER BY handling_ns + userspace_ns DESC\nLIMIT 50'],
-  ['Where the guest believes it runs and does not', "SELECT ts, dur, machine, tid, state, cpu\nFROM thread_state\nWHERE effective = 'deprived'\nORDER BY dur DESC\nLIMIT 50"],
-  ['Disk requests by latency', 'SELECT ts, dur, vm, device, op, bytes, queue_ns, service_ns\nFROM block_request\nORDER BY dur DESC\nLIMIT 50'],
+  [
+    'Who robbed whom',
+    `SELECT machine, by_machine, by_tid, by_comm, COUNT(*) AS times, SUM(dur) AS stolen_ns
+FROM preemption
+GROUP BY machine, by_machine, by_tid, by_comm
+ORDER BY stolen_ns DESC
+LIMIT 20`,
+  ],
+  [
+    'Longest robbed intervals',
+    `SELECT ts, dur, machine, vcpu, tid, comm, by_machine, by_comm
+FROM preemption
+ORDER BY dur DESC
+LIMIT 50`,
+  ],
+  [
+    'Slowest exits',
+    `SELECT ts, dur, machine, vcpu, reason, handling_ns, userspace_ns
+FROM vm_exit
+ORDER BY handling_ns + userspace_ns DESC
+LIMIT 50`,
+  ],
+  [
+    'Where the guest believes it runs and does not',
+    `SELECT ts, dur, machine, tid, state, cpu
+FROM thread_state
+WHERE effective = 'deprived'
+ORDER BY dur DESC
+LIMIT 50`,
+  ],
+  [
+    'Disk requests by latency',
+    `SELECT ts, dur, vm, device, op, bytes, queue_ns, service_ns
+FROM block_request
+ORDER BY dur DESC
+LIMIT 50`,
+  ],
   ['What the data lacks', 'SELECT severity, place, count, message, advice\nFROM issue'],
 ];
 
@@ -21,7 +54,9 @@ const historyKey = 'virtscope.sql';
 export function readHistory(stored: string | null): string[] {
   try {
     const list: unknown = JSON.parse(stored ?? '[]');
-    return Array.isArray(list) ? list.filter((item): item is string => typeof item === 'string').slice(0, 30) : [];
+    return Array.isArray(list)
+      ? list.filter((item): item is string => typeof item === 'string').slice(0, 30)
+      : [];
   } catch {
     return [];
   }
@@ -29,7 +64,10 @@ export function readHistory(stored: string | null): string[] {
 
 function remember(sql: string): string[] {
   try {
-    const list = [sql, ...readHistory(localStorage.getItem(historyKey)).filter((item) => item !== sql)].slice(0, 30);
+    const list = [
+      sql,
+      ...readHistory(localStorage.getItem(historyKey)).filter((item) => item !== sql),
+    ].slice(0, 30);
     localStorage.setItem(historyKey, JSON.stringify(list));
     return list;
   } catch {
@@ -52,12 +90,23 @@ function Answer({ answer }: { answer: SqlAnswer }) {
   return (
     <>
       <div class="p-form">
-        <span role="status">{rows.length.toLocaleString('en')} rows{truncated ? ' (cut: more exist)' : ''} in {Math.round(answer.elapsed_ms)} ms</span>
-        <button onClick={() => download('virtscope.csv', 'text/csv', toCsv(columns, rows))}>Save CSV</button>
-        <button onClick={() => download('virtscope.json', 'application/json', toJson(columns, rows))}>Save JSON</button>
+        <span role="status">
+          {rows.length.toLocaleString('en')} rows{truncated ? ' (cut: more exist)' : ''} in{' '}
+          {Math.round(answer.elapsed_ms)} ms
+        </span>
+        <button onClick={() => download('virtscope.csv', 'text/csv', toCsv(columns, rows))}>
+          Save CSV
+        </button>
+        <button
+          onClick={() => download('virtscope.json', 'application/json', toJson(columns, rows))}
+        >
+          Save JSON
+        </button>
       </div>
       <ResultTable columns={columns} rows={rows.slice(0, 1000)} label="Answer" />
-      {rows.length > 1000 && <p class="muted">The first 1,000 are shown; the saved files have all.</p>}
+      {rows.length > 1000 && (
+        <p class="muted">The first 1,000 are shown; the saved files have all.</p>
+      )}
     </>
   );
 }
@@ -68,10 +117,17 @@ function useConsole() {
   const [problem, setProblem] = useState<{ text: string; index: number | null } | null>(null);
   const [history, setHistory] = useState<string[]>(stored);
   const [stop, setStop] = useState<AbortController | null>(null);
-  const change = (value: string): void => { lastSql = value; setSql(value); };
+  const change = (value: string): void => {
+    lastSql = value;
+    setSql(value);
+  };
   const fail = (error: unknown): void => {
-    const at = error instanceof ApiError && error.offset !== null ? positionOf(sql, error.offset) : null;
-    setProblem({ text: at ? `${errorText(error)} (line ${at.line}, column ${at.column})` : errorText(error), index: at?.index ?? null });
+    const at =
+      error instanceof ApiError && error.offset !== null ? positionOf(sql, error.offset) : null;
+    setProblem({
+      text: at ? `${errorText(error)} (line ${at.line}, column ${at.column})` : errorText(error),
+      index: at?.index ?? null,
+    });
   };
   const run = (): void => {
     if (!sql.trim() || stop) return;
@@ -79,10 +135,13 @@ function useConsole() {
     setStop(control);
     setProblem(null);
     setHistory(remember(sql));
-    api.sql(sql, 10000, control.signal).then(setAnswer, (error: unknown) => {
-      if (control.signal.aborted) setProblem({ text: 'Cancelled.', index: null });
-      else fail(error);
-    }).finally(() => setStop(null));
+    api
+      .sql(sql, 10000, control.signal)
+      .then(setAnswer, (error: unknown) => {
+        if (control.signal.aborted) setProblem({ text: 'Cancelled.', index: null });
+        else fail(error);
+      })
+      .finally(() => setStop(null));
   };
   return { sql, change, answer, problem, history, stop, run };
 }
@@ -91,7 +150,10 @@ export function SqlPanel() {
   const { sql, change, answer, problem, history, stop, run } = useConsole();
   const field = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
-    const receive = (): void => { const given = take('sql'); if (given !== null) change(given); };
+    const receive = (): void => {
+      const given = take('sql');
+      if (given !== null) change(given);
+    };
     receive();
     return listen('sql', receive);
   }, []);
@@ -102,23 +164,71 @@ export function SqlPanel() {
   }, [problem]);
   const onKey = (event: KeyboardEvent): void => {
     event.stopPropagation();
-    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); run(); }
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      run();
+    }
   };
   return (
     <div class="panel" data-panel="sql">
-      <label class="p-hidden" for="p-sql">Statement</label>
-      <textarea id="p-sql" ref={field} class="p-sql" rows={6} spellcheck={false} value={sql} onInput={(event) => change(event.currentTarget.value)} onKeyDown={onKey} aria-invalid={problem !== null} />
+      <label class="p-hidden" for="p-sql">
+        Statement
+      </label>
+      <textarea
+        id="p-sql"
+        ref={field}
+        class="p-sql"
+        rows={6}
+        spellcheck={false}
+        value={sql}
+        onInput={(event) => change(event.currentTarget.value)}
+        onKeyDown={onKey}
+        aria-invalid={problem !== null}
+      />
       <div class="p-form">
-        {stop ? <button onClick={() => stop.abort()}>Cancel</button> : <button class="p-primary" onClick={run}>Run <kbd>Ctrl+Enter</kbd></button>}
-        <select aria-label="Examples" value="" onChange={(event) => { change(event.currentTarget.value); event.currentTarget.value = ''; }}>
+        {stop ? (
+          <button onClick={() => stop.abort()}>Cancel</button>
+        ) : (
+          <button class="p-primary" onClick={run}>
+            Run <kbd>Ctrl+Enter</kbd>
+          </button>
+        )}
+        <select
+          aria-label="Examples"
+          value=""
+          onChange={(event) => {
+            change(event.currentTarget.value);
+            event.currentTarget.value = '';
+          }}
+        >
           <option value="">Examples…</option>
-          {examples.map(([name, statement]) => <option key={name} value={statement}>{name}</option>)}
+          {examples.map(([name, statement]) => (
+            <option key={name} value={statement}>
+              {name}
+            </option>
+          ))}
         </select>
-        <select aria-label="History" value="" disabled={history.length === 0} onChange={(event) => { change(event.currentTarget.value); event.currentTarget.value = ''; }}>
+        <select
+          aria-label="History"
+          value=""
+          disabled={history.length === 0}
+          onChange={(event) => {
+            change(event.currentTarget.value);
+            event.currentTarget.value = '';
+          }}
+        >
           <option value="">History…</option>
-          {history.map((item) => <option key={item} value={item}>{item.replace(/\s+/g, ' ').slice(0, 90)}</option>)}
+          {history.map((item) => (
+            <option key={item} value={item}>
+              {item.replace(/\s+/g, ' ').slice(0, 90)}
+            </option>
+          ))}
         </select>
-        {stop && <span role="status" class="muted">Running…</span>}
+        {stop && (
+          <span role="status" class="muted">
+            Running…
+          </span>
+        )}
       </div>
       {problem && <Problem>{problem.text}</Problem>}
       {answer && <Answer answer={answer} />}

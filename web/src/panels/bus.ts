@@ -1,4 +1,5 @@
-// What one panel hands to another: a statement for the SQL console, a task for Why, a span for Compare.
+// What one panel hands to another: a statement for the SQL console, a task for Why, a span for
+// Compare.
 
 type Kind = 'sql' | 'why';
 const waiting = new Map<Kind, string>();

@@ -1,5 +1,5 @@
-// The panels: what the tabs of the bottom panel and the right side show. Each takes its data from the store and api.ts and
-// acts through `actions`; none has props.
+// The panels: what the tabs of the bottom panel and the right side show. Each takes its data from
+// the store and api.ts and acts through `actions`; none has props.
 
 import type { ComponentChildren } from 'preact';
 import type { BottomTab } from '../store';
@@ -12,7 +12,11 @@ import { OverviewPanel } from './Overview';
 import { SqlPanel } from './Sql';
 import { WhyPanel } from './Why';
 
-export const bottomTabs: ReadonlyArray<{ id: BottomTab; name: string; panel: () => ComponentChildren }> = [
+export const bottomTabs: ReadonlyArray<{
+  id: BottomTab;
+  name: string;
+  panel: () => ComponentChildren;
+}> = [
   { id: 'overview', name: 'Overview', panel: () => <OverviewPanel /> },
   { id: 'events', name: 'Events', panel: () => <EventsPanel /> },
   { id: 'why', name: 'Why', panel: () => <WhyPanel /> },

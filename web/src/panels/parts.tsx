@@ -2,11 +2,31 @@
 
 import type { Cell } from '../api';
 import { actions } from '../store';
-import { duration, jump, num, percent, selectRow, text, timeColumns } from './data';
+import {
+  duration,
+  jump,
+  num,
+  percent,
+  selectRow,
+  text,
+  timeColumns,
+  download,
+  toCsv,
+} from './data';
 
-export interface Part { name: string; value: number; tone: string; label?: string }
+const swatch = (tone: string) => <i class={`p-swatch p-${tone}`} />;
 
-/** One bar of parts that add to the whole. The same numbers are in its text for those who do not see it. */
+export interface Part {
+  name: string;
+  value: number;
+  tone: string;
+  label?: string;
+}
+
+/**
+ * One bar of parts that add to the whole. The same numbers are in its text for those who do not see
+ * it.
+ */
 export function StackedBar({ parts, label }: { parts: Part[]; label: string }) {
   const sum = parts.reduce((total, part) => total + Math.max(0, part.value), 0);
   if (sum <= 0) return <p class="muted">No time recorded</p>;
@@ -16,13 +36,19 @@ export function StackedBar({ parts, label }: { parts: Part[]; label: string }) {
     <div>
       <div class="p-bar" role="img" aria-label={`${label}: ${words}`}>
         {shown.map((part) => (
-          <span key={part.name} class={`p-seg p-${part.tone}`} style={{ width: `${(part.value / sum) * 100}%` }} title={`${part.name}: ${duration(part.value)}, ${percent(part.value / sum)}`} />
+          <span
+            key={part.name}
+            class={`p-seg p-${part.tone}`}
+            style={{ width: `${(part.value / sum) * 100}%` }}
+            title={`${part.name}: ${duration(part.value)}, ${percent(part.value / sum)}`}
+          />
         ))}
       </div>
       <ul class="p-key" aria-hidden="true">
         {shown.map((part) => (
           <li key={part.name}>
-            <i class={`p-swatch p-${part.tone}`} /> {part.name} <b>{percent(part.value / sum)}</b> <span class="muted">{duration(part.value)}</span>
+            {swatch(part.tone)} {part.name} <b>{percent(part.value / sum)}</b>{' '}
+            <span class="muted">{duration(part.value)}</span>
           </li>
         ))}
       </ul>
@@ -51,39 +77,85 @@ export function Command({ children }: { children: string }) {
   return (
     <span class="p-command">
       <code>{children}</code>
-      <button onClick={() => void copy()} aria-label={`Copy: ${children}`}>Copy</button>
+      <button onClick={() => void copy()} aria-label={`Copy: ${children}`}>
+        Copy
+      </button>
     </span>
   );
 }
 
-function CellView({ columns, row, at, times }: { columns: string[]; row: Cell[]; at: number; times: Map<number, number | null> }) {
+function CellView({
+  columns,
+  row,
+  at,
+  times,
+}: {
+  columns: string[];
+  row: Cell[];
+  at: number;
+  times: Map<number, number | null>;
+}) {
   const cell = row[at] ?? null;
   if (cell === null) return <span class="muted">NULL</span>;
   const length = times.get(at);
   if (length !== undefined) {
-    return <button class="p-link" title="Show this time" onClick={() => jump(cell, length === null ? null : row[length])}>{text(cell)}</button>;
+    return (
+      <button
+        class="p-link"
+        title="Show this time"
+        onClick={() => jump(cell, length === null ? null : row[length])}
+      >
+        {text(cell)}
+      </button>
+    );
   }
   const machine = row[columns.indexOf('machine')];
   const tid = num(cell);
   if (columns[at] === 'tid' && typeof machine === 'string' && tid !== null) {
-    return <button class="p-link" title="Select this task" onClick={() => void selectRow(machine, { tid })}>{text(cell)}</button>;
+    return (
+      <button
+        class="p-link"
+        title="Select this task"
+        onClick={() => void selectRow(machine, { tid })}
+      >
+        {text(cell)}
+      </button>
+    );
   }
   return <>{text(cell)}</>;
 }
 
 /** A table of an answer; moments and task numbers are buttons. */
-export function ResultTable({ columns, rows, label }: { columns: string[]; rows: Cell[][]; label: string }) {
+export function ResultTable({
+  columns,
+  rows,
+  label,
+}: {
+  columns: string[];
+  rows: Cell[][];
+  label: string;
+}) {
   const times = timeColumns(columns);
   const numeric = columns.map((_, i) => rows.some((row) => num(row[i]) !== null));
   return (
     <div class="p-scroll" tabIndex={0} role="region" aria-label={label}>
       <table class="p-table">
-        <thead><tr>{columns.map((name, i) => <th key={i} scope="col" class={numeric[i] ? 'p-num' : ''}>{name}</th>)}</tr></thead>
+        <thead>
+          <tr>
+            {columns.map((name, i) => (
+              <th key={i} scope="col" class={numeric[i] ? 'p-num' : ''}>
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
         <tbody>
           {rows.map((row, r) => (
             <tr key={r}>
               {columns.map((_, i) => (
-                <td key={i} class={numeric[i] ? 'p-num' : ''}><CellView columns={columns} row={row} at={i} times={times} /></td>
+                <td key={i} class={numeric[i] ? 'p-num' : ''}>
+                  <CellView columns={columns} row={row} at={i} times={times} />
+                </td>
               ))}
             </tr>
           ))}
@@ -93,6 +165,21 @@ export function ResultTable({ columns, rows, label }: { columns: string[]; rows:
   );
 }
 
+/** A table as a file. */
+export function SaveCsv(props: { name: string; columns: string[]; rows: Cell[][] }) {
+  const { name, columns, rows } = props;
+  const save = (): void => download(`virtscope-${name}.csv`, 'text/csv', toCsv(columns, rows));
+  return (
+    <button type="button" aria-label={`Save ${name} as CSV`} onClick={save}>
+      Save CSV
+    </button>
+  );
+}
+
 export function Problem({ children }: { children: string }) {
-  return <p class="p-problem" role="alert">{children}</p>;
+  return (
+    <p class="p-problem" role="alert">
+      {children}
+    </p>
+  );
 }

@@ -1,12 +1,26 @@
-// The left column: names of the lanes on the screen, as a tree that screen readers and the keyboard can use.
+// The left column: names of the lanes on the screen, as a tree that screen readers and the keyboard
+// can use.
 
-import { actions, store, useStore } from '../store';
+import { actions, type RowRef, store, useStore } from '../store';
 import { type Lane, pathView, sameRow } from './lanes';
-import { css, darkScheme, machineColour } from './palette';
+import { css, machineColour } from './palette';
+import { useScheme } from './theme';
+
+/** Of the element that names a row; pinned rows are named twice, their element has no id. */
+export function rowId(row: RowRef): string {
+  return `row-${row.view}-${row.id}`;
+}
 
 function Swatch({ machine }: { machine: string }) {
-  const machines = useStore((state) => state.experiment)?.machines.map((item) => item.machine) ?? [];
-  return <i class="swatch" style={{ background: css(machineColour(machine, machines, darkScheme.dark)) }} aria-hidden="true" />;
+  const machines =
+    useStore((state) => state.experiment)?.machines.map((item) => item.machine) ?? [];
+  return (
+    <i
+      class="swatch"
+      style={{ background: css(machineColour(machine, machines, useScheme())) }}
+      aria-hidden="true"
+    />
+  );
 }
 
 function Header({ lane }: { lane: Lane & { kind: 'header' } }) {
@@ -19,7 +33,9 @@ function Header({ lane }: { lane: Lane & { kind: 'header' } }) {
     <>
       <b title={lane.description}>{lane.name}</b>
       <span class="count">{lane.count}</span>
-      <button class="bare" aria-label={`Close ${lane.name}`} onClick={close}>×</button>
+      <button class="bare" aria-label={`Close ${lane.name}`} onClick={close}>
+        ×
+      </button>
     </>
   );
 }
@@ -30,22 +46,52 @@ function RowLabel({ lane }: { lane: Lane & { kind: 'row' } }) {
   return (
     <>
       {lane.parent ? (
-        <button class="bare" tabIndex={-1} aria-label={lane.open ? 'Fold' : 'Unfold'} onClick={(event) => { event.stopPropagation(); actions.toggleCollapsed(ref); }}>{lane.open ? '▾' : '▸'}</button>
-      ) : <span class="no-fold" />}
+        <button
+          class="bare"
+          tabIndex={-1}
+          aria-label={lane.open ? 'Fold' : 'Unfold'}
+          onClick={(event) => {
+            event.stopPropagation();
+            actions.toggleCollapsed(ref);
+          }}
+        >
+          {lane.open ? '▾' : '▸'}
+        </button>
+      ) : (
+        <span class="no-fold" />
+      )}
       {lane.depth === 0 && <Swatch machine={lane.row.machine} />}
       <span class="name">{lane.row.label}</span>
       <span class="sub">{lane.row.sub}</span>
       {lane.row.kind !== 'group' && (
-        <button class={`bare pin${pinned ? ' on' : ''}`} tabIndex={-1} aria-label={pinned ? 'Unpin' : 'Pin'} aria-pressed={pinned} onClick={(event) => { event.stopPropagation(); actions.togglePin(ref); }}>◆</button>
+        <button
+          class={`bare pin${pinned ? ' on' : ''}`}
+          tabIndex={-1}
+          aria-label={pinned ? 'Unpin' : 'Pin'}
+          aria-pressed={pinned}
+          onClick={(event) => {
+            event.stopPropagation();
+            actions.togglePin(ref);
+          }}
+        >
+          ◆
+        </button>
       )}
     </>
   );
 }
 
 function LaneLabel({ lane, top }: { lane: Lane; top: number }) {
-  const selected = useStore((state) => lane.kind === 'row' && sameRow(state.row, { view: lane.view, id: lane.row.id }));
+  const selected = useStore(
+    (state) => lane.kind === 'row' && sameRow(state.row, { view: lane.view, id: lane.row.id }),
+  );
   const style = { top: `${top}px`, height: `${lane.height}px` };
-  if (lane.kind === 'header') return <div class="label header" style={style}><Header lane={lane} /></div>;
+  if (lane.kind === 'header')
+    return (
+      <div class="label header" style={style}>
+        <Header lane={lane} />
+      </div>
+    );
   if (lane.kind === 'empty') {
     return (
       <div class="empty" style={style} role="note">
@@ -55,31 +101,71 @@ function LaneLabel({ lane, top }: { lane: Lane; top: number }) {
     );
   }
   if (lane.kind === 'series') {
-    return <div class="label series" style={style}><Swatch machine={lane.series.machine} /><span class="name">{lane.series.name}</span><span class="sub">{lane.series.machine}</span></div>;
+    return (
+      <div class="label series" style={style}>
+        <Swatch machine={lane.series.machine} />
+        <span class="name">{lane.series.name}</span>
+        <span class="sub">{lane.series.machine}</span>
+      </div>
+    );
   }
   const select = (): void => {
     const { time, window } = store.get();
-    store.set({ row: { view: lane.view, id: lane.row.id }, time: time ?? (window.from + window.to) / 2 });
+    store.set({
+      row: { view: lane.view, id: lane.row.id },
+      time: time ?? (window.from + window.to) / 2,
+    });
   };
   return (
-    <div class={`label row ${lane.row.kind}${selected ? ' selected' : ''}`} style={{ ...style, paddingLeft: `${4 + lane.depth * 12}px`, fontSize: lane.height < 13 ? '0px' : undefined }}
-      role="treeitem" aria-level={lane.depth + 1} aria-selected={selected} title={`${lane.row.label} ${lane.row.sub}`} {...(lane.parent ? { 'aria-expanded': lane.open } : {})} onClick={select}>
+    <div
+      class={`label row ${lane.row.kind}${selected ? ' selected' : ''}`}
+      style={{
+        ...style,
+        paddingLeft: `${4 + lane.depth * 12}px`,
+        fontSize: lane.height < 13 ? '0px' : undefined,
+      }}
+      {...(lane.fixed ? {} : { id: rowId({ view: lane.view, id: lane.row.id }) })}
+      role="treeitem"
+      aria-level={lane.depth + 1}
+      aria-selected={selected}
+      title={`${lane.row.label} ${lane.row.sub}`}
+      {...(lane.parent ? { 'aria-expanded': lane.open } : {})}
+      onClick={select}
+    >
       <RowLabel lane={lane} />
     </div>
   );
 }
 
-export function Labels(props: { lanes: Lane[]; fixedHeight: number; scroll: number; height: number }) {
+export function Labels(props: {
+  lanes: Lane[];
+  fixedHeight: number;
+  scroll: number;
+  height: number;
+}) {
   const { lanes, fixedHeight, scroll, height } = props;
-  const seen = lanes.filter((lane) => lane.fixed || (lane.top + lane.height > scroll && lane.top < scroll + height));
+  const seen = lanes.filter(
+    (lane) => lane.fixed || (lane.top + lane.height > scroll && lane.top < scroll + height),
+  );
   const top = (lane: Lane): number => (lane.fixed ? lane.top : lane.top - scroll);
   return (
     <div class="labels" role="presentation">
       <div class="labels-fixed" style={{ height: `${fixedHeight}px` }}>
-        {seen.filter((lane) => lane.fixed).map((lane) => <LaneLabel key={lane.key} lane={lane} top={top(lane)} />)}
+        {seen
+          .filter((lane) => lane.fixed)
+          .map((lane) => (
+            <LaneLabel key={lane.key} lane={lane} top={top(lane)} />
+          ))}
       </div>
-      <div class="labels-scroll" style={{ top: `${fixedHeight}px`, height: `${Math.max(0, height - fixedHeight)}px` }}>
-        {seen.filter((lane) => !lane.fixed).map((lane) => <LaneLabel key={lane.key} lane={lane} top={top(lane)} />)}
+      <div
+        class="labels-scroll"
+        style={{ top: `${fixedHeight}px`, height: `${Math.max(0, height - fixedHeight)}px` }}
+      >
+        {seen
+          .filter((lane) => !lane.fixed)
+          .map((lane) => (
+            <LaneLabel key={lane.key} lane={lane} top={top(lane)} />
+          ))}
       </div>
     </div>
   );

@@ -1,4 +1,5 @@
-// The whole experiment above the timeline: one thin line per pCPU, with the visible window as a frame to move and resize.
+// The whole experiment above the timeline: one thin line per pCPU, with the visible window as a
+// frame to move and resize.
 
 import { useEffect, useRef } from 'preact/hooks';
 import { actions, store } from '../store';
@@ -19,22 +20,40 @@ function draw(canvas: HTMLCanvasElement, scene: Scene): void {
   const machines = (state.experiment?.machines ?? []).map((item) => item.machine);
   const rows = (state.rows['fused'] ?? []).filter((row) => row.kind === 'pcpu').slice(0, 16);
   const tall = Math.max(1, Math.floor(height / Math.max(1, rows.length)));
-  const names = ['machine', 'condition', 'state'].map((layer) => scene.cache.layerNames(layer).list);
+  const names = ['machine', 'condition', 'state'].map(
+    (layer) => scene.cache.layerNames(layer).list,
+  );
+  const known = new Map<string, string>();
+  const colour = (machine: string, condition: string, what: string): string => {
+    const key = `${machine}/${condition}/${what}`;
+    let found = known.get(key);
+    if (found === undefined) {
+      const own = machineColour(machine, machines, scene.scheme);
+      known.set(key, (found = css(fusedFill(own, condition, what, scene.scheme).base)));
+    }
+    return found;
+  };
   rows.forEach((row, index) => {
     const coarse = scene.cache.get('fused', row.id)?.coarse;
     if (!coarse) return;
-    const value = (layer: number, at: number): string => names[layer]?.[coarse.codes[layer]?.[at] ?? 0] ?? '';
+    const value = (layer: number, at: number): string =>
+      names[layer]?.[coarse.codes[layer]?.[at] ?? 0] ?? '';
     for (let x = 0; x < width; ++x) {
       const at = Math.floor(((x + 0.5) / width) * coarse.geometry.pixels);
       const machine = value(0, at);
       if (!machine || value(2, at) === 'idle') continue;
-      c.fillStyle = css(fusedFill(machineColour(machine, machines, scene.scheme.dark), value(1, at), value(2, at), scene.scheme).base);
+      c.fillStyle = colour(machine, value(1, at), value(2, at));
       c.fillRect(x, index * tall, 1, tall - (tall > 3 ? 1 : 0));
     }
   });
   for (const loss of state.marks.losses) {
     c.fillStyle = scene.scheme.muted;
-    c.fillRect((toRel(loss.ts_ns) / state.limit.to) * width, 0, Math.max(2, (Number(loss.dur_ns) / state.limit.to) * width), 3);
+    c.fillRect(
+      (toRel(loss.ts_ns) / state.limit.to) * width,
+      0,
+      Math.max(2, (Number(loss.dur_ns) / state.limit.to) * width),
+      3,
+    );
   }
 }
 
@@ -53,13 +72,22 @@ export function Minimap({ scene, labelWidth }: { scene: Scene | null; labelWidth
     scene.onFrame = () => {
       const state = store.get();
       const fused = state.rows['fused'] ?? [];
-      const key = [scene.width, scene.scheme.dark, fused.filter((row) => scene.cache.get('fused', row.id)?.coarse).length, state.marks.losses.length].join();
+      const key = [
+        scene.width,
+        scene.scheme.dark,
+        fused.filter((row) => scene.cache.get('fused', row.id)?.coarse).length,
+        state.marks.losses.length,
+      ].join();
       if (canvas.current && key !== drawn) {
         drawn = key;
         draw(canvas.current, scene);
       }
       const { left, right } = frameOf(scene.width);
-      if (frame.current) Object.assign(frame.current.style, { left: `${labelWidth + left}px`, width: `${Math.max(3, right - left)}px` });
+      if (frame.current)
+        Object.assign(frame.current.style, {
+          left: `${labelWidth + left}px`,
+          width: `${Math.max(3, right - left)}px`,
+        });
     };
     scene.invalidate();
   }, [scene]);
@@ -72,28 +100,56 @@ export function Minimap({ scene, labelWidth }: { scene: Scene | null; labelWidth
     const scale = (limit.to - limit.from) / scene.width;
     const start = event.clientX - left;
     const edge = frameOf(scene.width);
-    const part = Math.abs(start - edge.left) < 6 ? 'left' : Math.abs(start - edge.right) < 6 ? 'right' : 'move';
+    const part =
+      Math.abs(start - edge.left) < 6
+        ? 'left'
+        : Math.abs(start - edge.right) < 6
+          ? 'right'
+          : 'move';
     const inside = start > edge.left && start < edge.right;
     const length = before.to - before.from;
-    const origin = inside || part !== 'move' ? before : clampSpan({ from: start * scale - length / 2, to: start * scale + length / 2 }, limit);
+    const origin =
+      inside || part !== 'move'
+        ? before
+        : clampSpan({ from: start * scale - length / 2, to: start * scale + length / 2 }, limit);
     target.setPointerCapture(event.pointerId);
     const move = (next: PointerEvent): void => {
       const delta = (next.clientX - left - start) * scale;
-      if (part === 'left') actions.show({ from: Math.min(before.from + delta, before.to - 1000), to: before.to }, false);
-      else if (part === 'right') actions.show({ from: before.from, to: Math.max(before.to + delta, before.from + 1000) }, false);
+      if (part === 'left')
+        actions.show(
+          { from: Math.min(before.from + delta, before.to - 1000), to: before.to },
+          false,
+        );
+      else if (part === 'right')
+        actions.show(
+          { from: before.from, to: Math.max(before.to + delta, before.from + 1000) },
+          false,
+        );
       else actions.show({ from: origin.from + delta, to: origin.to + delta }, false);
     };
     move(event);
     target.addEventListener('pointermove', move);
-    target.addEventListener('pointerup', () => {
-      target.removeEventListener('pointermove', move);
-      actions.recordFrom(before);
-    }, { once: true });
+    target.addEventListener(
+      'pointerup',
+      () => {
+        target.removeEventListener('pointermove', move);
+        actions.recordFrom(before);
+      },
+      { once: true },
+    );
   }
 
   return (
-    <div class="minimap" style={{ height: `${height}px`, paddingLeft: `${labelWidth}px` }} onPointerDown={drag} onDblClick={() => actions.showAll()} aria-hidden="true">
-      <span class="minimap-name" style={{ width: `${labelWidth}px` }}>Whole trace</span>
+    <div
+      class="minimap"
+      style={{ height: `${height}px`, paddingLeft: `${labelWidth}px` }}
+      onPointerDown={drag}
+      onDblClick={() => actions.showAll()}
+      aria-hidden="true"
+    >
+      <span class="minimap-name" style={{ width: `${labelWidth}px` }}>
+        Whole trace
+      </span>
       <canvas ref={canvas} />
       <div class="frame" ref={frame} />
     </div>

@@ -1,8 +1,9 @@
 // Everything that a key or a button does on the timeline. `keys` is also what the help shows.
 
 import { api, type Row } from '../api';
+import { followCulprit, guarded, jump } from '../jump';
 import { loadRows } from '../start';
-import { actions, store, type RowRef } from '../store';
+import { actions, store } from '../store';
 import { formatDuration, panSpan, parseTime, toAbs, toRel, zoomSpan } from '../time';
 import { exportPng, exportSvg } from './picture';
 import { pathView } from './lanes';
@@ -12,7 +13,6 @@ export interface Context {
   scene: Scene;
   focusFilter: () => void;
   askTime: () => Promise<string | null>;
-  scrollTo: (row: RowRef) => void;
 }
 
 export function selectedRow(): Row | null {
@@ -22,7 +22,11 @@ export function selectedRow(): Row | null {
 
 export function zoom(scene: Scene, factor: number, centre?: number): void {
   const { window, limit, time } = store.get();
-  const usual = scene.hover ? scene.time(scene.hover.x) : time !== null && time >= window.from && time <= window.to ? time : (window.from + window.to) / 2;
+  const usual = scene.hover
+    ? scene.time(scene.hover.x)
+    : time !== null && time >= window.from && time <= window.to
+      ? time
+      : (window.from + window.to) / 2;
   actions.show(zoomSpan(window, centre ?? usual, factor, limit));
 }
 
@@ -31,68 +35,23 @@ export function pan(share: number): void {
   actions.show(panSpan(window, share * (window.to - window.from), limit));
 }
 
-/** Shows and selects a place, with its row unfolded and on the screen. */
-async function jump(context: Context, place: { view: string; row: number; from: number; to: number }): Promise<void> {
-  await loadRows(place.view);
-  const rows = store.get().rows[place.view] ?? [];
-  const collapsed = { ...store.get().collapsed };
-  for (let at = rows.find((row) => row.id === place.row); at; ) {
-    delete collapsed[`${place.view}:${at.parent}`];
-    const above = at.parent;
-    at = rows.find((row) => row.id === above);
-  }
-  const { openViews } = store.get();
-  const row = { view: place.view, id: place.row };
-  store.set({
-    row, time: place.from, range: place.to > place.from ? { from: place.from, to: place.to } : null, collapsed,
-    openViews: openViews.includes(place.view) ? openViews : [...openViews, place.view],
-  });
-  const { window } = store.get();
-  if (place.from < window.from || place.to > window.to || (place.to - place.from) / (window.to - window.from) < 0.002) {
-    const room = Math.max((place.to - place.from) * 4, 50_000);
-    actions.show({ from: place.from - room, to: place.to + room });
-  }
-  context.scrollTo(row);
-}
-
-async function guarded(action: () => Promise<void>): Promise<void> {
-  try {
-    await action();
-  } catch (error) {
-    actions.notify(String((error as Error).message), 'error');
-  }
-}
-
-/** The middle of the selected state, or the selected moment: a range begins exactly where two states meet. */
-function moment(): number | null {
-  const { time } = store.get();
-  return time;
-}
-
-export function follow(context: Context): Promise<void> {
-  return guarded(async () => {
-    const { row } = store.get();
-    const time = moment();
-    if (!row || time === null || row.view === pathView) return actions.notify('Select a stolen (hatched vermilion) interval first, then press f.');
-    const found = await api.follow(row.view, row.id, toAbs(time));
-    if (!found) return actions.notify('Nobody took the processor here.');
-    await jump(context, { view: found.view, row: found.row, from: toRel(found.begin_ns), to: toRel(found.end_ns) });
-    actions.notify(found.message || found.label);
-  });
-}
-
 export function step(context: Context, direction: 1 | -1, extend: boolean): Promise<void> {
   return guarded(async () => {
     const { row, range, views } = store.get();
-    const time = moment();
+    const { time } = store.get();
     if (!row || time === null || row.view === pathView) return;
     const layers = views.find((view) => view.id === row.view)?.layers ?? [];
-    const layer = (row.view === 'fused' ? layers[0] : (layers.find((item) => item.id === 'state') ?? layers[0]))?.id ?? 'state';
+    const layer =
+      (row.view === 'fused' ? layers[0] : (layers.find((item) => item.id === 'state') ?? layers[0]))
+        ?.id ?? 'state';
     const found = await api.step(row.view, row.id, toAbs(time), direction, layer);
     if (!found) return actions.notify(direction > 0 ? 'No later state.' : 'No earlier state.');
     const from = toRel(found.begin_ns);
     const to = toRel(found.end_ns);
-    const grown = extend && range ? { from: Math.min(range.from, from), to: Math.max(range.to, to) } : { from, to };
+    const grown =
+      extend && range
+        ? { from: Math.min(range.from, from), to: Math.max(range.to, to) }
+        : { from, to };
     store.set({ time: from, range: grown.to > grown.from ? grown : null });
     actions.reveal(from);
     actions.notify(`${found.state}, ${formatDuration(to - from)}`);
@@ -103,12 +62,17 @@ export function step(context: Context, direction: 1 | -1, extend: boolean): Prom
 export function moveRow(context: Context, delta: number): void {
   const lanes = context.scene.layout.lanes.filter((lane) => lane.kind === 'row');
   const { row } = store.get();
-  const at = lanes.findIndex((lane) => lane.kind === 'row' && row !== null && lane.view === row.view && lane.row.id === row.id);
+  const at = lanes.findIndex(
+    (lane) =>
+      lane.kind === 'row' && row !== null && lane.view === row.view && lane.row.id === row.id,
+  );
   const next = lanes[Math.max(0, Math.min(lanes.length - 1, at < 0 ? 0 : at + delta))];
   if (next?.kind !== 'row') return;
   const ref = { view: next.view, id: next.row.id };
-  store.set({ row: ref, time: store.get().time ?? (store.get().window.from + store.get().window.to) / 2 });
-  context.scrollTo(ref);
+  store.set({
+    row: ref,
+    time: store.get().time ?? (store.get().window.from + store.get().window.to) / 2,
+  });
 }
 
 function fold(open: boolean): void {
@@ -117,29 +81,45 @@ function fold(open: boolean): void {
 }
 
 /** Where the attributes of a state name a processor or thread, goes there. */
-function change(context: Context, to: 'cpu' | 'thread'): Promise<void> {
+function change(to: 'cpu' | 'thread'): Promise<void> {
   return guarded(async () => {
     const { row } = store.get();
-    const time = moment();
+    const { time } = store.get();
     if (!row || time === null) return;
     const here = await api.at(row.view, row.id, toAbs(time));
-    const attributes = new Map((here?.attributes ?? []).map(([name, value]) => [name, String(value ?? '')]));
+    const attributes = new Map(
+      (here?.attributes ?? []).map(([name, value]) => [name, String(value ?? '')]),
+    );
     const view = to === 'cpu' ? 'fused' : 'vms';
     await loadRows(view);
     const rows = store.get().rows[view] ?? [];
     const own = selectedRow();
     const machine = attributes.get('machine') || own?.machine;
-    const cpu = attributes.get('pcpu') ?? attributes.get('cpu') ?? (own?.kind === 'pcpu' ? String(own.cpu) : undefined);
+    const cpu =
+      attributes.get('pcpu') ??
+      attributes.get('cpu') ??
+      (own?.kind === 'pcpu' ? String(own.cpu) : undefined);
     const tid = attributes.get('tid');
-    const found = rows.find((item) => (to === 'cpu' ? item.kind === 'pcpu' && String(item.cpu) === cpu : item.kind === 'thread' && item.machine === machine && String(item.tid) === tid));
-    if (!found) return actions.notify(to === 'cpu' ? 'It was on no processor then.' : 'No thread is known to run there then.');
-    await jump(context, { view, row: found.id, from: time, to: time });
+    const found = rows.find((item) =>
+      to === 'cpu'
+        ? item.kind === 'pcpu' && String(item.cpu) === cpu
+        : item.kind === 'thread' && item.machine === machine && String(item.tid) === tid,
+    );
+    if (!found)
+      return actions.notify(
+        to === 'cpu' ? 'It was on no processor then.' : 'No thread is known to run there then.',
+      );
+    await jump({ view, row: found.id, from: time, to: time });
   });
 }
 
 function measure(context: Context): void {
-  const { measure: [a, b], time } = store.get();
-  const here = context.scene.hover ? context.scene.time(context.scene.hover.x) : time;
+  const {
+    measure: [a, b],
+    time,
+  } = store.get();
+  const { hover } = context.scene;
+  const here = hover ? Math.round(context.scene.time(hover.x)) : time;
   if (here === null) return actions.notify('Point at or select a moment, then press m.');
   if (a === null || b !== null) return store.set({ measure: [here, null] });
   store.set({ measure: [a, here] });
@@ -170,7 +150,11 @@ async function goToTime(context: Context): Promise<void> {
   if (!text) return;
   const { time, window } = store.get();
   const at = parseTime(text, time ?? window.from);
-  if (at === null) return actions.notify(`“${text}” is not a time: 1.5s, 200ms, +5us, or absolute nanoseconds.`, 'error');
+  if (at === null)
+    return actions.notify(
+      `“${text}” is not a time: 1.5s, 200ms, +5us, or absolute nanoseconds.`,
+      'error',
+    );
   store.set({ time: at, range: null });
   const half = (window.to - window.from) / 2;
   actions.show({ from: at - half, to: at + half });
@@ -181,7 +165,10 @@ function bookmark(): Promise<void> {
     const { range, time, window, row } = store.get();
     const span = range ?? (time !== null ? { from: time, to: time } : window);
     await api.addBookmark({
-      name: `${selectedRow()?.label ?? 'Place'} at ${formatDuration(span.from)}`, from_ns: toAbs(span.from), to_ns: toAbs(span.to), colour: '#ffd166',
+      name: `${selectedRow()?.label ?? 'Place'} at ${formatDuration(span.from)}`,
+      from_ns: toAbs(span.from),
+      to_ns: toAbs(span.to),
+      colour: '#ffd166',
       ...(row ? { view: row.view, row: row.id } : {}),
     });
     store.set({ bookmarks: await api.bookmarks() });
@@ -189,42 +176,141 @@ function bookmark(): Promise<void> {
   });
 }
 
-export interface Key { keys: string[]; label: string; text: string; run: (context: Context, event: KeyboardEvent) => void }
+export interface Key {
+  keys: string[];
+  label: string;
+  text: string;
+  run: (context: Context, event: KeyboardEvent) => void;
+}
 
 export const keys: Key[] = [
-  { keys: ['w', '+', '='], label: 'W  +', text: 'Zoom in around the pointer', run: ({ scene }) => zoom(scene, 0.5) },
+  {
+    keys: ['w', '+', '='],
+    label: 'W  +',
+    text: 'Zoom in around the pointer',
+    run: ({ scene }) => zoom(scene, 0.5),
+  },
   { keys: ['s', '-'], label: 'S  −', text: 'Zoom out', run: ({ scene }) => zoom(scene, 2) },
   { keys: ['a'], label: 'A', text: 'Move left by a quarter', run: () => pan(-0.25) },
   { keys: ['d'], label: 'D', text: 'Move right by a quarter', run: () => pan(0.25) },
-  { keys: ['z'], label: 'Z', text: 'Zoom to the selection', run: () => { const { range } = store.get(); if (range) actions.show(range); } },
+  {
+    keys: ['z'],
+    label: 'Z',
+    text: 'Zoom to the selection',
+    run: () => {
+      const { range } = store.get();
+      if (range) actions.show(range);
+    },
+  },
   { keys: ['0', 'Home'], label: '0  Home', text: 'Show all', run: () => actions.showAll() },
   { keys: ['Backspace', 'u'], label: 'Backspace  U', text: 'Undo zoom', run: () => actions.undo() },
   { keys: ['U', 'r'], label: 'Shift+U  R', text: 'Redo zoom', run: () => actions.redo() },
-  { keys: ['ArrowLeft'], label: '←', text: 'Previous state of the row (Shift: extend the selection)', run: (context, event) => void step(context, -1, event.shiftKey) },
-  { keys: ['ArrowRight'], label: '→', text: 'Next state of the row (Shift: extend)', run: (context, event) => void step(context, 1, event.shiftKey) },
+  {
+    keys: ['ArrowLeft'],
+    label: '←',
+    text: 'Previous state of the row (Shift: extend the selection)',
+    run: (context, event) => void step(context, -1, event.shiftKey),
+  },
+  {
+    keys: ['ArrowRight'],
+    label: '→',
+    text: 'Next state of the row (Shift: extend)',
+    run: (context, event) => void step(context, 1, event.shiftKey),
+  },
   { keys: ['ArrowUp'], label: '↑', text: 'Row above', run: (context) => moveRow(context, -1) },
   { keys: ['ArrowDown'], label: '↓', text: 'Row below', run: (context) => moveRow(context, 1) },
-  { keys: ['Enter'], label: 'Enter', text: 'Fold or unfold the row', run: () => { const { row } = store.get(); if (row) actions.toggleCollapsed(row); } },
+  {
+    keys: ['Enter'],
+    label: 'Enter',
+    text: 'Fold or unfold the row',
+    run: () => {
+      const { row } = store.get();
+      if (row) actions.toggleCollapsed(row);
+    },
+  },
   { keys: [']'], label: ']', text: 'Unfold the row', run: () => fold(true) },
   { keys: ['['], label: '[', text: 'Fold the row', run: () => fold(false) },
-  { keys: ['f'], label: 'F', text: 'Follow the culprit: who took the processor', run: (context) => void follow(context) },
-  { keys: ['c'], label: 'C', text: 'Follow to the processor', run: (context) => void change(context, 'cpu') },
-  { keys: ['t'], label: 'T', text: 'Follow to the thread', run: (context) => void change(context, 'thread') },
-  { keys: ['y'], label: 'Y', text: 'Critical path of the selected thread', run: () => pathOfSelected() },
-  { keys: ['h'], label: 'H', text: 'Highlight one machine, then the next, then all', run: () => highlight() },
-  { keys: ['p'], label: 'P', text: 'Pin the row', run: () => { const { row } = store.get(); if (row) actions.togglePin(row); } },
+  {
+    keys: ['f'],
+    label: 'F',
+    text: 'Follow the culprit: who took the processor',
+    run: () => void followCulprit(),
+  },
+  {
+    keys: ['c'],
+    label: 'C',
+    text: 'Follow to the processor',
+    run: () => void change('cpu'),
+  },
+  {
+    keys: ['t'],
+    label: 'T',
+    text: 'Follow to the thread',
+    run: () => void change('thread'),
+  },
+  {
+    keys: ['y'],
+    label: 'Y',
+    text: 'Critical path of the selected thread',
+    run: () => pathOfSelected(),
+  },
+  {
+    keys: ['h'],
+    label: 'H',
+    text: 'Highlight one machine, then the next, then all',
+    run: () => highlight(),
+  },
+  {
+    keys: ['p'],
+    label: 'P',
+    text: 'Pin the row',
+    run: () => {
+      const { row } = store.get();
+      if (row) actions.togglePin(row);
+    },
+  },
   { keys: ['/'], label: '/', text: 'Filter rows', run: (context) => context.focusFilter() },
   { keys: ['g'], label: 'G', text: 'Go to a time', run: (context) => void goToTime(context) },
-  { keys: ['m'], label: 'M', text: 'Set mark A, then B, and measure', run: (context) => measure(context) },
+  {
+    keys: ['m'],
+    label: 'M',
+    text: 'Set mark A, then B, and measure',
+    run: (context) => measure(context),
+  },
   { keys: ['b'], label: 'B', text: 'Bookmark the selection', run: () => void bookmark() },
-  { keys: ['v'], label: 'V', text: 'Arrows on or off', run: () => store.set({ arrows: !store.get().arrows }) },
-  { keys: ['l'], label: 'L', text: 'Grid lines on or off', run: () => store.set({ grid: !store.get().grid }) },
-  { keys: ['<', ','], label: ',', text: 'Lower rows', run: () => store.set({ rowHeight: Math.max(4, Math.round(store.get().rowHeight * 0.8)) }) },
-  { keys: ['>', '.'], label: '.', text: 'Taller rows', run: () => store.set({ rowHeight: Math.min(48, Math.round(store.get().rowHeight * 1.25)) }) },
+  {
+    keys: ['v'],
+    label: 'V',
+    text: 'Arrows on or off',
+    run: () => store.set({ arrows: !store.get().arrows }),
+  },
+  {
+    keys: ['l'],
+    label: 'L',
+    text: 'Grid lines on or off',
+    run: () => store.set({ grid: !store.get().grid }),
+  },
+  {
+    keys: ['<', ','],
+    label: ',',
+    text: 'Lower rows',
+    run: () => store.set({ rowHeight: Math.max(4, Math.round(store.get().rowHeight * 0.8)) }),
+  },
+  {
+    keys: ['>', '.'],
+    label: '.',
+    text: 'Taller rows',
+    run: () => store.set({ rowHeight: Math.min(48, Math.round(store.get().rowHeight * 1.25)) }),
+  },
   { keys: ['x'], label: 'X', text: 'Picture as PNG', run: ({ scene }) => exportPng(scene) },
   { keys: ['X'], label: 'Shift+X', text: 'Picture as SVG', run: ({ scene }) => exportSvg(scene) },
   { keys: ['?'], label: '?', text: 'Keys and legend', run: () => actions.openTab('help') },
-  { keys: ['Escape'], label: 'Esc', text: 'Clear the selection', run: () => store.set({ range: null, measure: [null, null] }) },
+  {
+    keys: ['Escape'],
+    label: 'Esc',
+    text: 'Clear the selection',
+    run: () => store.set({ range: null, measure: [null, null] }),
+  },
 ];
 
 export function onKey(context: Context, event: KeyboardEvent): void {
@@ -233,7 +319,9 @@ export function onKey(context: Context, event: KeyboardEvent): void {
   if (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable) return;
   if (event.key === 'Enter' && /^(BUTTON|A)$/.test(target.tagName)) return;
   if (target.closest('.bottom, .details') && /^(Arrow|Home|Enter)/.test(event.key)) return;
-  const found = keys.find((key) => key.keys.includes(event.key)) ?? keys.find((key) => key.keys.includes(event.key.toLowerCase()));
+  const found =
+    keys.find((key) => key.keys.includes(event.key)) ??
+    keys.find((key) => key.keys.includes(event.key.toLowerCase()));
   if (!found) return;
   event.preventDefault();
   found.run(context, event);

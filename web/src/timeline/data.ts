@@ -1,6 +1,7 @@
-// States of rows, fetched as the window moves. Per row two sets are kept: one of the whole experiment, coarse, which is
-// always there to draw with, and one around the window at twice the screen's resolution. One request per view and kind of
-// row is under way at a time; what is on the screen is drawn from what is there, never waited for.
+// States of rows, fetched as the window moves. Per row two sets are kept: one of the whole
+// experiment, coarse, which is always there to draw with, and one around the window at twice the
+// screen's resolution. One request per view and kind of row is under way at a time; what is on the
+// screen is drawn from what is there, never waited for.
 
 import { api, type Row } from '../api';
 import { loadRows } from '../start';
@@ -12,6 +13,8 @@ import type { Geometry, RowPixels } from './paint';
 const coarsePixels = 2048;
 const rowsPerRequest = 400;
 const keptRows = 4000;
+/** The server knows no states below a nanosecond per pixel. */
+const finestNs = 1;
 
 /** Numbers names per layer; the same in all answers. 0 is "nothing". */
 export class Names {
@@ -29,18 +32,25 @@ export class Names {
 /** The fullest layer's share: a row without a value in one layer is not faint because of that. */
 function mostOf(layers: LayerPixels[], pixels: number): Uint8Array {
   const out = new Uint8Array(pixels);
-  for (const { share } of layers) for (let i = 0; i < pixels; ++i) if ((share[i] as number) > (out[i] as number)) out[i] = share[i] as number;
+  for (const { share } of layers)
+    for (let i = 0; i < pixels; ++i)
+      if ((share[i] as number) > (out[i] as number)) out[i] = share[i] as number;
   return out;
 }
 
-interface Kept { coarse: RowPixels | null; fine: RowPixels | null }
+interface Kept {
+  coarse: RowPixels | null;
+  fine: RowPixels | null;
+}
 
 function covers(pixels: RowPixels | null, want: Geometry): boolean {
   if (!pixels) return false;
   const have = pixels.geometry;
   const resolution = (have.to - have.from) / have.pixels;
   const wanted = (want.to - want.from) / want.pixels;
-  return have.from <= want.from && have.to >= want.to && resolution <= wanted * 1.6;
+  return (
+    have.from <= want.from && have.to >= want.to && resolution <= Math.max(finestNs, wanted * 1.6)
+  );
 }
 
 export class StatesCache {
@@ -81,7 +91,13 @@ export class StatesCache {
     for (const [kind, list] of kinds) this.ensureKind(`${view}/${kind}`, view, layers, list, want);
   }
 
-  private ensureKind(key: string, view: string, layers: string[], rows: Row[], want: Geometry): void {
+  private ensureKind(
+    key: string,
+    view: string,
+    layers: string[],
+    rows: Row[],
+    want: Geometry,
+  ): void {
     if (this.busy.has(key)) return;
     const { limit } = store.get();
     const noCoarse = rows.filter((row) => !this.get(view, row.id)?.coarse).slice(0, rowsPerRequest);
@@ -97,15 +113,33 @@ export class StatesCache {
     const room = (want.to - want.from) / 2;
     const from = Math.floor(Math.max(limit.from, want.from - room));
     const to = Math.ceil(Math.min(limit.to, want.to + room));
-    const pixels = Math.min(16384, Math.max(1, Math.min(to - from, Math.ceil(((to - from) / (want.to - want.from)) * want.pixels))));
+    const pixels = Math.min(
+      16384,
+      Math.max(
+        1,
+        Math.min(to - from, Math.ceil(((to - from) / (want.to - want.from)) * want.pixels)),
+      ),
+    );
     void this.fetch(key, view, layers, rows.slice(0, rowsPerRequest), { from, to, pixels }, 'fine');
   }
 
-  private async fetch(key: string, view: string, layers: string[], rows: Row[], ask: Geometry, which: 'coarse' | 'fine'): Promise<void> {
+  private async fetch(
+    key: string,
+    view: string,
+    layers: string[],
+    rows: Row[],
+    ask: Geometry,
+    which: 'coarse' | 'fine',
+  ): Promise<void> {
     this.busy.add(key);
     try {
       const answer = await api.states({
-        view, layers, rows: rows.map((row) => row.id), from_ns: toAbs(ask.from), to_ns: toAbs(ask.to), pixels: ask.pixels,
+        view,
+        layers,
+        rows: rows.map((row) => row.id),
+        from_ns: toAbs(ask.from),
+        to_ns: toAbs(ask.to),
+        pixels: ask.pixels,
       });
       const maps = answer.names.map((list, layer) => {
         const names = this.layerNames(layers[layer] ?? '');
@@ -119,11 +153,17 @@ export class StatesCache {
           for (let i = 0; i < own.length; ++i) own[i] = map[own[i] as number] as number;
           return own;
         });
-        this.keep(view, rows[index] as Row, which, { geometry, codes, share: mostOf(row, geometry.pixels) });
+        this.keep(view, rows[index] as Row, which, {
+          geometry,
+          codes,
+          share: mostOf(row, geometry.pixels),
+        });
       });
     } catch (error) {
       this.failedUntil = performance.now() + 2000;
-      store.set({ notice: { kind: 'error', text: `States of ${view}: ${String((error as Error).message)}` } });
+      store.set({
+        notice: { kind: 'error', text: `States of ${view}: ${String((error as Error).message)}` },
+      });
       setTimeout(this.changed, 2100);
     } finally {
       this.busy.delete(key);
@@ -153,7 +193,12 @@ export function ensureRows(views: readonly string[]): void {
     if (store.get().rows[view] || loading.has(view)) continue;
     loading.add(view);
     loadRows(view)
-      .catch((error: Error) => store.set({ rows: { ...store.get().rows, [view]: [] }, notice: { kind: 'error', text: `Rows of ${view}: ${error.message}` } }))
+      .catch((error: Error) =>
+        store.set({
+          rows: { ...store.get().rows, [view]: [] },
+          notice: { kind: 'error', text: `Rows of ${view}: ${error.message}` },
+        }),
+      )
       .finally(() => loading.delete(view));
   }
 }

@@ -1,5 +1,6 @@
-// The renderer's inner part: codes per pixel to pixels of an ImageData. No drawing calls: a table holds the colour of every
-// (style, y mod 8, x mod 8), so patterns cost nothing more than plain colours, and a lane's later scan lines are copies.
+// The renderer's inner part: codes per pixel to pixels of an ImageData. No drawing calls: a table
+// holds the colour of every (style, y mod 8, x mod 8), so patterns cost nothing more than plain
+// colours, and a lane's later scan lines are copies.
 
 import { type Fill, mix, pack, patternMask, type Scheme } from './palette';
 
@@ -33,8 +34,15 @@ export interface StyleTable {
   split: boolean;
 }
 
-/** Builds the table over all combinations of codes. `styleOf` gets one code per layer; null is background. */
-export function buildTable(sizes: number[], scheme: Scheme, styleOf: (codes: number[]) => Style | null): StyleTable {
+/**
+ * Builds the table over all combinations of codes. `styleOf` gets one code per layer; null is
+ * background.
+ */
+export function buildTable(
+  sizes: number[],
+  scheme: Scheme,
+  styleOf: (codes: number[]) => Style | null,
+): StyleTable {
   const combos = sizes.reduce((product, size) => product * size, 1);
   const upper = new Uint32Array(combos * shareSteps * 64);
   const lower = new Uint32Array(combos * shareSteps * 64);
@@ -62,11 +70,18 @@ function writeFill(out: Uint32Array, at: number, fill: Fill, step: number, schem
   const share = 0.4 + (0.6 * step) / (shareSteps - 1);
   const base = pack(mix(fill.base, scheme.background, share));
   const ink = pack(mix(fill.ink, scheme.background, share));
-  for (let y = 0; y < 8; ++y) for (let x = 0; x < 8; ++x) out[at + y * 8 + x] = patternMask(fill.pattern, x, y) ? ink : base;
+  for (let y = 0; y < 8; ++y)
+    for (let x = 0; x < 8; ++x) out[at + y * 8 + x] = patternMask(fill.pattern, x, y) ? ink : base;
 }
 
 /** For every column of the window the pixel of `source` that its middle falls into, -1 outside. */
-export function columns(source: Geometry, from: number, to: number, width: number, out = new Int32Array(width)): Int32Array {
+export function columns(
+  source: Geometry,
+  from: number,
+  to: number,
+  width: number,
+  out = new Int32Array(width),
+): Int32Array {
   const scale = source.pixels / (source.to - source.from);
   const step = (to - from) / width;
   for (let x = 0; x < width; ++x) {
@@ -76,9 +91,15 @@ export function columns(source: Geometry, from: number, to: number, width: numbe
   return out;
 }
 
-/** Style numbers per column; columns that no source covers get combination 0. `sources` in order of preference. */
+/**
+ * Style numbers per column; columns that no source covers get combination 0. `sources` in order of
+ * preference.
+ */
 export function styleColumns(
-  sources: ReadonlyArray<{ row: RowPixels; columns: Int32Array }>, table: StyleTable, width: number, out: Uint16Array | Uint32Array,
+  sources: ReadonlyArray<{ row: RowPixels; columns: Int32Array }>,
+  table: StyleTable,
+  width: number,
+  out: Uint16Array | Uint32Array,
 ): void {
   const { sizes } = table;
   for (let x = 0; x < width; ++x) {
@@ -88,7 +109,8 @@ export function styleColumns(
       if (at < 0) continue;
       const { codes, share } = source.row;
       let combo = 0;
-      for (let layer = 0; layer < codes.length; ++layer) combo = combo * (sizes[layer] as number) + ((codes[layer] as Uint16Array)[at] as number);
+      for (let layer = 0; layer < codes.length; ++layer)
+        combo = combo * (sizes[layer] as number) + ((codes[layer] as Uint16Array)[at] as number);
       style = combo * shareSteps + ((share[at] as number) >> 6);
       break;
     }
@@ -107,11 +129,18 @@ export interface Surface {
 }
 
 /** Paints one lane; clips at the surface's edges. */
-export function paintLane(surface: Surface, top: number, height: number, styles: Uint16Array | Uint32Array, table: StyleTable): void {
+export function paintLane(
+  surface: Surface,
+  top: number,
+  height: number,
+  styles: Uint16Array | Uint32Array,
+  table: StyleTable,
+): void {
   const { pixels, width } = surface;
   const first = Math.max(0, top);
   const last = Math.min(surface.height, top + height);
-  const splitAt = table.split && height >= 5 ? top + height - Math.max(2, Math.floor(height / 3)) : top + height;
+  const splitAt =
+    table.split && height >= 5 ? top + height - Math.max(2, Math.floor(height / 3)) : top + height;
   for (let y = first; y < last; ++y) {
     const low = y >= splitAt;
     const twin = y - 8;
@@ -122,6 +151,7 @@ export function paintLane(surface: Surface, top: number, height: number, styles:
     }
     const colours = low ? table.lower : table.upper;
     const line = ((y - top) & 7) << 3;
-    for (let x = 0; x < width; ++x) pixels[at + x] = colours[((styles[x] as number) << 6) | line | (x & 7)] as number;
+    for (let x = 0; x < width; ++x)
+      pixels[at + x] = colours[((styles[x] as number) << 6) | line | (x & 7)] as number;
   }
 }

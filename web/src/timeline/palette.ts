@@ -1,6 +1,7 @@
-// Colours and patterns. The hues are those of Okabe and Ito (2008), which people with any of the three kinds of colour
-// blindness can tell apart; every state that matters also has its own pattern, so no meaning hangs on hue alone.
-// Vermilion with a hatch is kept for one meaning everywhere: somebody else had the processor.
+// Colours and patterns. The hues are those of Okabe and Ito (2008), which people with any of the
+// three kinds of colour blindness can tell apart; every state that matters also has its own
+// pattern, so no meaning hangs on hue alone. Vermilion with a hatch is kept for one meaning
+// everywhere: somebody else had the processor.
 
 export type PatternName = 'solid' | 'slash' | 'backslash' | 'cross' | 'dots' | 'lines' | 'bars';
 
@@ -37,15 +38,31 @@ export interface Scheme {
   line: string;
   accent: string;
   select: string;
+  /** Marks A and B. */
+  mark: string;
 }
 
 export const darkScheme: Scheme = {
-  dark: true, background: [18, 22, 28], gap: [14, 17, 22], text: '#e8ecf1', muted: '#a0abb8', line: '#2a323d', accent: '#6cb8f0',
+  dark: true,
+  background: [18, 22, 28],
+  gap: [14, 17, 22],
+  text: '#e8ecf1',
+  muted: '#a0abb8',
+  line: '#2a323d',
+  accent: '#6cb8f0',
   select: 'rgba(108,184,240,0.20)',
+  mark: '#ffd166',
 };
 export const lightScheme: Scheme = {
-  dark: false, background: [250, 251, 252], gap: [255, 255, 255], text: '#161b22', muted: '#55606d', line: '#d8dee6', accent: '#0b62a8',
+  dark: false,
+  background: [250, 251, 252],
+  gap: [255, 255, 255],
+  text: '#161b22',
+  muted: '#55606d',
+  line: '#d8dee6',
+  accent: '#0b62a8',
   select: 'rgba(11,98,168,0.16)',
+  mark: '#8a4b00',
 };
 
 export function rgb(hex: string): Rgb {
@@ -62,6 +79,41 @@ export function mix(a: Rgb, b: Rgb, share: number): Rgb {
   return [one(0), one(1), one(2)];
 }
 
+function luminance(colour: Rgb): number {
+  const linear = (value: number): number => {
+    const share = value / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  };
+  return 0.2126 * linear(colour[0]) + 0.7152 * linear(colour[1]) + 0.0722 * linear(colour[2]);
+}
+
+/** Contrast of two colours, 1 to 21, as WCAG 2.1 defines it. */
+export function contrast(a: Rgb, b: Rgb): number {
+  const [x, y] = [luminance(a), luminance(b)];
+  return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
+}
+
+/** What WCAG asks of parts of a picture that carry meaning. */
+const partContrast = 3;
+
+/** The colour, moved away from the background as far as it has to be to stand out from it. */
+function standingOut(colour: Rgb, scheme: Scheme): Rgb {
+  const away: Rgb = scheme.dark ? [255, 255, 255] : [0, 0, 0];
+  for (let share = 1; share > 0; share -= 0.04) {
+    const tried = mix(colour, away, share);
+    if (contrast(tried, scheme.background) > partContrast * 1.02) return tried;
+  }
+  return away;
+}
+
+const darkText: Rgb = [12, 14, 18];
+const lightText: Rgb = [255, 255, 255];
+
+/** The colour of text on a fill. */
+export function textOn(base: Rgb): Rgb {
+  return contrast(darkText, base) >= contrast(lightText, base) ? darkText : lightText;
+}
+
 /** Little-endian RGBA of an ImageData pixel. */
 export function pack(colour: Rgb): number {
   return ((255 << 24) | (colour[2] << 16) | (colour[1] << 8) | colour[0]) >>> 0;
@@ -74,53 +126,96 @@ const yellow = rgb('#f0e442');
 const blue = rgb('#0072b2');
 const vermilion = rgb('#d55e00');
 const purple = rgb('#cc79a7');
-const black: Rgb = [12, 14, 18];
-const white: Rgb = [255, 255, 255];
 
 const vmColours: readonly Rgb[] = [sky, orange, green, purple, yellow, blue];
 
 /** VMs take the palette in the order of the experiment; the host is grey. */
-export function machineColour(machine: string, machines: readonly string[], dark: boolean): Rgb {
+export function machineColour(machine: string, machines: readonly string[], scheme: Scheme): Rgb {
   const vms = machines.filter((name) => name !== machines[0]);
   const index = vms.indexOf(machine);
-  if (index < 0) return dark ? [122, 132, 146] : [126, 136, 150];
-  return vmColours[index % vmColours.length] as Rgb;
+  if (index < 0) return standingOut([126, 136, 150], scheme);
+  return standingOut(vmColours[index % vmColours.length] as Rgb, scheme);
 }
 
 export const stolen: Fill = { base: vermilion, ink: [92, 26, 0], pattern: 'backslash' };
 
-/** How a state looks: hue, pattern, and how much of it over the background (idle states stay faint). */
-interface Look { hue: Rgb; pattern?: PatternName; strength?: number; ink?: Rgb }
+/**
+ * How a state looks: hue, pattern, and how much of it over the background (idle states stay faint).
+ */
+interface Look {
+  hue: Rgb;
+  pattern?: PatternName;
+  strength?: number;
+  ink?: Rgb;
+}
 
 const grey: Rgb = [128, 138, 150];
 
+/** Looks of less strength are meant to stay in the background. */
+const faintBelow = 0.5;
+
 const looks: Record<string, Look> = {
   // Threads
-  user: { hue: green }, syscall: { hue: blue, pattern: 'lines' }, irq: { hue: purple, pattern: 'dots' }, softirq: { hue: purple, pattern: 'bars' },
-  runnable: { hue: yellow, pattern: 'dots' }, preempted: stolenLook(), blocked: { hue: grey, strength: 0.22 }, fork: { hue: sky, pattern: 'bars' },
+  user: { hue: green },
+  syscall: { hue: blue, pattern: 'lines' },
+  irq: { hue: purple, pattern: 'dots' },
+  softirq: { hue: purple, pattern: 'bars' },
+  runnable: { hue: yellow, pattern: 'dots' },
+  preempted: stolenLook(),
+  blocked: { hue: grey, strength: 0.22 },
+  fork: { hue: sky, pattern: 'bars' },
   exited: { hue: grey, strength: 0 },
   // Effective
-  running: { hue: green }, hypervisor: { hue: blue, pattern: 'slash' }, deprived: stolenLook(), waiting: { hue: grey, strength: 0.22 },
+  running: { hue: green },
+  hypervisor: { hue: blue, pattern: 'slash' },
+  deprived: stolenLook(),
+  waiting: { hue: grey, strength: 0.22 },
   // vCPUs
-  guest: { hue: green }, userspace: { hue: purple, pattern: 'lines' }, host_irq: { hue: purple, pattern: 'dots' },
-  polling: { hue: sky, pattern: 'dots', strength: 0.55 }, halted: { hue: grey, strength: 0.22 }, waking: { hue: orange, pattern: 'cross' },
-  stopped: { hue: grey, pattern: 'bars', strength: 0.5 }, emulated: { hue: blue, pattern: 'cross' }, off: { hue: grey, strength: 0 },
+  guest: { hue: green },
+  userspace: { hue: purple, pattern: 'lines' },
+  host_irq: { hue: purple, pattern: 'dots' },
+  polling: { hue: sky, pattern: 'dots', strength: 0.55 },
+  halted: { hue: grey, strength: 0.22 },
+  waking: { hue: orange, pattern: 'cross' },
+  stopped: { hue: grey, pattern: 'bars', strength: 0.5 },
+  emulated: { hue: blue, pattern: 'cross' },
+  off: { hue: grey, strength: 0 },
   // pCPUs
-  idle: { hue: grey, strength: 0.14 }, kernel: { hue: blue, pattern: 'lines' }, host: { hue: grey },
+  idle: { hue: grey, strength: 0.14 },
+  kernel: { hue: blue, pattern: 'lines' },
+  host: { hue: grey },
   // Guest processes from outside
-  root: { hue: blue, pattern: 'slash' }, nonroot: { hue: green }, task: { hue: purple, pattern: 'bars', strength: 0.7 },
-  timer: { hue: yellow, pattern: 'dots', strength: 0.6 }, disk: { hue: orange, pattern: 'lines', strength: 0.8 }, network: { hue: sky, pattern: 'lines', strength: 0.8 },
-  device: { hue: purple, pattern: 'dots', strength: 0.7 }, preempted_host: stolenLook(), preempted_vm: stolenLook(),
+  root: { hue: blue, pattern: 'slash' },
+  nonroot: { hue: green },
+  task: { hue: purple, pattern: 'bars', strength: 0.7 },
+  timer: { hue: yellow, pattern: 'dots', strength: 0.6 },
+  disk: { hue: orange, pattern: 'lines', strength: 0.8 },
+  network: { hue: sky, pattern: 'lines', strength: 0.8 },
+  device: { hue: purple, pattern: 'dots', strength: 0.7 },
+  preempted_host: stolenLook(),
+  preempted_vm: stolenLook(),
   preempted_guest: { hue: orange, pattern: 'cross' },
   // Critical path
-  run: { hue: green }, host_preempted: stolenLook(), transit: { hue: sky, pattern: 'dots' }, wait_task: { hue: purple, pattern: 'bars', strength: 0.7 },
-  wait_timer: { hue: yellow, pattern: 'dots', strength: 0.6 }, wait_disk: { hue: orange, pattern: 'lines', strength: 0.8 },
-  wait_network: { hue: sky, pattern: 'lines', strength: 0.8 }, wait_user_input: { hue: grey, strength: 0.4 },
-  wait_ipi: { hue: purple, pattern: 'dots', strength: 0.7 }, wait_irq: { hue: purple, pattern: 'cross', strength: 0.7 },
+  run: { hue: green },
+  host_preempted: stolenLook(),
+  transit: { hue: sky, pattern: 'dots' },
+  wait_task: { hue: purple, pattern: 'bars', strength: 0.7 },
+  wait_timer: { hue: yellow, pattern: 'dots', strength: 0.6 },
+  wait_disk: { hue: orange, pattern: 'lines', strength: 0.8 },
+  wait_network: { hue: sky, pattern: 'lines', strength: 0.8 },
+  wait_user_input: { hue: grey, strength: 0.4 },
+  wait_ipi: { hue: purple, pattern: 'dots', strength: 0.7 },
+  wait_irq: { hue: purple, pattern: 'cross', strength: 0.7 },
   wait_unknown: { hue: grey, pattern: 'dots', strength: 0.35 },
   // Disks and network
-  read: { hue: sky }, write: { hue: orange, pattern: 'slash' }, discard: { hue: grey, pattern: 'bars' }, flush: { hue: purple, pattern: 'dots' },
-  other: { hue: grey, pattern: 'dots' }, rx: { hue: sky }, tx: { hue: orange, pattern: 'slash' }, busy: { hue: orange, pattern: 'lines' },
+  read: { hue: sky },
+  write: { hue: orange, pattern: 'slash' },
+  discard: { hue: grey, pattern: 'bars' },
+  flush: { hue: purple, pattern: 'dots' },
+  other: { hue: grey, pattern: 'dots' },
+  rx: { hue: sky },
+  tx: { hue: orange, pattern: 'slash' },
+  busy: { hue: orange, pattern: 'lines' },
   unknown: { hue: grey, pattern: 'dots', strength: 0.3 },
 };
 
@@ -128,23 +223,34 @@ function stolenLook(): Look {
   return { hue: stolen.base, pattern: stolen.pattern, ink: stolen.ink };
 }
 
+export function isKnownState(state: string): boolean {
+  return looks[state] !== undefined;
+}
+
 export function isStolen(state: string): boolean {
   return looks[state]?.ink === stolen.ink;
 }
 
 function inkFor(base: Rgb, scheme: Scheme): Rgb {
-  const light = 0.299 * base[0] + 0.587 * base[1] + 0.114 * base[2];
-  return mix(base, light > 130 || !scheme.dark ? black : white, 0.45);
+  return mix(base, scheme.dark ? textOn(base) : darkText, 0.45);
 }
 
 /** The fill of a named state; names that this page does not know get the look of "unknown". */
 export function stateFill(state: string, scheme: Scheme): Fill {
   const look = looks[state] ?? (looks['unknown'] as Look);
-  const base = mix(look.hue, scheme.background, look.strength ?? 1);
+  const strength = look.strength ?? 1;
+  const plain = mix(look.hue, scheme.background, strength);
+  // Faint looks are of states in which nothing happens.
+  const base = strength >= faintBelow ? standingOut(plain, scheme) : plain;
   return { base, ink: look.ink ?? inkFor(base, scheme), pattern: look.pattern ?? 'solid' };
 }
 
-const conditionPattern: Record<string, PatternName> = { guest: 'solid', hypervisor: 'slash', host: 'lines', unknown: 'dots' };
+const conditionPattern: Record<string, PatternName> = {
+  guest: 'solid',
+  hypervisor: 'slash',
+  host: 'lines',
+  unknown: 'dots',
+};
 
 /** Fused lanes: colour says whose code ran, pattern says in which mode. */
 export function fusedFill(machine: Rgb, condition: string, state: string, scheme: Scheme): Fill {
@@ -158,5 +264,9 @@ export function fusedFill(machine: Rgb, condition: string, state: string, scheme
 
 /** Fades everything that is not of the highlighted machine. */
 export function fade(fill: Fill, scheme: Scheme): Fill {
-  return { base: mix(fill.base, scheme.background, 0.18), ink: mix(fill.ink, scheme.background, 0.18), pattern: fill.pattern };
+  return {
+    base: mix(fill.base, scheme.background, 0.18),
+    ink: mix(fill.ink, scheme.background, 0.18),
+    pattern: fill.pattern,
+  };
 }

@@ -1,4 +1,5 @@
-// The critical path of a task as lanes: one per task that the path goes through, with arrows where it passes on.
+// The critical path of a task as lanes: one per task that the path goes through, with arrows where
+// it passes on.
 
 import { type Arrow, api, type PathStep, type Row } from '../api';
 import { toAbs, toRel, type Span } from '../time';
@@ -10,13 +11,28 @@ export interface CriticalPath {
   name: string;
   rows: Row[];
   arrows: Array<Arrow & { view: string }>;
-  pixels: (id: number, window: Span, width: number, code: (label: string) => number) => RowPixels | null;
+  pixels: (
+    id: number,
+    window: Span,
+    width: number,
+    code: (label: string) => number,
+  ) => RowPixels | null;
 }
 
 function rowOf(id: number, step: PathStep): Row {
   return {
-    id, parent: -1, label: step.comm || `task ${step.tid ?? '?'}`, sub: `${step.machine}/${step.tid ?? '?'}`, machine: step.machine, kind: 'thread',
-    cpu: step.cpu, vcpu: null, tid: step.tid, begin_ns: step.ts_ns, end_ns: step.ts_ns, has_data: true,
+    id,
+    parent: -1,
+    label: step.comm || `task ${step.tid ?? '?'}`,
+    sub: `${step.machine}/${step.tid ?? '?'}`,
+    machine: step.machine,
+    kind: 'thread',
+    cpu: step.cpu,
+    vcpu: null,
+    tid: step.tid,
+    begin_ns: step.ts_ns,
+    end_ns: step.ts_ns,
+    has_data: true,
   };
 }
 
@@ -39,10 +55,26 @@ export function pathFrom(task: string, headline: string, steps: PathStep[]): Cri
     const next = placed[index + 1];
     if (!next || next.id === step.id) return;
     const at = toAbs(next.from);
-    const preempt = step.label === 'preempted' || step.label === 'host_preempted' || next.label === 'host_preempted';
-    arrows.push({ view: pathView, kind: preempt ? 'preempt' : 'wakeup', from_row: step.id, to_row: next.id, from_ns: at, to_ns: at, label: `${step.label} → ${next.label}` });
+    const preempt =
+      step.label === 'preempted' ||
+      step.label === 'host_preempted' ||
+      next.label === 'host_preempted';
+    arrows.push({
+      view: pathView,
+      kind: preempt ? 'preempt' : 'wakeup',
+      from_row: step.id,
+      to_row: next.id,
+      from_ns: at,
+      to_ns: at,
+      label: `${step.label} → ${next.label}`,
+    });
   });
-  const pixels = (id: number, window: Span, width: number, code: (label: string) => number): RowPixels => {
+  const pixels = (
+    id: number,
+    window: Span,
+    width: number,
+    code: (label: string) => number,
+  ): RowPixels => {
     const geometry: Geometry = { from: window.from, to: window.to, pixels: width };
     const codes = new Uint16Array(width);
     const share = new Uint8Array(width).fill(255);
@@ -50,14 +82,27 @@ export function pathFrom(task: string, headline: string, steps: PathStep[]): Cri
     for (const step of placed) {
       if (step.id !== id || step.to <= window.from || step.from >= window.to) continue;
       const first = Math.max(0, Math.floor((step.from - window.from) * scale));
-      codes.fill(code(step.label), first, Math.max(first + 1, Math.ceil((step.to - window.from) * scale)));
+      codes.fill(
+        code(step.label),
+        first,
+        Math.max(first + 1, Math.ceil((step.to - window.from) * scale)),
+      );
     }
     return { geometry, codes: [codes], share };
   };
-  return { task, name: `Critical path of ${task}${headline ? `: ${headline}` : ''}`, rows, arrows, pixels };
+  return {
+    task,
+    name: `Critical path of ${task}${headline ? `: ${headline}` : ''}`,
+    rows,
+    arrows,
+    pixels,
+  };
 }
 
 export async function loadPath(task: string, span: Span | null): Promise<CriticalPath> {
-  const answer = await api.why({ task, ...(span ? { from_ns: toAbs(span.from), to_ns: toAbs(span.to) } : {}) });
+  const answer = await api.why({
+    task,
+    ...(span ? { from_ns: toAbs(span.from), to_ns: toAbs(span.to) } : {}),
+  });
   return pathFrom(task, answer.headline, answer.path);
 }

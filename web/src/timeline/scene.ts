@@ -1,17 +1,41 @@
-// Draws the timeline: lanes as pixels (paint.ts), and above them what is thin or short-lived: grid, text, arrows, losses,
-// selection, cursor. One frame per change, none when nothing changes.
+// Draws the timeline: lanes as pixels (paint.ts), and above them what is thin or short-lived: grid,
+// text, arrows, losses, selection, cursor. One frame per change, none when nothing changes.
 
-import type { Arrow, Series } from '../api';
+import type { Arrow } from '../api';
 import { store, type State } from '../store';
-import { formatDuration, formatRel, tickStep, toRel } from '../time';
+import { formatDuration, formatRel, tickStep } from '../time';
 import { StatesCache } from './data';
-import { type Lane, type Layout, pathView, sameRow, seriesView } from './lanes';
-import { buildTable, columns, comboOfStyle, paintLane, type RowPixels, type Style, styleColumns, type StyleTable } from './paint';
-import { css, darkScheme, fade, fusedFill, isStolen, lightScheme, machineColour, pack, type Scheme, stateFill } from './palette';
+import { type Lane, type Layout, pathView, seriesView } from './lanes';
+import {
+  buildTable,
+  columns,
+  comboOfStyle,
+  paintLane,
+  type RowPixels,
+  type Style,
+  styleColumns,
+  type StyleTable,
+} from './paint';
+import {
+  css,
+  darkScheme,
+  fade,
+  fusedFill,
+  isStolen,
+  machineColour,
+  pack,
+  type Scheme,
+  textOn,
+  stateFill,
+} from './palette';
+import { schemeOf } from './theme';
+import { drawArrows, losses, selection, series } from './overlay';
 
 export const frames: number[] = [];
 
-interface PathRows { pixels: (id: number) => RowPixels | null }
+interface PathRows {
+  pixels: (id: number) => RowPixels | null;
+}
 
 export class Scene {
   readonly cache = new StatesCache(() => this.invalidate());
@@ -31,7 +55,11 @@ export class Scene {
   private readonly tables = new Map<string, { key: string; table: StyleTable; layers: string[] }>();
   private queued = false;
 
-  constructor(readonly base: HTMLCanvasElement, readonly over: HTMLCanvasElement, readonly ruler: HTMLCanvasElement) {}
+  constructor(
+    readonly base: HTMLCanvasElement,
+    readonly over: HTMLCanvasElement,
+    readonly ruler: HTMLCanvasElement,
+  ) {}
 
   resize(width: number, height: number): void {
     this.width = Math.max(1, Math.floor(width));
@@ -39,7 +67,10 @@ export class Scene {
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     this.base.width = this.width;
     this.base.height = this.height;
-    for (const [canvas, tall] of [[this.over, this.height], [this.ruler, rulerHeight]] as const) {
+    for (const [canvas, tall] of [
+      [this.over, this.height],
+      [this.ruler, rulerHeight],
+    ] as const) {
       canvas.width = Math.round(this.width * ratio);
       canvas.height = Math.round(tall * ratio);
       canvas.getContext('2d')?.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -48,6 +79,11 @@ export class Scene {
     this.words = new Uint32Array(this.image.data.buffer);
     this.styles = new Uint32Array(this.width);
     this.invalidate();
+  }
+
+  /** What is drawn is what there is: no frame is due and no states are on their way. */
+  settled(): boolean {
+    return !this.queued && this.cache.idle();
   }
 
   invalidate(): void {
@@ -83,35 +119,54 @@ export class Scene {
   laneAt(y: number): Lane | null {
     const lanes = this.visible();
     return (
-      lanes.find((lane) => lane.fixed && y >= this.laneTop(lane) && y < this.laneTop(lane) + lane.height) ??
-      lanes.find((lane) => !lane.fixed && y >= this.layout.fixedHeight && y >= this.laneTop(lane) && y < this.laneTop(lane) + lane.height) ??
+      lanes.find(
+        (lane) => lane.fixed && y >= this.laneTop(lane) && y < this.laneTop(lane) + lane.height,
+      ) ??
+      lanes.find(
+        (lane) =>
+          !lane.fixed &&
+          y >= this.layout.fixedHeight &&
+          y >= this.laneTop(lane) &&
+          y < this.laneTop(lane) + lane.height,
+      ) ??
       null
     );
   }
 
   /** The state's names in the layers of a row at a time, as drawn. */
   namesAt(view: string, id: number, time: number): string[] {
-    const pixels = view === pathView ? [this.path?.pixels(id) ?? null] : [this.cache.get(view, id)?.fine ?? null, this.cache.get(view, id)?.coarse ?? null];
+    const pixels =
+      view === pathView
+        ? [this.path?.pixels(id) ?? null]
+        : [this.cache.get(view, id)?.fine ?? null, this.cache.get(view, id)?.coarse ?? null];
     for (const one of pixels) {
       if (!one) continue;
       const { from, to, pixels: count } = one.geometry;
       const at = Math.floor(((time - from) / (to - from)) * count);
       if (at < 0 || at >= count) continue;
       const layers = this.layersOf(view);
-      return one.codes.map((codes, layer) => this.cache.layerNames(layers[layer] ?? '').list[codes[at] as number] ?? '');
+      return one.codes.map(
+        (codes, layer) =>
+          this.cache.layerNames(layers[layer] ?? '').list[codes[at] as number] ?? '',
+      );
     }
     return [];
   }
 
   layersOf(view: string): string[] {
     if (view === pathView) return ['path'];
-    return store.get().views.find((item) => item.id === view)?.layers.map((layer) => layer.id) ?? [];
+    return (
+      store
+        .get()
+        .views.find((item) => item.id === view)
+        ?.layers.map((layer) => layer.id) ?? []
+    );
   }
 
   private frame(): void {
     const begin = performance.now();
     const state = store.get();
-    this.scheme = isDark(state.theme) ? darkScheme : lightScheme;
+    this.scheme = schemeOf(state.theme);
     this.paint(state);
     this.overlay(state);
     this.drawRuler(state);
@@ -123,7 +178,9 @@ export class Scene {
 
   private request(state: State): void {
     const byView = new Map<string, Lane[]>();
-    for (const lane of this.visible()) if (lane.kind === 'row' && lane.view !== pathView) byView.set(lane.view, [...(byView.get(lane.view) ?? []), lane]);
+    for (const lane of this.visible())
+      if (lane.kind === 'row' && lane.view !== pathView)
+        byView.set(lane.view, [...(byView.get(lane.view) ?? []), lane]);
     for (const [view, lanes] of byView) {
       const rows = lanes.flatMap((lane) => (lane.kind === 'row' ? [lane.row] : []));
       this.cache.ensure(view, this.layersOf(view), rows, { ...state.window, pixels: this.width });
@@ -139,7 +196,11 @@ export class Scene {
     const mapOf = (row: RowPixels): Int32Array => {
       const key = `${row.geometry.from}/${row.geometry.to}/${row.geometry.pixels}`;
       let map = maps.get(key);
-      if (!map) maps.set(key, (map = columns(row.geometry, state.window.from, state.window.to, this.width)));
+      if (!map)
+        maps.set(
+          key,
+          (map = columns(row.geometry, state.window.from, state.window.to, this.width)),
+        );
       return map;
     };
     for (const lane of this.ordered()) {
@@ -147,8 +208,13 @@ export class Scene {
         this.blank(surface, lane);
         continue;
       }
-      const kept = lane.view === pathView ? { fine: this.path?.pixels(lane.row.id) ?? null, coarse: null } : this.cache.get(lane.view, lane.row.id);
-      const sources = [kept?.fine, kept?.coarse].filter((row): row is RowPixels => !!row).map((row) => ({ row, columns: mapOf(row) }));
+      const kept =
+        lane.view === pathView
+          ? { fine: this.path?.pixels(lane.row.id) ?? null, coarse: null }
+          : this.cache.get(lane.view, lane.row.id);
+      const sources = [kept?.fine, kept?.coarse]
+        .filter((row): row is RowPixels => !!row)
+        .map((row) => ({ row, columns: mapOf(row) }));
       const table = this.table(lane.view, lane.row.machine, state);
       styleColumns(sources, table, this.width, this.styles);
       const gap = lane.height > 8 ? 2 : lane.height > 4 ? 1 : 0;
@@ -166,7 +232,8 @@ export class Scene {
   private blank(surface: { pixels: Uint32Array; width: number; height: number }, lane: Lane): void {
     const top = Math.max(0, this.laneTop(lane));
     const end = Math.min(surface.height, this.laneTop(lane) + lane.height);
-    if (end > top) surface.pixels.fill(pack(this.scheme.gap), top * surface.width, end * surface.width);
+    if (end > top)
+      surface.pixels.fill(pack(this.scheme.gap), top * surface.width, end * surface.width);
   }
 
   private table(view: string, machine: string, state: State): StyleTable {
@@ -177,12 +244,20 @@ export class Scene {
     const key = `${sizes.join()}/${this.scheme.dark}/${state.machine ?? ''}`;
     const kept = this.tables.get(slot);
     if (kept && kept.key === key) return kept.table;
-    const table = buildTable(sizes, this.scheme, (codes) => this.style(view, layers, codes, faded, state));
+    const table = buildTable(sizes, this.scheme, (codes) =>
+      this.style(view, layers, codes, faded, state),
+    );
     this.tables.set(slot, { key, table, layers });
     return table;
   }
 
-  private style(view: string, layers: string[], codes: number[], faded: boolean, state: State): Style | null {
+  private style(
+    view: string,
+    layers: string[],
+    codes: number[],
+    faded: boolean,
+    state: State,
+  ): Style | null {
     const name = (layer: string): string => {
       const at = layers.indexOf(layer);
       return at < 0 ? '' : (this.cache.layerNames(layer).list[codes[at] as number] ?? '');
@@ -191,14 +266,25 @@ export class Scene {
       const machine = name('machine');
       if (!machine && !name('state')) return null;
       const machines = (state.experiment?.machines ?? []).map((item) => item.machine);
-      const fill = fusedFill(machineColour(machine, machines, this.scheme.dark), name('condition'), name('state'), this.scheme);
-      return { upper: state.machine !== null && state.machine !== machine ? fade(fill, this.scheme) : fill, lower: null };
+      const fill = fusedFill(
+        machineColour(machine, machines, this.scheme),
+        name('condition'),
+        name('state'),
+        this.scheme,
+      );
+      return {
+        upper: state.machine !== null && state.machine !== machine ? fade(fill, this.scheme) : fill,
+        lower: null,
+      };
     }
     const belief = name('state') || name(layers[0] ?? '');
     const truth = layers.includes('effective') ? name('effective') : '';
     if (!belief && !truth) return null;
     const below = stateFill(belief || truth, this.scheme);
-    const shown = truth === 'deprived' || (truth === 'hypervisor' && belief !== 'blocked') ? stateFill(truth, this.scheme) : below;
+    const shown =
+      truth === 'deprived' || (truth === 'hypervisor' && belief !== 'blocked')
+        ? stateFill(truth, this.scheme)
+        : below;
     const dim = (fill: typeof below) => (faded ? fade(fill, this.scheme) : fill);
     return { upper: dim(shown), lower: shown === below ? null : dim(below) };
   }
@@ -211,19 +297,24 @@ export class Scene {
     c.textBaseline = 'middle';
     if (state.grid) this.grid(c, state);
     for (const lane of this.visible()) {
-      if (lane.kind === 'series') this.series(c, lane.series, this.laneTop(lane), lane.height);
+      if (lane.kind === 'series') series(this, c, lane.series, this.laneTop(lane), lane.height);
       else if (lane.kind === 'row') this.rowText(c, lane, state);
     }
-    this.losses(c, state);
-    this.drawArrows(c, state);
-    this.selection(c, state);
+    losses(this, c, state);
+    drawArrows(this, c, state);
+    selection(this, c, state);
   }
 
   private ticks(state: State): { step: number; list: number[] } {
     const span = state.window.to - state.window.from;
     const step = tickStep(span, this.width, 96);
     const list: number[] = [];
-    for (let at = Math.ceil(state.window.from / step) * step; at <= state.window.to && list.length < 200; at += step) list.push(at);
+    for (
+      let at = Math.ceil(state.window.from / step) * step;
+      at <= state.window.to && list.length < 200;
+      at += step
+    )
+      list.push(at);
     return { step, list };
   }
 
@@ -248,28 +339,47 @@ export class Scene {
     }
     if (state.range) {
       c.fillStyle = this.scheme.select;
-      c.fillRect(this.x(state.range.from), 0, this.x(state.range.to) - this.x(state.range.from), rulerHeight);
+      c.fillRect(
+        this.x(state.range.from),
+        0,
+        this.x(state.range.to) - this.x(state.range.from),
+        rulerHeight,
+      );
     }
     if (this.drag?.zoom) {
       c.fillStyle = this.scheme.accent;
-      c.fillRect(Math.min(this.drag.from, this.drag.to), rulerHeight - 4, Math.abs(this.drag.to - this.drag.from), 4);
+      c.fillRect(
+        Math.min(this.drag.from, this.drag.to),
+        rulerHeight - 4,
+        Math.abs(this.drag.to - this.drag.from),
+        4,
+      );
     }
     ['A', 'B'].forEach((name, index) => {
       const mark = state.measure[index];
       if (mark === null || mark === undefined) return;
       const x = this.x(mark);
-      c.fillStyle = this.scheme.dark ? '#ffd166' : '#8a4b00';
+      c.fillStyle = this.scheme.mark;
       c.fillRect(x, 0, 1, rulerHeight);
       c.fillText(name, x + 3, 7);
     });
   }
 
   /** Runs of one style along a lane, for text and for the vector picture. */
-  runs(lane: Lane & { kind: 'row' }, state: State): Array<{ from: number; to: number; combo: number }> {
-    const kept = lane.view === pathView ? { fine: this.path?.pixels(lane.row.id) ?? null, coarse: null } : this.cache.get(lane.view, lane.row.id);
+  runs(
+    lane: Lane & { kind: 'row' },
+    state: State,
+  ): Array<{ from: number; to: number; combo: number }> {
+    const kept =
+      lane.view === pathView
+        ? { fine: this.path?.pixels(lane.row.id) ?? null, coarse: null }
+        : this.cache.get(lane.view, lane.row.id);
     const sources = [kept?.fine, kept?.coarse]
       .filter((row): row is RowPixels => !!row)
-      .map((row) => ({ row, columns: columns(row.geometry, state.window.from, state.window.to, this.width) }));
+      .map((row) => ({
+        row,
+        columns: columns(row.geometry, state.window.from, state.window.to, this.width),
+      }));
     styleColumns(sources, this.table(lane.view, lane.row.machine, state), this.width, this.styles);
     const out: Array<{ from: number; to: number; combo: number }> = [];
     for (let x = 0; x < this.width; ++x) {
@@ -301,7 +411,13 @@ export class Scene {
       codes[layer] = combo % size;
       combo = Math.floor(combo / size);
     }
-    return this.style(view, layers, codes, view !== 'fused' && state.machine !== null && state.machine !== machine, state);
+    return this.style(
+      view,
+      layers,
+      codes,
+      view !== 'fused' && state.machine !== null && state.machine !== machine,
+      state,
+    );
   }
 
   private rowText(c: CanvasRenderingContext2D, lane: Lane & { kind: 'row' }, state: State): void {
@@ -313,11 +429,14 @@ export class Scene {
       if (run.to - run.from < 64 || run.combo === 0) continue;
       const names = this.comboNames(lane.view, run.combo);
       const fused = lane.view === 'fused';
-      const text = fused ? (names[2] === 'idle' ? '' : names.filter(Boolean).join(' · ')) : labelOf(names, this.layersOf(lane.view));
+      const text = fused
+        ? names[2] === 'idle'
+          ? ''
+          : namesOf(names)
+        : labelOf(names, this.layersOf(lane.view));
       if (!text) continue;
       const fill = this.styleNames(lane.view, run.combo, lane.row.machine, state)?.upper;
       if (!fill) continue;
-      const light = 0.299 * fill.base[0] + 0.587 * fill.base[1] + 0.114 * fill.base[2] > 120;
       c.save();
       c.beginPath();
       c.rect(run.from + 2, top, run.to - run.from - 4, lane.height);
@@ -327,154 +446,18 @@ export class Scene {
         c.fillStyle = css(fill.base);
         c.fillRect(run.from + 4, top + 2, wide + 6, lane.height - 6);
       }
-      c.fillStyle = light ? '#0c0e12' : '#ffffff';
+      c.fillStyle = css(textOn(fill.base));
       c.fillText(text, run.from + 7, top + (lane.height - 2) / 2 + 0.5);
       c.restore();
-    }
-  }
-
-  private series(c: CanvasRenderingContext2D, series: Series, top: number, height: number): void {
-    const values = series.y.filter((value): value is number => value !== null);
-    const most = Math.max(1e-9, ...values);
-    const colour = css(machineColour(series.machine, (store.get().experiment?.machines ?? []).map((item) => item.machine), this.scheme.dark));
-    c.save();
-    c.beginPath();
-    c.rect(0, Math.max(top, this.layout.fixedHeight), this.width, height);
-    c.clip();
-    const bottom = top + height - 4;
-    const y = (value: number): number => bottom - (value / most) * (height - 16);
-    c.strokeStyle = colour;
-    c.lineWidth = 1.5;
-    c.beginPath();
-    let open = false;
-    series.x.forEach((time, index) => {
-      const value = series.y[index];
-      if (value === null || value === undefined) {
-        open = false;
-        return;
-      }
-      const x = this.x(toRel(time));
-      if (open) c.lineTo(x, y(value));
-      else c.moveTo(x, y(value));
-      open = true;
-    });
-    c.stroke();
-    c.fillStyle = this.scheme.muted;
-    c.fillText(`${most.toPrecision(3)} ${series.unit}`, 6, top + 8);
-    c.fillStyle = this.scheme.line;
-    c.fillRect(0, bottom, this.width, 1);
-    c.restore();
-  }
-
-  /** Spans in which events are missing: hatched over the rows that they blind, never hidden. */
-  private losses(c: CanvasRenderingContext2D, state: State): void {
-    for (const loss of state.marks.losses) {
-      const from = this.x(toRel(loss.ts_ns));
-      const to = Math.max(from + 2, from + (Number(loss.dur_ns) / (state.window.to - state.window.from)) * this.width);
-      if (to < 0 || from > this.width) continue;
-      for (const lane of this.visible()) {
-        if (lane.kind !== 'row' || lane.row.machine !== loss.machine || lane.row.kind === 'group') continue;
-        if (lane.row.kind === 'pcpu' && loss.cpu !== null && lane.row.cpu !== loss.cpu) continue;
-        this.hatch(c, from, to, this.laneTop(lane), lane.height);
-      }
-    }
-  }
-
-  private hatch(c: CanvasRenderingContext2D, from: number, to: number, top: number, height: number): void {
-    c.save();
-    c.beginPath();
-    c.rect(Math.max(0, from), top, Math.min(this.width, to) - Math.max(0, from), height);
-    c.clip();
-    c.fillStyle = this.scheme.dark ? 'rgba(14,17,22,0.6)' : 'rgba(255,255,255,0.65)';
-    c.fillRect(from, top, to - from, height);
-    c.strokeStyle = this.scheme.muted;
-    c.beginPath();
-    for (let x = Math.max(from, 0) - height; x < Math.min(to, this.width); x += 7) {
-      c.moveTo(x, top + height);
-      c.lineTo(x + height, top);
-    }
-    c.stroke();
-    c.restore();
-  }
-
-  private drawArrows(c: CanvasRenderingContext2D, state: State): void {
-    if (!state.arrows) return;
-    const middle = new Map<string, number>();
-    for (const lane of this.visible()) if (lane.kind === 'row') middle.set(`${lane.view}.${lane.row.id}`, this.laneTop(lane) + lane.height / 2 - 1);
-    const colours = { wakeup: this.scheme.dark ? '#f0e442' : '#7a6a00', preempt: '#e8590c', migrate: this.scheme.muted };
-    for (const arrow of this.arrows) {
-      const y0 = middle.get(`${arrow.view}.${arrow.from_row}`);
-      const y1 = middle.get(`${arrow.view}.${arrow.to_row}`);
-      if (y0 === undefined || y1 === undefined || y0 === y1) continue;
-      const x0 = this.x(toRel(arrow.from_ns));
-      const x1 = this.x(toRel(arrow.to_ns));
-      if (Math.max(x0, x1) < 0 || Math.min(x0, x1) > this.width) continue;
-      c.strokeStyle = c.fillStyle = colours[arrow.kind] ?? this.scheme.muted;
-      c.setLineDash(arrow.kind === 'wakeup' ? [4, 3] : []);
-      c.lineWidth = 1.3;
-      c.beginPath();
-      c.moveTo(x0, y0);
-      c.lineTo(x1, y1);
-      c.stroke();
-      c.setLineDash([]);
-      const angle = Math.atan2(y1 - y0, x1 - x0);
-      c.beginPath();
-      c.moveTo(x1, y1);
-      c.lineTo(x1 - 8 * Math.cos(angle - 0.4), y1 - 8 * Math.sin(angle - 0.4));
-      c.lineTo(x1 - 8 * Math.cos(angle + 0.4), y1 - 8 * Math.sin(angle + 0.4));
-      c.fill();
-    }
-  }
-
-  private selection(c: CanvasRenderingContext2D, state: State): void {
-    const range = this.drag && !this.drag.zoom ? { from: this.time(Math.min(this.drag.from, this.drag.to)), to: this.time(Math.max(this.drag.from, this.drag.to)) } : state.range;
-    if (range) {
-      c.fillStyle = this.scheme.select;
-      c.fillRect(this.x(range.from), 0, Math.max(1, this.x(range.to) - this.x(range.from)), this.height);
-      c.fillStyle = this.scheme.accent;
-      c.fillRect(this.x(range.from), 0, 1, this.height);
-      c.fillRect(this.x(range.to), 0, 1, this.height);
-    }
-    for (const lane of this.visible()) {
-      if (lane.kind !== 'row' || !sameRow({ view: lane.view, id: lane.row.id }, state.row)) continue;
-      c.strokeStyle = this.scheme.accent;
-      c.lineWidth = 1.5;
-      c.strokeRect(0.5, this.laneTop(lane) - 0.5, this.width - 1, lane.height);
-    }
-    if (state.time !== null) {
-      this.clockBand(c, state, state.time);
-      c.fillStyle = this.scheme.text;
-      c.fillRect(Math.round(this.x(state.time)), 0, 1.5, this.height);
-    }
-    for (const mark of state.measure) {
-      if (mark === null) continue;
-      c.fillStyle = this.scheme.dark ? '#ffd166' : '#8a4b00';
-      c.fillRect(Math.round(this.x(mark)), 0, 1, this.height);
-    }
-    if (this.hover) {
-      c.fillStyle = this.scheme.muted;
-      c.fillRect(this.hover.x, 0, 1, this.height);
-    }
-  }
-
-  /** How far the clock of a row's machine may be off, around the selected moment. */
-  private clockBand(c: CanvasRenderingContext2D, state: State, time: number): void {
-    for (const clock of state.marks.clocks) {
-      const error = Number(clock.error_ns ?? 0);
-      const half = (error / (state.window.to - state.window.from)) * this.width;
-      if (half < 1) continue;
-      c.fillStyle = this.scheme.dark ? 'rgba(255,209,102,0.25)' : 'rgba(138,75,0,0.2)';
-      for (const lane of this.visible()) {
-        if (lane.kind === 'row' && lane.row.machine === clock.machine) c.fillRect(this.x(time) - half, this.laneTop(lane), 2 * half, lane.height);
-      }
     }
   }
 }
 
 export const rulerHeight = 26;
 
-export function isDark(theme: State['theme']): boolean {
-  return theme === 'dark' || (theme === 'system' && !window.matchMedia('(prefers-color-scheme: light)').matches);
+/** Machine, condition and state of a fused lane; the host's own time is not called that twice. */
+export function namesOf(names: string[]): string {
+  return [...new Set(names.filter(Boolean))].join(' · ');
 }
 
 /** One word for a lane's state: the host's truth where it contradicts the guest's belief. */

@@ -33,9 +33,23 @@ test('a gesture is one step of undo', () => {
 
 test('a link restores the whole position', () => {
   const place = {
-    window: { from: 1_000_001, to: 2_000_003 }, range: { from: 1_100_000, to: 1_200_007 }, time: 1_100_000, row: { view: 'vms', id: 12 }, task: 'vm1/156',
-    openViews: ['fused', 'control', 'series'], pins: [{ view: 'fused', id: 2 }], collapsed: { 'vms:3': true as const }, filter: 'kind:thread burst', machine: 'vm2',
-    measure: [5, 77] as [number, number], arrows: false, grid: false, rowHeight: 24, theme: 'light' as const, tab: 'sql' as const, bottomOpen: false,
+    window: { from: 1_000_001, to: 2_000_003 },
+    range: { from: 1_100_000, to: 1_200_007 },
+    time: 1_100_000,
+    row: { view: 'vms', id: 12 },
+    task: 'vm1/156',
+    openViews: ['fused', 'control', 'series'],
+    pins: [{ view: 'fused', id: 2 }],
+    collapsed: { 'vms:3': true as const },
+    filter: 'kind:thread burst',
+    machine: 'vm2',
+    measure: [5, 77] as [number, number],
+    arrows: false,
+    grid: false,
+    rowHeight: 24,
+    theme: 'light' as const,
+    tab: 'sql' as const,
+    bottomOpen: false,
   };
   store.set(place);
   expect(decodePosition(`#${encodePosition(store.get())}`)).toEqual(place);

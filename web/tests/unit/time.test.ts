@@ -1,5 +1,15 @@
 import { beforeEach, expect, test } from 'vitest';
-import { formatDuration, formatRel, parseTime, panSpan, setOrigin, tickStep, toAbs, toRel, zoomSpan } from '../../src/time';
+import {
+  formatDuration,
+  formatRel,
+  parseTime,
+  panSpan,
+  setOrigin,
+  tickStep,
+  toAbs,
+  toRel,
+  zoomSpan,
+} from '../../src/time';
 
 beforeEach(() => setOrigin('1700000000123456789', true));
 
@@ -10,7 +20,14 @@ test('absolute times beyond 2^53 survive both ways', () => {
 });
 
 test('durations and times are written with their units', () => {
-  expect([2.74e9, 765e6, 33_200, 7, 0, -1500].map(formatDuration)).toEqual(['2.74 s', '765 ms', '33.2 µs', '7 ns', '0 ns', '−1.50 µs']);
+  expect([2.74e9, 765e6, 33_200, 7, 0, -1500].map(formatDuration)).toEqual([
+    '2.74 s',
+    '765 ms',
+    '33.2 µs',
+    '7 ns',
+    '0 ns',
+    '−1.50 µs',
+  ]);
   expect(formatRel(1_500_000_000, 1e8)).toBe('1.5');
   expect(formatRel(1_234_567_891)).toBe('1.234 567 891');
 });
@@ -31,7 +48,10 @@ test('zoom keeps the moment under the pointer and stays inside', () => {
   const close = zoomSpan({ from: 0, to: 30 }, 10, 0.01, limit);
   expect(close.to - close.from).toBeCloseTo(20);
   expect(panSpan({ from: 0, to: 10 }, -5, limit)).toEqual({ from: 0, to: 10 });
-  expect(panSpan({ from: 999_985, to: 999_995 }, 50, limit)).toEqual({ from: 999_990, to: 1000_000 });
+  expect(panSpan({ from: 999_985, to: 999_995 }, 50, limit)).toEqual({
+    from: 999_990,
+    to: 1000_000,
+  });
 });
 
 test('ticks are 1, 2 or 5 and far enough apart', () => {

@@ -1,0 +1,191 @@
+// What lies over the lanes' pixels: series, losses, arrows, the selection, the cursor, marks, and
+// how far clocks may be off.
+
+import type { Loss, Row, Series } from '../api';
+import { store, type State } from '../store';
+import { toRel } from '../time';
+import { sameRow } from './lanes';
+import { css, machineColour } from './palette';
+import type { Scene } from './scene';
+
+/** Whether a loss hides what a row would have shown. */
+export function blinds(loss: Loss, row: Row): boolean {
+  if (row.kind === 'group' || row.machine !== loss.machine) return false;
+  return row.kind !== 'pcpu' || loss.cpu === null || row.cpu === loss.cpu;
+}
+
+export function series(
+  scene: Scene,
+  c: CanvasRenderingContext2D,
+  series: Series,
+  top: number,
+  height: number,
+): void {
+  const values = series.y.filter((value): value is number => value !== null);
+  const most = Math.max(1e-9, ...values);
+  const colour = css(
+    machineColour(
+      series.machine,
+      (store.get().experiment?.machines ?? []).map((item) => item.machine),
+      scene.scheme,
+    ),
+  );
+  c.save();
+  c.beginPath();
+  c.rect(0, Math.max(top, scene.layout.fixedHeight), scene.width, height);
+  c.clip();
+  const bottom = top + height - 4;
+  const y = (value: number): number => bottom - (value / most) * (height - 16);
+  c.strokeStyle = colour;
+  c.lineWidth = 1.5;
+  c.beginPath();
+  let open = false;
+  series.x.forEach((time, index) => {
+    const value = series.y[index];
+    if (value === null || value === undefined) {
+      open = false;
+      return;
+    }
+    const x = scene.x(toRel(time));
+    if (open) c.lineTo(x, y(value));
+    else c.moveTo(x, y(value));
+    open = true;
+  });
+  c.stroke();
+  c.fillStyle = scene.scheme.muted;
+  c.fillText(`${most.toPrecision(3)} ${series.unit}`, 6, top + 8);
+  c.fillStyle = scene.scheme.line;
+  c.fillRect(0, bottom, scene.width, 1);
+  c.restore();
+}
+
+/** Spans in which events are missing: hatched over the rows that they blind, never hidden. */
+export function losses(scene: Scene, c: CanvasRenderingContext2D, state: State): void {
+  for (const loss of state.marks.losses) {
+    const from = scene.x(toRel(loss.ts_ns));
+    const to = Math.max(
+      from + 2,
+      from + (Number(loss.dur_ns) / (state.window.to - state.window.from)) * scene.width,
+    );
+    if (to < 0 || from > scene.width) continue;
+    for (const lane of scene.visible()) {
+      if (lane.kind === 'row' && blinds(loss, lane.row))
+        hatch(scene, c, from, to, scene.laneTop(lane), lane.height);
+    }
+  }
+}
+
+function hatch(
+  scene: Scene,
+  c: CanvasRenderingContext2D,
+  from: number,
+  to: number,
+  top: number,
+  height: number,
+): void {
+  c.save();
+  c.beginPath();
+  c.rect(Math.max(0, from), top, Math.min(scene.width, to) - Math.max(0, from), height);
+  c.clip();
+  c.fillStyle = scene.scheme.dark ? 'rgba(14,17,22,0.6)' : 'rgba(255,255,255,0.65)';
+  c.fillRect(from, top, to - from, height);
+  c.strokeStyle = scene.scheme.muted;
+  c.beginPath();
+  for (let x = Math.max(from, 0) - height; x < Math.min(to, scene.width); x += 7) {
+    c.moveTo(x, top + height);
+    c.lineTo(x + height, top);
+  }
+  c.stroke();
+  c.restore();
+}
+
+export function drawArrows(scene: Scene, c: CanvasRenderingContext2D, state: State): void {
+  if (!state.arrows) return;
+  const middle = new Map<string, number>();
+  for (const lane of scene.visible())
+    if (lane.kind === 'row')
+      middle.set(`${lane.view}.${lane.row.id}`, scene.laneTop(lane) + lane.height / 2 - 1);
+  const colours = {
+    wakeup: scene.scheme.dark ? '#f0e442' : '#7a6a00',
+    preempt: '#e8590c',
+    migrate: scene.scheme.muted,
+  };
+  for (const arrow of scene.arrows) {
+    const y0 = middle.get(`${arrow.view}.${arrow.from_row}`);
+    const y1 = middle.get(`${arrow.view}.${arrow.to_row}`);
+    if (y0 === undefined || y1 === undefined || y0 === y1) continue;
+    const x0 = scene.x(toRel(arrow.from_ns));
+    const x1 = scene.x(toRel(arrow.to_ns));
+    if (Math.max(x0, x1) < 0 || Math.min(x0, x1) > scene.width) continue;
+    c.strokeStyle = c.fillStyle = colours[arrow.kind] ?? scene.scheme.muted;
+    c.setLineDash(arrow.kind === 'wakeup' ? [4, 3] : []);
+    c.lineWidth = 1.3;
+    c.beginPath();
+    c.moveTo(x0, y0);
+    c.lineTo(x1, y1);
+    c.stroke();
+    c.setLineDash([]);
+    const angle = Math.atan2(y1 - y0, x1 - x0);
+    c.beginPath();
+    c.moveTo(x1, y1);
+    c.lineTo(x1 - 8 * Math.cos(angle - 0.4), y1 - 8 * Math.sin(angle - 0.4));
+    c.lineTo(x1 - 8 * Math.cos(angle + 0.4), y1 - 8 * Math.sin(angle + 0.4));
+    c.fill();
+  }
+}
+
+export function selection(scene: Scene, c: CanvasRenderingContext2D, state: State): void {
+  const range =
+    scene.drag && !scene.drag.zoom
+      ? {
+          from: scene.time(Math.min(scene.drag.from, scene.drag.to)),
+          to: scene.time(Math.max(scene.drag.from, scene.drag.to)),
+        }
+      : state.range;
+  if (range) {
+    c.fillStyle = scene.scheme.select;
+    c.fillRect(
+      scene.x(range.from),
+      0,
+      Math.max(1, scene.x(range.to) - scene.x(range.from)),
+      scene.height,
+    );
+    c.fillStyle = scene.scheme.accent;
+    c.fillRect(scene.x(range.from), 0, 1, scene.height);
+    c.fillRect(scene.x(range.to), 0, 1, scene.height);
+  }
+  for (const lane of scene.visible()) {
+    if (lane.kind !== 'row' || !sameRow({ view: lane.view, id: lane.row.id }, state.row)) continue;
+    c.strokeStyle = scene.scheme.accent;
+    c.lineWidth = 1.5;
+    c.strokeRect(0.5, scene.laneTop(lane) - 0.5, scene.width - 1, lane.height);
+  }
+  if (state.time !== null) {
+    clockBand(scene, c, state, state.time);
+    c.fillStyle = scene.scheme.text;
+    c.fillRect(Math.round(scene.x(state.time)), 0, 1.5, scene.height);
+  }
+  for (const mark of state.measure) {
+    if (mark === null) continue;
+    c.fillStyle = scene.scheme.mark;
+    c.fillRect(Math.round(scene.x(mark)), 0, 1, scene.height);
+  }
+  if (scene.hover) {
+    c.fillStyle = scene.scheme.muted;
+    c.fillRect(scene.hover.x, 0, 1, scene.height);
+  }
+}
+
+/** How far the clock of a row's machine may be off, around the selected moment. */
+function clockBand(scene: Scene, c: CanvasRenderingContext2D, state: State, time: number): void {
+  for (const clock of state.marks.clocks) {
+    const error = Number(clock.error_ns ?? 0);
+    const half = (error / (state.window.to - state.window.from)) * scene.width;
+    if (half < 1) continue;
+    c.fillStyle = scene.scheme.dark ? 'rgba(255,209,102,0.25)' : 'rgba(138,75,0,0.2)';
+    for (const lane of scene.visible()) {
+      if (lane.kind === 'row' && lane.row.machine === clock.machine)
+        c.fillRect(scene.x(time) - half, scene.laneTop(lane), 2 * half, lane.height);
+    }
+  }
+}

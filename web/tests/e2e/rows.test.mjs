@@ -1,0 +1,175 @@
+// Rows: filter with '/', highlight, pins, folding, views on and off, heights, grid; views without
+// data.
+import assert from 'node:assert/strict';
+import { until } from './harness.mjs';
+
+export const capture = 'twovms-tsc';
+
+const shown = (page, fixed = false) =>
+  page.ask(
+    (pinned) =>
+      virtscopeTimeline.scene.layout.lanes
+        .filter((lane) => lane.kind === 'row' && lane.fixed === pinned)
+        .map((lane) => ({ view: lane.view, ...lane.row })),
+    fixed,
+  );
+
+const pixel = (page, view, match, time) =>
+  page.place(view, match, time).then((at) =>
+    page.ask(
+      ([x, y]) => {
+        const { scene } = virtscopeTimeline;
+        const box = scene.base.getBoundingClientRect();
+        return [
+          ...scene.base
+            .getContext('2d')
+            .getImageData(Math.round(x - box.left), Math.round(y - box.top), 1, 1).data,
+        ];
+      },
+      [at.x, at.y],
+    ),
+  );
+
+export const tests = {
+  'the slash filters rows by words and fields, with what is above them': async (page) => {
+    const all = (await shown(page)).length;
+    await page.key('/');
+    await page.browserPage.keyboard.type('kind:pcpu cpu:1');
+    await until(
+      'one processor',
+      async () => (await shown(page)).filter((row) => row.kind !== 'group').length === 1,
+    );
+    const rows = await shown(page);
+    assert.deepEqual(
+      rows.map((row) => row.kind),
+      ['group', 'pcpu'],
+    );
+    assert.equal(rows[1].cpu, 1);
+    await page.find('#row-filter').fill('burst !burst1');
+    await until(
+      'burst0',
+      async () =>
+        (await shown(page))
+          .filter((row) => row.kind !== 'group')
+          .map((row) => row.label)
+          .join() === 'burst0',
+    );
+    await page.find('#row-filter').fill('no such row');
+    await until('the reason', async () =>
+      /No row matches “no such row”/.test(await page.text('.labels')),
+    );
+    await page.key('Escape');
+    assert.ok(
+      await page.ask(() => document.activeElement.id !== 'row-filter'),
+      'Escape leaves the field',
+    );
+    await page.set({ filter: '' });
+    await until('all again', async () => (await shown(page)).length === all);
+  },
+
+  'highlighting one machine fades the others, by key and by button': async (page) => {
+    const [run] = await page.sql(
+      `SELECT ts, dur, cpu FROM fused_cpu WHERE machine = 'vm2' AND condition = 'guest'
+        ORDER BY dur DESC LIMIT 1`,
+    );
+    const time =
+      Number(BigInt(run.ts) - BigInt((await page.state('experiment')).begin_ns)) +
+      Number(run.dur) / 2;
+    await page.set({
+      window: { from: time - Number(run.dur) / 4, to: time + Number(run.dur) / 4 },
+    });
+    await page.quiet();
+    const cpu = { kind: 'pcpu', cpu: Number(run.cpu) };
+    const plain = await pixel(page, 'fused', cpu, time);
+    const { row } = await page.place('vms', { machine: 'vm1', kind: 'vcpu', vcpu: 0 });
+    await page.set({ row: { view: 'vms', id: row.id } });
+    await page.key('h');
+    assert.equal(await page.state('machine'), 'vm1', 'the machine of the selected row');
+    await page.frame();
+    assert.notDeepEqual(await pixel(page, 'fused', cpu, time), plain, 'vm2 is faded');
+    await page.key('h');
+    assert.equal(await page.state('machine'), 'vm2', 'then the next');
+    await page.frame();
+    assert.deepEqual(await pixel(page, 'fused', cpu, time), plain, 'vm2 is as it was');
+    await page.key('h');
+    assert.equal(await page.state('machine'), null, 'then none');
+    const button = page.control('button', 'vm1', '.machines');
+    await button.click();
+    assert.equal(await button.getAttribute('aria-pressed'), 'true');
+    assert.equal(await page.state('machine'), 'vm1');
+  },
+
+  'a pinned row stays on top while the others scroll': async (page) => {
+    const { row } = await page.place('vms', { machine: 'vm1', label: 'critical' });
+    await page.set({ row: { view: 'vms', id: row.id } });
+    await page.key('p');
+    await until('the pin', async () => (await shown(page, true)).length === 1);
+    assert.equal((await shown(page, true))[0].label, 'critical');
+    await page.ask(() => (document.querySelector('.lanes').scrollTop = 400));
+    await page.quiet();
+    const top = await page.ask(() => {
+      const { scene } = virtscopeTimeline;
+      return scene.laneTop(scene.layout.lanes.find((lane) => lane.fixed && lane.kind === 'row'));
+    });
+    assert.ok(top < 40, `pinned at ${top}`);
+    await page.find('.labels-fixed .label.row').hover();
+    await page.control('button', 'Unpin', '.labels-fixed').click();
+    await until('no pin', async () => (await shown(page, true)).length === 0);
+  },
+
+  'groups fold and unfold, by key and by button': async (page) => {
+    const group = (await shown(page)).find((row) => row.view === 'vms' && row.label === 'vm1');
+    const children = async () =>
+      (await shown(page)).filter((row) => row.view === 'vms' && row.machine === 'vm1').length;
+    const all = await children();
+    assert.ok(all > 5);
+    await page.set({ row: { view: 'vms', id: group.id } });
+    await page.key('[');
+    await until('folded', async () => (await children()) === 1);
+    await page.key(']');
+    await until('unfolded', async () => (await children()) === all);
+    await page.key('Enter');
+    await until('folded again', async () => (await children()) === 1);
+    const label = page.find('.label.group', { hasText: 'vm1' });
+    assert.equal(await label.first().getAttribute('aria-expanded'), 'false');
+    await page.control('button', 'Unfold').first().click();
+    await until('unfolded again', async () => (await children()) === all);
+  },
+
+  'views go on and off, and each has its rows': async (page) => {
+    const names = ['Threads', 'Guest processes', 'Disks', 'Network', 'Rates'];
+    for (const name of names) await page.control('button', name, '.views').click();
+    await page.quiet();
+    const lanes = await until('lanes of all', () =>
+      page.ask(() => {
+        const { lanes: all } = virtscopeTimeline.scene.layout;
+        const count = (view) =>
+          all.filter((lane) => lane.view === view && lane.kind !== 'header').length;
+        const counts = Object.fromEntries(
+          ['fused', 'vms', 'control', 'vprocess', 'disk', 'net', 'series'].map((view) => [
+            view,
+            count(view),
+          ]),
+        );
+        return counts.series > 1 && counts;
+      }),
+    );
+    for (const [view, count] of Object.entries(lanes)) assert.ok(count > 0, `${view} is empty`);
+    for (const name of names) await page.control('button', name, '.views').click();
+    await page.ask(() => (document.querySelector('.lanes').scrollTop = 0));
+    await page.quiet();
+    await page.control('button', 'Close Virtual machines').click();
+    await until('only processors', async () =>
+      (await shown(page)).every((row) => row.view === 'fused'),
+    );
+  },
+
+  'comma and full stop change the height of rows, L the grid': async (page) => {
+    await page.key('.');
+    assert.ok((await page.state('rowHeight')) > 18);
+    for (let i = 0; i < 9; ++i) await page.key(',');
+    assert.equal(await page.state('rowHeight'), 4);
+    await page.key('l');
+    assert.equal(await page.state('grid'), false);
+  },
+};
