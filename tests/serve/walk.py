@@ -231,9 +231,10 @@ class Walk:
                 continue
             row = rows.get(target["row"])
             self.check(row is not None and one["subject"].startswith(row["machine"]), f"conclusion {one['rule']}: leads to {row}")
-            if one["rule"] == "stolen_time" and row and one["subject"] == row["machine"]:
-                worst = self.sql(f"SELECT vcpu FROM preemption WHERE machine = '{row['machine']}' GROUP BY 1 ORDER BY sum(dur) DESC LIMIT 1")
-                self.check(worst and worst[0][0] == row["vcpu"], f"conclusion {one['subject']}: leads to {row['label']}, worst is {worst}")
+            if one["rule"] == "stolen_time" and row:
+                lost = self.sql(f"SELECT count(*) FROM preemption WHERE machine = '{row['machine']}' AND vcpu = {row['vcpu']}"
+                                f" AND ts = {target['from_ns']} AND ts + dur = {target['to_ns']}")[0][0]
+                self.check(lost >= 1, f"conclusion {one['subject']}: nothing was stolen from {row['label']} at {target}")
 
     def panels(self):
         found = self.sql("SELECT machine, tid FROM thread_state WHERE tid > 0 GROUP BY 1, 2 ORDER BY count(*) DESC LIMIT 1")
