@@ -198,6 +198,12 @@ class Walk:
         for arrow in answer["arrows"]:
             self.check(arrow["from_row"] in known and arrow["to_row"] in known, f"view {view}: an arrow leaves the rows")
             self.check(int(arrow["from_ns"]) <= int(arrow["to_ns"]), f"view {view}: an arrow goes back in time")
+        if view != "fused" or answer["truncated"]:
+            return
+        moved = self.sql("SELECT count(*) FROM (SELECT pcpu, lag(pcpu) OVER (PARTITION BY machine, vcpu ORDER BY ts) AS last"
+                         " FROM vcpu_state WHERE pcpu IS NOT NULL) WHERE pcpu <> last")[0][0]
+        drawn = sum(arrow["kind"] == "migrate" for arrow in answer["arrows"])
+        self.check(drawn == moved, f"view {view}: {drawn} migrations, in SQL {moved}")
 
     def series(self):
         width = (int(self.end) - int(self.begin)) / 50
