@@ -83,10 +83,10 @@ struct TableLayout {
 
 /// A row on its way into a piece. `tuple` and `numbers` index the arrays of its slab.
 struct SlabRow {
-  std::int64_t begin_ns = 0;
-  std::int64_t end_ns = 0;
-  std::uint32_t tuple = 0;
-  std::uint32_t numbers = 0;
+  std::int64_t begin_ns;
+  std::int64_t end_ns;
+  std::uint32_t tuple;
+  std::uint32_t numbers;
 };
 
 /// What an index node says of one entity: where its rows begin in one child. A child is a rows

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -27,6 +28,8 @@ class Packer {
 
  private:
   struct Zstd;
+  /// Whether LZ4 may be worth while for a piece.
+  [[nodiscard]] bool probe_lz4(std::string_view text);
   std::unique_ptr<Zstd> zstd_;
   std::vector<char> packed_;
 };

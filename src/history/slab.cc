@@ -7,6 +7,7 @@ namespace vs::history {
 namespace {
 
 constexpr std::size_t kFirstPlaces = 1024;
+constexpr std::size_t kFirstRows = 4096;
 
 /// An odd number of 31 bits per column.
 constexpr std::array<std::uint32_t, kMaxValues> hash_factors() {
@@ -112,23 +113,31 @@ void TableSlab::add_numbers(std::span<const std::int64_t> values) {
   for (const std::uint8_t slot : layout_.number_slots) numbers_.push_back(values[slot]);
 }
 
+void TableSlab::grow() {
+  const std::size_t rows = log().size();
+  // Room that is not used yet takes no memory.
+  log_.reserve(rows < kFirstRows ? kFirstRows : kSlabRowsMax, rows);
+  next_ = log_.data() + rows;
+  end_ = log_.data() + log_.capacity();
+}
+
 std::span<const TableSlab::Run> TableSlab::group(std::span<OpenEntity> entities) {
   std::sort(present_.begin(), present_.end());
-  grouped_.resize(log_.size());
+  grouped_.reserve(log().size(), 0);
   runs_.clear();
   std::uint32_t next = 0;
   for (const EntityId entity : present_) {
     std::uint32_t& place = entities[entity].slab_rows;
     const std::uint32_t rows = place;
     place = next;  // the next free one, from now on
-    runs_.push_back(Run{entity, std::span(grouped_).subspan(next, rows)});
+    runs_.push_back(Run{entity, std::span(grouped_.data() + next, rows)});
     next += rows;
   }
   const auto columns = static_cast<std::uint32_t>(layout_.number_slots.size());
   std::uint32_t numbers = 0;
   SlabRow* const grouped = grouped_.data();
   OpenEntity* const open = entities.data();
-  for (const SlabRow& row : log_) {
+  for (const SlabRow& row : log()) {
     SlabRow& to = grouped[open[row.numbers].slab_rows++];
     to = row;
     to.numbers = numbers;
@@ -157,7 +166,7 @@ void TableSlab::number_states(std::vector<std::int64_t>& states) {
 
 void TableSlab::clear() {
   dictionary_.start(layout_);
-  log_.clear();
+  next_ = log_.data();
   numbers_.clear();
   present_.clear();
 }

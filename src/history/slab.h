@@ -7,7 +7,9 @@
 //
 // Threads: one.
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -54,10 +56,31 @@ class TupleDictionary {
 struct OpenEntity {
   std::int64_t least_ns = -kTimeLimit;  ///< no row may begin earlier: the end of its last one
   std::uint32_t slab_rows = 0;          ///< rows in the open slab; scratch of group()
+  std::uint32_t memo = 0;               ///< what its table adds to the number of a tuple in memos
   TableId table = TableId::kCount;
-  std::uint8_t values = 0;
+  std::uint8_t values = 0;  ///< how many a row has
   bool points = false;
   bool overlaps = false;
+};
+
+/// Room for rows. Nothing is written to it before a row is.
+class RowBuffer {
+ public:
+  [[nodiscard]] SlabRow* data() { return rows_.get(); }
+  [[nodiscard]] const SlabRow* data() const { return rows_.get(); }
+  [[nodiscard]] std::size_t capacity() const { return capacity_; }
+  /// Makes room for `rows`, of which the first `kept` stay.
+  void reserve(std::size_t rows, std::size_t kept) {
+    if (rows <= capacity_) return;
+    auto larger = std::make_unique_for_overwrite<SlabRow[]>(rows);
+    std::copy_n(rows_.get(), kept, larger.get());
+    rows_ = std::move(larger);
+    capacity_ = rows;
+  }
+
+ private:
+  std::unique_ptr<SlabRow[]> rows_;
+  std::size_t capacity_ = 0;
 };
 
 class TableSlab {
@@ -68,17 +91,29 @@ class TableSlab {
   };
 
   explicit TableSlab(TableId table);
-  void add(EntityId entity, OpenEntity& open, std::int64_t begin_ns, std::int64_t end_ns,
-           std::span<const std::int64_t> values) {
-    if (open.slab_rows++ == 0) [[unlikely]]
-      present_.push_back(entity);
+  /// The number of the values' tuple, the same for equal ones until clear(). Their numbers are kept
+  /// for the row that add_row() adds next.
+  [[nodiscard]] std::uint32_t take(std::span<const std::int64_t> values) {
     if (has_numbers_) [[unlikely]]
       add_numbers(values);
-    // The tuple last: what is in registers need not live through the lookup.
-    SlabRow& row = log_.emplace_back(SlabRow{begin_ns, end_ns, 0, entity});
-    row.tuple = dictionary_.id_of(values);
+    return dictionary_.id_of(values);
   }
-  [[nodiscard]] bool empty() const { return log_.empty(); }
+  /// Whether add_row() is only an append.
+  [[nodiscard]] bool ready_for(const OpenEntity& open) const {
+    return open.slab_rows != 0 && next_ != end_;
+  }
+  /// Requires ready_for() or a call of make_ready().
+  void add_row(EntityId entity, OpenEntity& open, std::int64_t begin_ns, std::int64_t end_ns,
+               std::uint32_t tuple) {
+    ++open.slab_rows;
+    *next_++ = SlabRow{begin_ns, end_ns, tuple, entity};
+  }
+  void make_ready(EntityId entity, const OpenEntity& open) {
+    if (open.slab_rows == 0) present_.push_back(entity);
+    if (next_ == end_) grow();
+  }
+  [[nodiscard]] bool has_numbers() const { return has_numbers_; }
+  [[nodiscard]] bool empty() const { return next_ == log_.data(); }
   /// Entities that have rows here.
   [[nodiscard]] std::size_t entities() const { return present_.size(); }
   [[nodiscard]] std::span<const std::int64_t> tuples() const { return dictionary_.tuples(); }
@@ -100,19 +135,25 @@ class TableSlab {
 
  private:
   void add_numbers(std::span<const std::int64_t> values);
+  void grow();
+  [[nodiscard]] std::span<const SlabRow> log() const {
+    return {log_.data(), static_cast<std::size_t>(next_ - log_.data())};
+  }
 
+  SlabRow* next_ = nullptr;  ///< of log_: where the next row goes
+  SlabRow* end_ = nullptr;
   const TableLayout& layout_;
   bool has_numbers_ = false;
   std::size_t state_column_ = 0;  ///< of the tuple
   std::span<const std::int64_t> states_;
   std::vector<std::uint8_t> state_numbers_;  ///< by tuple
   TupleDictionary dictionary_;
-  std::vector<SlabRow>
-      log_;  ///< with the entity in place of `numbers`, which follow from the place
+  /// With the entity in place of `numbers`, which follow from the place.
+  RowBuffer log_;
   std::vector<std::int64_t> numbers_;
   std::vector<EntityId> present_;
   // scratch of group()
-  std::vector<SlabRow> grouped_;
+  RowBuffer grouped_;
   std::vector<Run> runs_;
 };
 

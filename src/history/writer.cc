@@ -23,6 +23,11 @@ std::uint64_t hash_key(TableId table, std::span<const std::int64_t> key) {
   return checksum_of(bytes.bytes());
 }
 
+// A memo's number is OpenEntity::memo + tuple; a slab has fewer tuples than rows.
+constexpr unsigned kMemoTableShift = 24;
+constexpr std::uint32_t kMemoTuple = (1U << kMemoTableShift) - 1;
+static_assert(kSlabRowsMax <= kMemoTuple);
+
 }  // namespace
 
 struct Writer::State {
@@ -38,10 +43,30 @@ struct Writer::State {
     entity_count = 0;
   }
   [[nodiscard]] const Status& status() const { return sealer.status(); }
+  /// Whether repair() has to look at a row's times.
+  [[nodiscard]] static bool is_odd(const OpenEntity& open, std::int64_t begin_ns,
+                                   std::int64_t end_ns) {
+    return begin_ns < open.least_ns || end_ns <= begin_ns || end_ns > kTimeLimit;
+  }
+  /// Adds a row whose values are a tuple of its table's slab.
+  void add_row(EntityId entity, OpenEntity& open, HostTime begin, HostTime end,
+               std::uint32_t tuple) {
+    TableSlab& slab = *slabs[static_cast<std::size_t>(open.table)];
+    const bool odd = is_odd(open, begin.ns, end.ns) || open.overlaps;
+    // All that is not an append is behind one call, so that this needs few registers.
+    if (odd || rows_left <= 1 || !slab.ready_for(open)) [[unlikely]]
+      return add_slowly(entity, open, begin.ns, end.ns, tuple);
+    open.least_ns = end.ns;
+    --rows_left;
+    slab.add_row(entity, open, begin.ns, end.ns, tuple);
+  }
+  [[gnu::noinline]] void add_slowly(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
+                                    std::int64_t end_ns, std::uint32_t tuple);
   /// Makes times keep the rules; false for an empty row that is not kept.
   [[nodiscard]] bool repair(const OpenEntity& open, std::int64_t& begin_ns, std::int64_t& end_ns);
   /// A row that add() cannot take.
   void refuse(EntityId entity, std::size_t values);
+  [[nodiscard]] std::size_t slab_rows() const { return look_at - rows_left; }
   void seal();
   void seal_if_full();
   [[nodiscard]] Footer make_footer();
@@ -62,9 +87,10 @@ struct Writer::State {
   std::vector<std::int64_t> keys;
 
   Slabs slabs;
-  std::size_t slab_rows = 0;
-  std::size_t seal_at = kSlabRows;  ///< when to look whether the slab is full
-  std::uint64_t sealed_rows = 0;    ///< of the slabs before this one
+  std::uint32_t epoch = 1;            ///< of memos: number of the slab
+  std::size_t look_at = kSlabRows;    ///< rows after which to look whether the slab is full
+  std::size_t rows_left = kSlabRows;  ///< until then
+  std::uint64_t sealed_rows = 0;      ///< of the slabs before this one
   std::uint64_t repaired = 0;
 
   std::map<std::string, std::string> meta;
@@ -82,6 +108,16 @@ bool Writer::State::repair(const OpenEntity& open, std::int64_t& begin_ns, std::
   return begin_ns != end_ns || open.points;
 }
 
+void Writer::State::add_slowly(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
+                               std::int64_t end_ns, std::uint32_t tuple) {
+  if (is_odd(open, begin_ns, end_ns) && !repair(open, begin_ns, end_ns)) return;
+  if (!open.overlaps) open.least_ns = end_ns;
+  TableSlab& slab = *slabs[static_cast<std::size_t>(open.table)];
+  slab.make_ready(entity, open);
+  slab.add_row(entity, open, begin_ns, end_ns, tuple);
+  if (--rows_left == 0) seal_if_full();
+}
+
 void Writer::State::refuse(EntityId entity, std::size_t values) {
   if (closed || !status().ok()) return;
   if (entity >= entities.size()) {
@@ -95,9 +131,9 @@ void Writer::State::refuse(EntityId entity, std::size_t values) {
 
 void Writer::State::seal() {
   sealer.seal(slabs, entities);
-  sealed_rows += slab_rows;
-  slab_rows = 0;
-  seal_at = kSlabRows;
+  sealed_rows += slab_rows();
+  rows_left = look_at = kSlabRows;
+  ++epoch;
   if (!status().ok()) entity_count = 0;
 }
 
@@ -105,8 +141,11 @@ void Writer::State::seal() {
 void Writer::State::seal_if_full() {
   std::size_t present = 0;
   for (const auto& table : slabs) present += table != nullptr ? table->entities() : 0;
-  seal_at = std::clamp(present * kSlabRowsPerEntity, kSlabRows, kSlabRowsMax);
-  if (slab_rows >= seal_at) seal();
+  const std::size_t full = std::clamp(present * kSlabRowsPerEntity, kSlabRows, kSlabRowsMax);
+  const std::size_t rows = slab_rows();
+  if (rows >= full) return seal();
+  look_at = full;
+  rows_left = full - rows;
 }
 
 Footer Writer::State::make_footer() {
@@ -183,6 +222,7 @@ EntityId Writer::entity(TableId table, std::span<const std::int64_t> key) {
     OpenEntity& open = s.entities.emplace_back();
     if (!s.closed && s.status().ok()) s.entity_count = s.entities.size();
     open.table = table;
+    open.memo = static_cast<std::uint32_t>(table) << kMemoTableShift;
     open.values = static_cast<std::uint8_t>(layout.values);
     open.points = layout.points;
     open.overlaps = layout.overlaps;
@@ -196,20 +236,33 @@ EntityId Writer::entity(TableId table, std::span<const std::int64_t> key) {
 
 void Writer::add(EntityId entity, HostTime begin, HostTime end,
                  std::span<const std::int64_t> values) {
+  model::RowMemo memo;
+  add_noting(entity, begin, end, values, memo);
+}
+
+void Writer::add_noting(EntityId entity, HostTime begin, HostTime end,
+                        std::span<const std::int64_t> values, model::RowMemo& memo) {
   State& s = *state_;
   if (entity >= s.entity_count || values.size() != s.entities[entity].values) [[unlikely]] {
     return s.refuse(entity, values.size());
   }
   OpenEntity& open = s.entities[entity];
-  std::int64_t begin_ns = begin.ns;
-  std::int64_t end_ns = end.ns;
-  if (begin_ns < open.least_ns || end_ns <= begin_ns || end_ns > kTimeLimit) [[unlikely]] {
-    if (!s.repair(open, begin_ns, end_ns)) return;
-  }
-  if (!open.overlaps) open.least_ns = end_ns;
-  s.slabs[static_cast<std::size_t>(open.table)]->add(entity, open, begin_ns, end_ns, values);
-  if (++s.slab_rows >= s.seal_at) [[unlikely]]
-    s.seal_if_full();
+  if (s.is_odd(open, begin.ns, end.ns) && !s.repair(open, begin.ns, end.ns)) return;
+  TableSlab& slab = *s.slabs[static_cast<std::size_t>(open.table)];
+  const std::uint32_t tuple = slab.take(values);  // of a row that will be kept
+  memo = slab.has_numbers() ? model::RowMemo{} : model::RowMemo{s.epoch, open.memo + tuple};
+  s.add_row(entity, open, begin, end, tuple);
+}
+
+bool Writer::add_again(EntityId entity, HostTime begin, HostTime end, model::RowMemo memo) {
+  State& s = *state_;
+  if (memo.epoch != s.epoch || entity >= s.entity_count) return false;
+  OpenEntity& open = s.entities[entity];
+  const std::uint32_t tuple = memo.number - open.memo;
+  if (tuple > kMemoTuple) [[unlikely]]
+    return false;  // of another table
+  s.add_row(entity, open, begin, end, tuple);
+  return true;
 }
 
 void Writer::put_small_table(model::SmallTable table) {
@@ -244,7 +297,7 @@ Result<std::shared_ptr<const Reader>> Writer::finish() {
   return Reader::open(std::move(file), state_->path, state_->options.reader);
 }
 
-std::uint64_t Writer::rows() const { return state_->sealed_rows + state_->slab_rows; }
+std::uint64_t Writer::rows() const { return state_->sealed_rows + state_->slab_rows(); }
 std::uint64_t Writer::repaired_rows() const { return state_->repaired; }
 const Status& Writer::status() const { return state_->status(); }
 

@@ -55,6 +55,11 @@ class Writer final : public model::IntervalSink {
   /// an unknown entity or a wrong number of values fail the commit with kInternal.
   void add(model::EntityId entity, HostTime begin, HostTime end,
            std::span<const std::int64_t> values) override;
+  /// A memo holds until its slab is sealed.
+  [[nodiscard]] bool add_again(model::EntityId entity, HostTime begin, HostTime end,
+                               model::RowMemo memo) override;
+  void add_noting(model::EntityId entity, HostTime begin, HostTime end,
+                  std::span<const std::int64_t> values, model::RowMemo& memo) override;
 
   /// Replaces an earlier table of the same id.
   void put_small_table(model::SmallTable table);

@@ -56,6 +56,73 @@ TEST(Writer, SameCallsSameBytes) {
   EXPECT_EQ(bytes[0], bytes[1]);
 }
 
+/// Rows of four entities with five combinations of values, some empty or going back in time, over
+/// more than one slab; each combination has a memo, or none.
+std::string written_rows(bool with_memos) {
+  MemoryOutputs outputs;
+  auto writer = memory_writer(outputs);
+  std::vector<EntityId> entities;
+  for (std::int64_t cpu = 0; cpu < 4; ++cpu) {
+    entities.push_back(writer->entity(TableId::kPcpuState, std::vector<std::int64_t>{0, cpu}));
+  }
+  std::vector<model::RowMemo> memos(5);
+  std::size_t again = 0;
+  for (std::size_t i = 0; i < kSlabRows + 1000; ++i) {
+    const EntityId entity = entities[i % 4];
+    const auto at = static_cast<std::int64_t>(10 * i);
+    const HostTime begin{i % 100 == 7 ? at - 60 : at};
+    const HostTime end{i % 50 == 3 ? at : at + 35};
+    const std::size_t kind = i * i % 5;
+    const std::int64_t values[] = {static_cast<std::int64_t>(kind), 7, 8, 0};
+    if (!with_memos) {
+      writer->add(entity, begin, end, values);
+    } else if (writer->add_again(entity, begin, end, memos[kind])) {
+      ++again;
+    } else {
+      writer->add_noting(entity, begin, end, values, memos[kind]);
+    }
+  }
+  EXPECT_EQ(again > kSlabRows / 2, with_memos);
+  EXPECT_GT(writer->repaired_rows(), 0U);
+  EXPECT_TRUE(writer->commit().ok());
+  return outputs.bytes();
+}
+
+TEST(Writer, RowsByMemoAreTheSameBytes) { EXPECT_EQ(written_rows(true), written_rows(false)); }
+
+TEST(Writer, AMemoIsGoodForItsOwnTableAndSlab) {
+  MemoryOutputs outputs;
+  auto writer = memory_writer(outputs);
+  const std::vector<std::int64_t> key{0, 0};
+  const EntityId pcpu = writer->entity(TableId::kPcpuState, key);
+  const EntityId thread = writer->entity(TableId::kThreadState, key);
+  const std::int64_t values[] = {1, 2, 3, 0};
+  model::RowMemo memo;
+  EXPECT_FALSE(writer->add_again(pcpu, HostTime{0}, HostTime{1}, memo));
+  writer->add_noting(pcpu, HostTime{0}, HostTime{1}, values, memo);
+  EXPECT_FALSE(writer->add_again(thread, HostTime{0}, HostTime{1}, memo));
+  for (std::int64_t at = 1; at < static_cast<std::int64_t>(kSlabRows); ++at) {
+    ASSERT_TRUE(writer->add_again(pcpu, HostTime{at}, HostTime{at + 1}, memo));
+  }
+  const HostTime next{static_cast<std::int64_t>(kSlabRows)};
+  EXPECT_FALSE(writer->add_again(pcpu, next, next + 1, memo));
+  EXPECT_EQ(writer->rows(), kSlabRows);
+  EXPECT_TRUE(writer->commit().ok());
+  EXPECT_FALSE(writer->add_again(pcpu, next, next + 1, memo));
+}
+
+// Tables with number columns have no memos: each row's numbers are its own.
+TEST(Writer, NumbersAreNotNoted) {
+  MemoryOutputs outputs;
+  auto writer = memory_writer(outputs);
+  const EntityId exits = writer->entity(TableId::kVmExit, std::vector<std::int64_t>{0, 0});
+  const std::int64_t values[] = {1, 2, 3, 4, 5, 6, 7, 8};
+  model::RowMemo memo;
+  writer->add_noting(exits, HostTime{0}, HostTime{1}, values, memo);
+  EXPECT_FALSE(writer->add_again(exits, HostTime{1}, HostTime{2}, memo));
+  EXPECT_TRUE(writer->commit().ok());
+}
+
 TEST(Writer, KeepsMetaStringsAndSmallTables) {
   const Folder folder;
   auto writer = std::move(Writer::create(folder.file("h"))).value();

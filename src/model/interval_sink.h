@@ -17,6 +17,14 @@ namespace vs::model {
 using EntityId = std::uint32_t;  ///< one row of a timeline: a table and its key
 using StringId = std::int64_t;   ///< >= 0; stored in text columns
 
+/// Where a sink notes a combination of values that a caller adds again and again, so that it need
+/// not look at them each time. Belongs to the caller; to be used with one sink, one table and one
+/// combination of values, else it must be set to RowMemo{}.
+struct RowMemo {
+  std::uint32_t epoch = 0;  ///< 0 = nothing noted
+  std::uint32_t number = 0;
+};
+
 class IntervalSink {
  public:
   virtual ~IntervalSink() = default;
@@ -33,6 +41,18 @@ class IntervalSink {
   /// interval (begin == end) is dropped, except in tables of points (TableDef).
   virtual void add(EntityId entity, HostTime begin, HostTime end,
                    std::span<const std::int64_t> values) = 0;
+
+  /// add() with the values that `memo` stands for. False: the sink does not know them (any more),
+  /// nothing was added, and add_noting() has to be called.
+  [[nodiscard]] virtual bool add_again(EntityId /*entity*/, HostTime /*begin*/, HostTime /*end*/,
+                                       RowMemo /*memo*/) {
+    return false;
+  }
+  /// add(), and `memo` stands for these values from now on, if the sink does such a thing.
+  virtual void add_noting(EntityId entity, HostTime begin, HostTime end,
+                          std::span<const std::int64_t> values, RowMemo& /*memo*/) {
+    add(entity, begin, end, values);
+  }
 };
 
 }  // namespace vs::model

@@ -43,13 +43,13 @@ class Arrows {
     return {};
   }
 
-  /// A wait ends with the wake-up; time spent runnable, which keeps the waker, begins with it. Both
-  /// together tell of one.
   void wakeup(const Row& row, const history::Row& one, const std::optional<history::Row>& before) {
     if (!before) last_wakeup_.reset();
     if (one.values[slot::kTsWakerTid] == model::kNull) return;
-    constexpr auto kRunnable = static_cast<std::int64_t>(model::ThreadState::kRunnable);
-    const HostTime when = one.values[slot::kTsState] == kRunnable ? one.begin : one.end;
+    // A wait ends with the wake-up; time spent runnable, which keeps the waker, begins with it.
+    const bool waits =
+        one.values[slot::kTsState] != static_cast<std::int64_t>(model::ThreadState::kRunnable);
+    const HostTime when = waits ? one.end : one.begin;
     if (!inside(when) || last_wakeup_ == when) return;
     last_wakeup_ = when;
     const auto machine = history_.string(one.values[slot::kTsWakerMachine]);
@@ -139,7 +139,7 @@ class Arrows {
   const ArrowRequest& request_;
   std::vector<std::int32_t> wanted_;
   std::int64_t last_pcpu_ = model::kNull;  // of the interval before
-  std::optional<HostTime> last_wakeup_;    // of the row
+  std::optional<HostTime> last_wakeup_;    // a wait and the runnable time after it tell of one
   ArrowList out_;
 };
 

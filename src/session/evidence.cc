@@ -468,6 +468,12 @@ void EvidenceGatherer::resolve_beacons() {
   }
 }
 
+void EvidenceGatherer::note_extent(OwnTime first, OwnTime last, std::uint64_t events) {
+  evidence_.first = std::min(evidence_.first, first);
+  evidence_.last = std::max(evidence_.last, last);
+  evidence_.events = events;
+}
+
 model::TraceEvidence EvidenceGatherer::finish() {
   close_open_runs();
   // Mostly in order already: a CPU's clock does not go back.

@@ -55,6 +55,10 @@ class EvidenceGatherer {
   /// Events of one stream, in its order. `cpu`: for events that carry none.
   void on_events(std::span<const model::Event> events, std::uint32_t cpu);
 
+  /// These events were not all shown to on_events(), which is right when their times are no
+  /// evidence: first and last time, and how many they are.
+  void note_extent(OwnTime first, OwnTime last, std::uint64_t events);
+
   /// Sorts and hands over. The gatherer is empty afterwards.
   [[nodiscard]] model::TraceEvidence finish();
 

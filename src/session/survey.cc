@@ -7,7 +7,7 @@ namespace vs::session {
 Result<TraceSurvey> survey_trace(const reader::Trace& trace,
                                  std::vector<analysis::vcpu::VmHint> hints, model::IssueLog& issues,
                                  Progress& progress, bool alone) {
-  Surveyor surveyor(trace, alone);
+  Surveyor surveyor(trace, alone, !hints.empty());
   for (std::size_t s = 0; s < trace.streams().size(); ++s) {
     VS_ASSIGN(const std::unique_ptr<reader::StreamCursor> cursor,
               trace.open_stream(s, surveyor.request(), issues));

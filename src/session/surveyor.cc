@@ -1,6 +1,7 @@
 #include "session/surveyor.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/limits.h"
 #include "session/arguments.h"
@@ -25,14 +26,12 @@ void add_guest_list(const reader::TraceInfo& info, std::vector<analysis::vcpu::V
   }
 }
 
-void note_block_devices(std::span<const Event> events, TraceSurvey& out) {
+void note_block_device(const Event& event, TraceSurvey& out) {
   constexpr std::size_t kMaxDevices = 4096;
-  for (const Event& event : events) {
-    if (event.kind != EventKind::kStatedumpBlockDevice || event.texts[0].empty()) continue;
-    if (!event.has(model::arg::kStateDevice) || out.block_devices.size() == kMaxDevices) continue;
-    out.block_devices.push_back(
-        {model::kNoMachine, event.u(model::arg::kStateDevice), std::string(event.texts[0])});
-  }
+  if (event.texts[0].empty() || !event.has(model::arg::kStateDevice)) return;
+  if (out.block_devices.size() == kMaxDevices) return;
+  out.block_devices.push_back(
+      {model::kNoMachine, event.u(model::arg::kStateDevice), std::string(event.texts[0])});
 }
 
 model::KindSet looked_into() {
@@ -40,6 +39,32 @@ model::KindSet looked_into() {
       .add(analysis::kernel::InitialStateCollector::kinds())
       .add(analysis::vcpu::Discovery::kinds())
       .add(EvidenceGatherer::kinds(EvidenceRoles{true, false}));
+}
+
+/// A trace without any of KVM's events can tell nothing of VMs but what others know of them.
+bool may_show_vms(const reader::Trace& trace) {
+  const model::KindSet kinds = analysis::vcpu::Discovery::vcpu_kinds();
+  return !trace.info().guests.empty() ||
+         std::ranges::any_of(trace.event_types(), [&kinds](const reader::EventTypeInfo& type) {
+           return kinds.has(type.kind);
+         });
+}
+
+/// What one event of a kind has to be shown to, beside the initial state.
+enum Looker : std::uint8_t { kLookDevices = 1, kLookEvidence = 2 };
+using Lookers = std::array<std::uint8_t, model::kEventKindCount>;
+
+const Lookers& lookers() {
+  static const Lookers kLookers = [] {
+    Lookers table{};
+    const model::KindSet evidence = EvidenceGatherer::kinds(EvidenceRoles{true, false});
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      if (evidence.has(static_cast<EventKind>(i))) table[i] = kLookEvidence;
+    }
+    table[static_cast<std::size_t>(EventKind::kStatedumpBlockDevice)] |= kLookDevices;
+    return table;
+  }();
+  return kLookers;
 }
 
 void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Discovery& discovery,
@@ -51,8 +76,12 @@ void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Dis
 
 }  // namespace
 
-Surveyor::Surveyor(const reader::Trace& trace, bool alone)
-    : trace_(trace), kernel_(trace.info().is_kernel), evidence_(EvidenceRoles{!alone, !alone}) {
+Surveyor::Surveyor(const reader::Trace& trace, bool alone, bool hinted)
+    : trace_(trace),
+      kernel_(trace.info().is_kernel),
+      every_time_(!alone),
+      vms_(hinted || may_show_vms(trace)),
+      evidence_(EvidenceRoles{!alone, !alone}) {
   out_.events_by_type.assign(trace.event_types().size(), 0);
   for (const reader::ThreadName& name : trace.info().thread_names) {
     initial_.add_known_name(name.tid, name.comm);
@@ -87,25 +116,40 @@ void Surveyor::on_gap(OwnTime begin, OwnTime end) {
 
 void Surveyor::look(std::span<const Event> events) {
   if (!kernel_) return;
-  note_block_devices(events, out_);
   initial_.on_events(events, cpu_);
-  discovery_.on_events(events, cpu_);
-  evidence_.on_events(events, cpu_);
+  if (vms_) discovery_.on_events(events, cpu_);
+  if (every_time_) evidence_.on_events(events, cpu_);
+  const Lookers& table = lookers();
+  for (const Event& event : events) {
+    const std::uint8_t looks = table[static_cast<std::size_t>(event.kind)];
+    if (looks == 0) continue;
+    if ((looks & kLookDevices) != 0) note_block_device(event, out_);
+    if ((looks & kLookEvidence) != 0 && !every_time_) evidence_.on_events({&event, 1}, cpu_);
+  }
 }
 
 void Surveyor::count(std::span<const Event> events) {
+  std::uint64_t* const by_type = out_.events_by_type.data();
+  OwnTime first = first_;
+  OwnTime end = end_;
+  OwnTime last = last_;
+  std::uint64_t count = 0;
   for (const Event& event : events) {
     if (event.kind == EventKind::kLoss) {
       if (!header_losses_) count_loss(event, out_.streams.back().stream);
       continue;
     }
-    ++out_.events_by_type[event.type];
-    ++out_.streams.back().events;
-    first_ = std::min(first_, event.own);
-    end_ = std::max(end_, event.own);
-    if (event.own < last_) reversed_ = true;
-    last_ = event.own;
+    ++by_type[event.type];
+    ++count;
+    first = std::min(first, event.own);
+    if (event.own < last) reversed_ = true;
+    last = event.own;
+    end = std::max(end, last);
   }
+  out_.streams.back().events += count;
+  first_ = first;
+  end_ = end;
+  last_ = last;
 }
 
 void Surveyor::on_header_losses(std::span<const Event> losses, std::size_t stream) {
@@ -156,6 +200,7 @@ TraceSurvey Surveyor::finish(std::vector<analysis::vcpu::VmHint> hints, model::I
                 "loss windows after the first " + std::to_string(limits::kLossWindows) +
                     " were joined with the one before"});
   }
+  if (!every_time_ && out_.events != 0) evidence_.note_extent(first_, end_, out_.events);
   out_.evidence = evidence_.finish();
   return std::move(out_);
 }

@@ -18,7 +18,8 @@ namespace vs::session {
 class Surveyor {
  public:
   /// `alone`: as of survey_trace().
-  Surveyor(const reader::Trace& trace, bool alone);
+  /// `hinted`: finish() will get hints about VMs.
+  Surveyor(const reader::Trace& trace, bool alone, bool hinted);
 
   [[nodiscard]] const reader::StreamRequest& request() const { return request_; }
   /// From now on losses are counted only where on_header_losses() tells them.
@@ -42,6 +43,8 @@ class Surveyor {
 
   const reader::Trace& trace_;
   const bool kernel_;
+  const bool every_time_;  ///< each event's time is evidence about clocks
+  const bool vms_;         ///< it can show VMs
   reader::StreamRequest request_;
   TraceSurvey out_;
   std::uint32_t cpu_ = model::kNoCpu;

@@ -204,7 +204,7 @@ TEST(Deliveries, NothingIsOutstandingAfterTheHostsTraceOrALoss) {
     if (!ended) scene.deliveries().on_loss(HostTime{12}, HostTime{13}, 0, 2);
     scene.feed(ev::irq_entry({.own = 14, .cpu = 0, .tid = 7}, 31, "virtio2-input.0"), 1);
     const kernel::Context context{kernel::ContextKind::kHardirq, model::BlockCause::kIrq, 31};
-    EXPECT_EQ(scene.deliveries().resolver(1)->resolve({HostTime{15}, 0, &context, {}}).tid,
+    EXPECT_EQ(scene.deliveries().resolver(1)->resolve({HostTime{15}, 0, -1, &context, {}}).tid,
               model::kNull);
   }
 }
@@ -261,7 +261,7 @@ TEST(DeliveriesProperty, AnySequence) {
           scene.feed(event, static_cast<model::MachineIndex>(random() % 2));
       }
       const kernel::Context context{kernel::ContextKind::kSoftirq, model::BlockCause::kNetwork, 3};
-      (void)scene.deliveries().resolver(1)->resolve({HostTime{at}, event.cpu, &context, {}});
+      (void)scene.deliveries().resolver(1)->resolve({HostTime{at}, event.cpu, -1, &context, {}});
     }
     EXPECT_EQ(scene.seen.size(), scene.deliveries().counters().deliveries);
     for (const Delivery& delivery : scene.seen) {

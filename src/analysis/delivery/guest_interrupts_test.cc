@@ -46,10 +46,10 @@ class Guest {
   [[nodiscard]] std::string wake(ContextKind kind, std::int64_t number, BlockCause cause,
                                  std::uint32_t cpu = 0) {
     const Context context{kind, cause, number};
-    return text(interrupts_.resolve({HostTime{++now_}, cpu, &context, cause}));
+    return text(interrupts_.resolve({HostTime{++now_}, cpu, -1, &context, cause}));
   }
   [[nodiscard]] std::string wake_without_context() {
-    return text(interrupts_.resolve({HostTime{++now_}, 0, nullptr, BlockCause::kIrq}));
+    return text(interrupts_.resolve({HostTime{++now_}, 0, -1, nullptr, BlockCause::kIrq}));
   }
   GuestInterrupts& interrupts() { return interrupts_; }
 

@@ -18,6 +18,8 @@ using model::PreemptionKind;
 using model::VcpuState;
 using vcpu::VcpuChange;
 
+std::int64_t tid_cell(std::int32_t tid) { return tid < 0 ? kNull : tid; }
+
 bool is_waiting(VcpuState state) {
   return state == VcpuState::kPreempted || state == VcpuState::kWaking;
 }
@@ -93,18 +95,25 @@ kernel::CpuObserver& Fusion::cpu_observer(MachineIndex machine) {
 
 Fusion::Cpu* Fusion::cpu_at(MachineIndex machine, std::int64_t cpu) {
   if (machine >= machines_.size() || cpu < 0 || cpu >= limits::kCpus) return nullptr;
-  std::vector<Cpu>& cpus = machines_[machine].cpus;
-  if (static_cast<std::size_t>(cpu) >= cpus.size()) cpus.resize(static_cast<std::size_t>(cpu) + 1);
-  return &cpus[static_cast<std::size_t>(cpu)];
+  Machine& owner = machines_[machine];
+  const auto number = static_cast<std::size_t>(cpu);
+  if (number >= owner.cpu_count) {
+    owner.cpus.resize(number + 1);
+    owner.cpu_count = owner.cpus.size();
+  }
+  return &owner.cpus[number];
 }
 
 // ---- what changes ----
 
 void Fusion::on_cpu_change(HostTime time, MachineIndex machine, std::uint32_t cpu,
                            const CpuView& now) {
-  Cpu* at = cpu_at(machine, cpu);
+  const Machine& owner = machines_[machine];
+  Cpu* const at = cpu < owner.cpu_count ? &machines_[machine].cpus[cpu] : cpu_at(machine, cpu);
   if (at == nullptr) return;
   at->view = now;
+  const bool alone = owner.physical && owner.vcpu_of_cpu.empty() && at->waiting.empty();
+  if (alone) return update_fused(time, machine, cpu, *at);  // most changes are of a host's own
   refresh(time, machine, cpu, *at, 0);
 }
 
@@ -195,17 +204,22 @@ const Fusion::Cpu* Fusion::guest_cpu_of(const Vcpu& vcpu) const {
   return number < cpus.size() ? &cpus[number] : nullptr;
 }
 
+Fusion::Holder Fusion::host_holder(MachineIndex machine, const Cpu& cpu) {
+  const CpuView& view = cpu.view;
+  Holder holder;
+  holder.lossy = view.lossy;
+  if (view.tid < 0) return holder;
+  holder.machine = machine;
+  holder.tid = view.tid;
+  holder.comm = view.comm;
+  holder.container = view.container;
+  holder.state = view.state;
+  return holder;
+}
+
 Fusion::Holder Fusion::holder_of(MachineIndex machine, const Cpu& cpu, int layer) const {
   if (cpu.occupant != kNone) return vcpu_holder(vcpus_[cpu.occupant], cpu, layer);
-  Holder holder;
-  holder.lossy = cpu.view.lossy;
-  if (cpu.view.tid < 0) return holder;
-  holder.machine = machine;
-  holder.tid = cpu.view.tid;
-  holder.comm = cpu.view.comm;
-  holder.container = cpu.view.container;
-  holder.state = cpu.view.state;
-  return holder;
+  return host_holder(machine, cpu);
 }
 
 Fusion::Holder Fusion::vcpu_holder(const Vcpu& vcpu, const Cpu& cpu, int layer) const {
@@ -227,29 +241,23 @@ Fusion::Holder Fusion::vcpu_holder(const Vcpu& vcpu, const Cpu& cpu, int layer) 
     holder.state = guest->view.state;
     holder.lossy = holder.lossy || guest->view.lossy;
   } else {  // no guest trace, or none of this time: all that is known is the host's thread
-    holder.tid = vcpu.now.tid < 0 ? kNull : vcpu.now.tid;
+    holder.tid = std::max(vcpu.now.tid, model::kNoTid);
     if (cpu.view.tid == vcpu.now.tid) holder.comm = cpu.view.comm;
   }
   return holder;
 }
 
-Fusion::FusedRow Fusion::fused_row(MachineIndex machine, const Cpu& cpu) const {
-  FusedRow row;
+void Fusion::fill(FusedRow& row, MachineIndex machine, const Cpu& cpu) const {
   if (cpu.occupant != kNone && vcpus_[cpu.occupant].now.entered) {
     row.holder = holder_of(machine, cpu, 0);
     row.condition = row.holder.in_guest ? FusedCondition::kGuest : FusedCondition::kHypervisor;
-    return row;
+    row.memos = nullptr;
+    return;
   }
   // A vCPU's thread is one of the VMM's like any other until its first entry.
-  row.holder.lossy = cpu.view.lossy;
-  if (cpu.view.tid < 0) return row;
-  row.condition = FusedCondition::kHost;
-  row.holder.machine = machine;
-  row.holder.tid = cpu.view.tid;
-  row.holder.comm = cpu.view.comm;
-  row.holder.container = cpu.view.container;
-  row.holder.state = cpu.view.state;
-  return row;
+  row.holder = host_holder(machine, cpu);
+  row.condition = cpu.view.tid < 0 ? FusedCondition::kUnknown : FusedCondition::kHost;
+  row.memos = cpu.view.memos;
 }
 
 Fusion::PreemptionRow Fusion::preemption_row(const Vcpu& vcpu) const {
@@ -268,7 +276,7 @@ Fusion::PreemptionRow Fusion::preemption_row(const Vcpu& vcpu) const {
   const Holder by = holder_of(host, cpu, 0);
   row.by_machine = by.machine;
   row.by_vcpu = by.vcpu;
-  row.by_tid = by.tid;
+  row.by_tid = tid_cell(by.tid);
   row.by_comm = by.comm;
   return row;
 }
@@ -281,9 +289,10 @@ void Fusion::update_fused(HostTime time, MachineIndex machine, std::uint32_t num
     cpu.entity = sink_.entity(model::TableId::kFusedCpu, key);
     cpu.has_entity = true;
   }
-  cpu.row.update(
-      time, fused_row(machine, cpu),
-      [&](HostTime begin, HostTime end, const FusedRow& row) { emit(cpu, begin, end, row); });
+  const auto emit_row = [&](HostTime begin, HostTime end, const FusedRow& row) {
+    emit(cpu, begin, end, row);
+  };
+  fill(cpu.row.next(time, emit_row), machine, cpu);
 }
 
 void Fusion::update_victim(HostTime time, Vcpu& vcpu) {
@@ -309,15 +318,21 @@ model::StringId Fusion::name_of(MachineIndex machine) const {
 
 void Fusion::emit(Cpu& cpu, HostTime begin, HostTime end, const FusedRow& row) {
   const Holder& holder = row.holder;
+  // The thread may have changed its name or container since the row began.
+  const bool noted = row.memos != nullptr && !holder.lossy && row.memos->comm == holder.comm &&
+                     row.memos->container == holder.container;
+  model::RowMemo unused;
+  model::RowMemo& memo = noted ? row.memos->fused[static_cast<std::size_t>(holder.state)] : unused;
+  if (noted && sink_.add_again(cpu.entity, begin, end, memo)) return;
   const std::array<std::int64_t, 8> values = {static_cast<std::int64_t>(row.condition),
                                               name_of(holder.machine),
                                               holder.vcpu,
-                                              holder.tid,
+                                              tid_cell(holder.tid),
                                               holder.comm,
                                               static_cast<std::int64_t>(holder.state),
                                               holder.container,
                                               holder.lossy ? 1 : 0};
-  sink_.add(cpu.entity, begin, end, values);
+  sink_.add_noting(cpu.entity, begin, end, values, memo);
 }
 
 void Fusion::emit(Vcpu& vcpu, HostTime begin, HostTime end, const PreemptionRow& row) {

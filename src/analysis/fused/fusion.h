@@ -63,20 +63,25 @@ class Fusion final : public vcpu::VcpuObserver {
 
   /// Who holds a processor.
   struct Holder {
-    model::MachineIndex machine = model::kNoMachine;  ///< kNoMachine: nobody known
-    std::int64_t vcpu = model::kNull;
-    std::int64_t tid = model::kNull;
-    model::StringId comm = model::kNull;
-    std::int64_t container = model::kNull;
+    // What changes most is compared first.
     model::PcpuState state = model::PcpuState::kUnknown;
     bool in_guest = false;  ///< guest code runs
     bool lossy = false;
+    std::int32_t tid = model::kNoTid;
+    model::StringId comm = model::kNull;
+    std::int64_t container = model::kNull;
+    std::int64_t vcpu = model::kNull;
+    model::MachineIndex machine = model::kNoMachine;  ///< kNoMachine: nobody known
     friend bool operator==(const Holder&, const Holder&) = default;
   };
   struct FusedRow {
-    model::FusedCondition condition = model::FusedCondition::kUnknown;
     Holder holder;
-    friend bool operator==(const FusedRow&, const FusedRow&) = default;
+    model::FusedCondition condition = model::FusedCondition::kUnknown;
+    kernel::ViewMemos* memos = nullptr;  ///< of the host's thread, in condition kHost
+
+    friend bool operator==(const FusedRow& a, const FusedRow& b) {
+      return a.holder == b.holder && a.condition == b.condition;
+    }
   };
   struct PreemptionRow {
     model::PreemptionKind kind = model::PreemptionKind::kPreempted;
@@ -115,6 +120,7 @@ class Fusion final : public vcpu::VcpuObserver {
     bool traced = false;
     std::uint32_t first_vcpu = 0;
     std::vector<Cpu> cpus;
+    std::size_t cpu_count = 0;               ///< of the same, without the division that size() is
     std::vector<std::uint32_t> vcpu_of_cpu;  ///< by its own CPU number
     std::unique_ptr<Listener> listener;
   };
@@ -133,10 +139,11 @@ class Fusion final : public vcpu::VcpuObserver {
   void move_queue(Vcpu& vcpu, std::uint32_t index, std::int32_t queue);
   void tell_effective(HostTime time, Vcpu& vcpu);
 
+  [[nodiscard]] static Holder host_holder(model::MachineIndex machine, const Cpu& cpu);
   [[nodiscard]] Holder holder_of(model::MachineIndex machine, const Cpu& cpu, int layer) const;
   [[nodiscard]] Holder vcpu_holder(const Vcpu& vcpu, const Cpu& cpu, int layer) const;
   [[nodiscard]] const Cpu* guest_cpu_of(const Vcpu& vcpu) const;
-  [[nodiscard]] FusedRow fused_row(model::MachineIndex machine, const Cpu& cpu) const;
+  void fill(FusedRow& row, model::MachineIndex machine, const Cpu& cpu) const;
   [[nodiscard]] PreemptionRow preemption_row(const Vcpu& vcpu) const;
   [[nodiscard]] model::StringId name_of(model::MachineIndex machine) const;
   void emit(Cpu& cpu, HostTime begin, HostTime end, const FusedRow& row);

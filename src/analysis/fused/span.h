@@ -7,7 +7,7 @@
 //
 // Value needs ==. Threads: none shared.
 
-#include <utility>
+#include <array>
 
 #include "base/time.h"
 
@@ -22,18 +22,23 @@ class Span {
   /// emit(begin, end, value) for rows that have ended.
   template <typename Emit>
   void update(HostTime time, const Value& value, Emit&& emit) {
+    if (open_ && !pending_ && value == now()) return;
+    next(time, emit) = value;
+  }
+
+  /// The same for a value that is filled in by the caller, who finds in it what was there before.
+  template <typename Emit>
+  [[nodiscard]] Value& next(HostTime time, Emit&& emit) {
     if (!open_) {
       open_ = true;
       pending_ = false;
       begin_ = time;
-      value_ = value;
-      return;
+      return now();
     }
-    if (!pending_ && value == value_) return;
     if (pending_ && pending_at_ < time) settle(emit);
     pending_ = true;
     pending_at_ = time;
-    next_ = value;
+    return values_[1 - now_];
   }
 
   /// Ends the span at `time`; the next update begins a new one.
@@ -41,26 +46,27 @@ class Span {
   void close(HostTime time, Emit&& emit) {
     if (!open_) return;
     if (pending_ && pending_at_ < time) settle(emit);
-    if (begin_ < time) emit(begin_, time, value_);
+    if (begin_ < time) emit(begin_, time, now());
     open_ = pending_ = false;
   }
 
  private:
+  [[nodiscard]] Value& now() { return values_[now_]; }
   template <typename Emit>
   void settle(Emit&& emit) {
     pending_ = false;
-    if (next_ == value_) return;
-    if (begin_ < pending_at_) emit(begin_, pending_at_, value_);
+    if (values_[0] == values_[1]) return;
+    if (begin_ < pending_at_) emit(begin_, pending_at_, now());
     begin_ = pending_at_;
-    value_ = next_;
+    now_ = 1 - now_;
   }
 
   bool open_ = false;
   bool pending_ = false;
+  unsigned now_ = 0;  ///< the other one is pending
   HostTime begin_;
   HostTime pending_at_;
-  Value value_{};
-  Value next_{};
+  std::array<Value, 2> values_{};
 };
 
 }  // namespace vs::analysis::fused

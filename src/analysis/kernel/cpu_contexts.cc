@@ -12,7 +12,7 @@ ContextStack::Popped ContextStack::pop(ContextKind kind, std::int64_t number) {
   return {};
 }
 
-model::PcpuState ContextStack::state() const {
+model::PcpuState ContextStack::inner_state() const {
   for (std::size_t i = size_; i-- > 0;) {
     if (stack_[i].kind == ContextKind::kSoftirq) return model::PcpuState::kSoftirq;
     if (stack_[i].kind != ContextKind::kTimer) return model::PcpuState::kIrq;

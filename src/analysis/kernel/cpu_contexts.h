@@ -50,9 +50,13 @@ class ContextStack {
   [[nodiscard]] Context& top() { return stack_[size_ - 1]; }
   [[nodiscard]] const Context& top() const { return stack_[size_ - 1]; }
   /// kIrq, kSoftirq, or kUnknown when only the task is there.
-  [[nodiscard]] model::PcpuState state() const;
+  [[nodiscard]] model::PcpuState state() const {
+    return size_ == 0 ? model::PcpuState::kUnknown : inner_state();
+  }
 
  private:
+  [[nodiscard]] model::PcpuState inner_state() const;
+
   std::array<Context, kDepth> stack_{};
   std::size_t size_ = 0;
 };

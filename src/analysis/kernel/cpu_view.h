@@ -2,6 +2,7 @@
 // What one machine's kernel says about one of its CPUs now, and who wants to hear of changes. The
 // published face of analysis/kernel for the joins above it.
 
+#include <array>
 #include <cstdint>
 
 #include "base/time.h"
@@ -10,14 +11,29 @@
 
 namespace vs::analysis::kernel {
 
+/// Where a sink notes rows of a thread on a CPU (model::RowMemo), by its state there; for one name
+/// and container of the thread and without losses.
+struct ViewMemos {
+  static constexpr std::size_t kStates = 8;
+  model::StringId comm = model::kNull;
+  std::int64_t container = model::kNull;
+  std::array<model::RowMemo, kStates> pcpu;   ///< rows of pcpu_state
+  std::array<model::RowMemo, kStates> fused;  ///< rows of fused_cpu in which it runs on its host
+};
+
 struct CpuView {
   model::PcpuState state = model::PcpuState::kUnknown;
   std::int32_t tid = -1;                  ///< current thread; 0 = idle, -1 = unknown
   model::StringId comm = model::kNull;    ///< its name, kNull when unknown
   std::int64_t container = model::kNull;  ///< its pid-namespace inode when not the initial one
   bool lossy = false;
+  /// Of the thread, null when it is unknown. Lives as long as the machine's state.
+  ViewMemos* memos = nullptr;
 
-  friend bool operator==(const CpuView&, const CpuView&) = default;
+  friend bool operator==(const CpuView& a, const CpuView& b) {
+    return a.state == b.state && a.tid == b.tid && a.comm == b.comm && a.container == b.container &&
+           a.lossy == b.lossy;
+  }
 };
 
 /// Hears each change of a CPU's view, in time order, after it took effect.

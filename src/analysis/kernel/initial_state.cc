@@ -68,8 +68,14 @@ struct CpuFacts {
   OwnTime online = kOwnTimeMax;  ///< first hot-plug step that names it
   std::int32_t tid = -1;         ///< at the beginning
   std::int32_t current = -1;     ///< now
+  std::int32_t called = INT32_MIN;  ///< thread whose system call was looked at last
+  OwnTime called_at;
   std::string idle_comm;
   bool late = false;
+  /// That thread's earliest call is not later than one at this time.
+  [[nodiscard]] bool knows_call_of(std::int32_t thread, OwnTime at) const {
+    return thread == called && called_at <= at;
+  }
   ContextStack open;              ///< entered since the beginning
   std::vector<Context> contexts;  ///< left without having been entered, innermost first
 };
@@ -79,9 +85,23 @@ struct CpuFacts {
 class InitialStateCollector::Impl {
  public:
   void on_events(std::span<const Event> events, std::uint32_t cpu, std::uint32_t trace) {
+    const Table& table = handlers();
+    std::uint32_t facts_of_cpu = model::kNoCpu;
     for (const Event& event : events) {
       const std::uint32_t on = event.cpu == model::kNoCpu ? cpu : event.cpu;
-      if (on < limits::kCpus) on_event(event, on, trace);
+      const Entry& entry = table[static_cast<std::size_t>(event.kind)];
+      if (entry.handler == nullptr || on >= limits::kCpus) continue;
+      if (facts_of_cpu != on) {
+        if (on >= cpus_.size()) cpus_.resize(on + 1);
+        facts_of_cpu = on;
+      }
+      CpuFacts& facts = cpus_[on];
+      // What is left to learn of most events is nothing.
+      const bool known =
+          facts.seen && facts.first <= event.own && (event.tid < 0 || facts.current == event.tid);
+      if (known && entry.until_switch && facts.switched) continue;
+      if (known && entry.is_call && facts.knows_call_of(facts.current, event.own)) continue;
+      on_event(event, entry.handler, facts, on, trace);
     }
   }
   void add_known_name(std::int32_t tid, std::string_view comm) {
@@ -97,9 +117,16 @@ class InitialStateCollector::Impl {
     std::uint32_t trace;
   };
   using Handler = void (Impl::*)(const Site&);
-  static const std::array<Handler, model::kEventKindCount>& handlers();
+  struct Entry {
+    Handler handler = nullptr;
+    bool until_switch = false;  ///< does nothing once the CPU has switched
+    bool is_call = false;       ///< begin or end of a system call
+  };
+  using Table = std::array<Entry, model::kEventKindCount>;
+  static const Table& handlers();
 
-  void on_event(const Event& event, std::uint32_t cpu, std::uint32_t trace);
+  void on_event(const Event& event, Handler handler, CpuFacts& facts, std::uint32_t cpu,
+                std::uint32_t trace);
   void note_current(const Site& site, std::int32_t tid);
   void mention(const Site& site, std::int32_t tid, Mention how);
   void name(const Site& site, std::int32_t tid, std::string_view comm);
@@ -132,6 +159,7 @@ class InitialStateCollector::Impl {
   void on_timer_exit(const Site& s) { leave(s, ContextKind::kTimer, model::arg::kHrtimerAddress); }
   void on_syscall(const Site& site);
   void on_cpuhp(const Site& site);
+  void on_loss(const Site& site);
   void on_dump_process(const Site& site);
   void on_dump_pid_ns(const Site& site);
   void on_other(const Site&) {}
@@ -153,14 +181,14 @@ class InitialStateCollector::Impl {
   bool has_syscalls_ = false;
 };
 
-const std::array<InitialStateCollector::Impl::Handler, model::kEventKindCount>&
-InitialStateCollector::Impl::handlers() {
+const InitialStateCollector::Impl::Table& InitialStateCollector::Impl::handlers() {
   static const auto kHandlers = [] {
-    std::array<Handler, model::kEventKindCount> table{};
-    const auto set = [&table](EventKind kind, Handler handler) {
-      table[static_cast<std::size_t>(kind)] = handler;
+    Table table{};
+    const auto set = [&table](EventKind kind, Handler handler, bool until_switch = false) {
+      table[static_cast<std::size_t>(kind)] = {handler, until_switch};
     };
-    for (const EventKind kind : kKernelKinds) set(kind, &Impl::on_other);
+    for (const EventKind kind : kKernelKinds) set(kind, &Impl::on_other, true);
+    set(EventKind::kLoss, &Impl::on_loss);
     set(EventKind::kSchedSwitch, &Impl::on_switch);
     set(EventKind::kSchedWaking, &Impl::on_waking);
     set(EventKind::kSchedWakeup, &Impl::on_wakeup);
@@ -172,21 +200,24 @@ InitialStateCollector::Impl::handlers() {
     set(EventKind::kSchedProcessExit, &Impl::on_gone);
     set(EventKind::kSchedProcessFree, &Impl::on_gone);
     set(EventKind::kTaskRename, &Impl::on_rename);
-    set(EventKind::kIrqHandlerEntry, &Impl::on_irq_entry);
-    set(EventKind::kIrqHandlerExit, &Impl::on_irq_exit);
-    set(EventKind::kSoftirqEntry, &Impl::on_softirq_entry);
-    set(EventKind::kSoftirqExit, &Impl::on_softirq_exit);
-    set(EventKind::kIrqVectorEntry, &Impl::on_vector_entry);
-    set(EventKind::kIrqVectorExit, &Impl::on_vector_exit);
-    set(EventKind::kTimerExpireEntry, &Impl::on_timer_entry);
-    set(EventKind::kTimerExpireExit, &Impl::on_timer_exit);
-    set(EventKind::kHrtimerExpireEntry, &Impl::on_timer_entry);
-    set(EventKind::kHrtimerExpireExit, &Impl::on_timer_exit);
+    set(EventKind::kIrqHandlerEntry, &Impl::on_irq_entry, true);
+    set(EventKind::kIrqHandlerExit, &Impl::on_irq_exit, true);
+    set(EventKind::kSoftirqEntry, &Impl::on_softirq_entry, true);
+    set(EventKind::kSoftirqExit, &Impl::on_softirq_exit, true);
+    set(EventKind::kIrqVectorEntry, &Impl::on_vector_entry, true);
+    set(EventKind::kIrqVectorExit, &Impl::on_vector_exit, true);
+    set(EventKind::kTimerExpireEntry, &Impl::on_timer_entry, true);
+    set(EventKind::kTimerExpireExit, &Impl::on_timer_exit, true);
+    set(EventKind::kHrtimerExpireEntry, &Impl::on_timer_entry, true);
+    set(EventKind::kHrtimerExpireExit, &Impl::on_timer_exit, true);
     set(EventKind::kSyscallEntry, &Impl::on_syscall);
     set(EventKind::kSyscallExit, &Impl::on_syscall);
     set(EventKind::kCpuhpEnter, &Impl::on_cpuhp);
     set(EventKind::kStatedumpProcess, &Impl::on_dump_process);
     set(EventKind::kStatedumpPidNs, &Impl::on_dump_pid_ns);
+    for (const EventKind kind : {EventKind::kSyscallEntry, EventKind::kSyscallExit}) {
+      table[static_cast<std::size_t>(kind)].is_call = true;
+    }
     return table;
   }();
   return kHandlers;
@@ -204,25 +235,22 @@ ThreadFacts& InitialStateCollector::Impl::facts(std::int32_t tid) {
   return threads_.back();
 }
 
-void InitialStateCollector::Impl::on_event(const Event& event, std::uint32_t cpu,
-                                           std::uint32_t trace) {
-  if (cpu >= cpus_.size()) cpus_.resize(cpu + 1);
-  CpuFacts& facts = cpus_[cpu];
-  if (event.kind == EventKind::kLoss) {
-    facts.closed = true;
-    facts.current = -1;
-    return;
-  }
-  const Handler handler = handlers()[static_cast<std::size_t>(event.kind)];
-  if (handler == nullptr) return;
+void InitialStateCollector::Impl::on_event(const Event& event, Handler handler, CpuFacts& facts,
+                                           std::uint32_t cpu, std::uint32_t trace) {
+  const Site site{event, facts, cpu, trace};
+  if (event.kind == EventKind::kLoss) return on_loss(site);
   if (!facts.seen) {
     facts.seen = true;
     facts.first = event.own;
   }
   first_ = std::min(first_, event.own);
-  const Site site{event, facts, cpu, trace};
   if (event.tid >= 0 && event.kind != EventKind::kSchedSwitch) note_current(site, event.tid);
   (this->*handler)(site);
+}
+
+void InitialStateCollector::Impl::on_loss(const Site& site) {
+  site.cpu.closed = true;
+  site.cpu.current = -1;
 }
 
 void InitialStateCollector::Impl::note_current(const Site& site, std::int32_t tid) {
@@ -347,10 +375,13 @@ void InitialStateCollector::Impl::leave(const Site& site, ContextKind kind, std:
 
 void InitialStateCollector::Impl::on_syscall(const Site& site) {
   has_syscalls_ = true;
-  const std::int32_t tid = site.cpu.current;
-  if (tid <= 0) return;
-  ThreadFacts& thread = facts(tid);
+  CpuFacts& cpu = site.cpu;
+  const std::int32_t tid = cpu.current;
   const Event& event = site.event;
+  if (tid <= 0 || cpu.knows_call_of(tid, event.own)) return;
+  cpu.called = tid;
+  cpu.called_at = event.own;
+  ThreadFacts& thread = facts(tid);
   if (!thread.syscall.wants(event.own)) return;
   const std::int64_t nr = event.i_or(model::arg::kSyscallNr, model::kNull);
   thread.syscall.take(event.own,

@@ -158,7 +158,7 @@ void MachineState::Impl::on_wakeup(const Site& site) {
   thread.pending.valid = false;
   if (thread.running() || thread.exited()) return;
   if (queued(thread)) {
-    if (target != kNull) thread.row.cpu = target;
+    requeue(thread, target);
     return;
   }
   // With sched_waking in the trace this one may come from another CPU than the waker's.
@@ -185,7 +185,7 @@ void MachineState::Impl::on_migrate(const Site& site) {
   const std::int32_t tid = tid_arg(site.event, arg::kMigrateTid);
   Thread* const thread = tid > 0 ? threads_.find(tid) : nullptr;
   const std::int64_t target = cpu_arg(site.event, arg::kMigrateDestCpu);
-  if (thread != nullptr && queued(*thread) && target != kNull) thread->row.cpu = target;
+  if (thread != nullptr && queued(*thread)) requeue(*thread, target);
 }
 
 // ---- lives ----

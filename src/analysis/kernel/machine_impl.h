@@ -4,6 +4,7 @@
 
 #include <array>
 #include <deque>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,16 @@
 #include "analysis/kernel/thread_rows.h"
 
 namespace vs::analysis::kernel {
+
+/// Where the sink notes the rows of threads that run on one CPU with one `effective`.
+struct RunMemos {
+  model::RowMemo user;
+  model::RowMemo irq;
+  model::RowMemo kernel;  ///< a kernel thread, or a call without a name
+  /// By the call's StringId, for the first ones; they stay where they are.
+  static constexpr std::size_t kChunk = 64;
+  std::array<std::unique_ptr<std::array<model::RowMemo, kChunk>>, 64> syscall;
+};
 
 /// What is known of one CPU, from its own stream alone.
 struct Cpu {
@@ -29,6 +40,10 @@ struct Cpu {
   HostTime since;  ///< begin of the open row
   HostTime loss_end = kHostTimeMin;
   CpuView view;
+  ViewMemos idle_memos;
+  std::array<RunMemos, 4> run_memos;  ///< by model::Effective
+  model::RowMemo preempted_memo;
+  model::RowMemo woken_memo;  ///< runnable, its waker not known
   model::EntityId entity = kNoEntity;
   std::vector<Context> initial_contexts;  ///< pushed at its first event
 };
@@ -125,10 +140,13 @@ class MachineState::Impl {
   void name_idle(Cpu& cpu, std::string_view comm);
   void refresh_where_it_runs(const Thread& thread);
   void run_on(Cpu& cpu, Thread& thread);
+  /// A queued thread waits for another CPU.
+  void requeue(Thread& thread, std::int64_t queue_cpu);
   void take_off(Thread& thread, model::ThreadState state, std::int64_t queue_cpu);
   void wake(Thread& thread, const Waker& waker, std::int64_t queue_cpu);
   void set_row(Thread& thread, const ThreadRow& row);
-  [[nodiscard]] ThreadRow running_row(const Cpu& cpu, const Thread& thread) const;
+  [[nodiscard]] static ThreadRow running_row(Cpu& cpu, const Thread& thread);
+  [[nodiscard]] static model::RowMemo* memo_of(RunMemos& memos, const ThreadRow& row);
   [[nodiscard]] ThreadRow off_row(model::ThreadState state);
   [[nodiscard]] HostTime loss_end_of(const Thread& thread) const;
   [[nodiscard]] Waker waker_at(const Cpu& cpu, std::int32_t tid) const;
@@ -154,6 +172,7 @@ class MachineState::Impl {
   std::deque<Cpu> cpus_;
   std::vector<Cpu*> cpu_by_index_;
   std::array<model::StringId, 8> cause_texts_{};
+  std::array<model::RowMemo, 8> blocked_memos_{};  ///< by cause, its waker not known
   MachineCounters counters_;
   HostTime now_;
   HostTime loss_end_ = kHostTimeMin;  ///< of any CPU

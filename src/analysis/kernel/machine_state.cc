@@ -30,6 +30,16 @@ bool same_row(const CpuView& a, const CpuView& b) {
   return a.state == b.state && a.tid == b.tid && a.comm == b.comm;
 }
 
+/// Forgets what was noted for another name or container.
+void use_memos(CpuView& view, ViewMemos& memos) {
+  if (memos.comm != view.comm || memos.container != view.container) [[unlikely]] {
+    memos = ViewMemos{};
+    memos.comm = view.comm;
+    memos.container = view.container;
+  }
+  view.memos = &memos;
+}
+
 model::Cell cell(std::int64_t value, std::int64_t null) {
   return value == null ? model::Cell{} : model::Cell{value};
 }
@@ -258,8 +268,10 @@ void MachineState::Impl::publish(Cpu& cpu) {
   if (cpu.current != nullptr) {
     view.comm = cpu.current->comm_id;
     view.container = container_of(*cpu.current);
+    use_memos(view, cpu.current->memos);
   } else if (cpu.tid == 0) {
     view.comm = cpu.idle_comm_id;
+    use_memos(view, cpu.idle_memos);
   }
   view.lossy = now_ < cpu.loss_end;
   if (view == cpu.view) return;
@@ -274,13 +286,20 @@ void MachineState::Impl::end_cpu_row(Cpu& cpu) {
     const std::array<std::int64_t, 2> key = {threads_.machine_id(), cpu.index};
     cpu.entity = sink_.entity(model::TableId::kPcpuState, key);
   }
+  const HostTime since = std::exchange(cpu.since, now_);
+  const CpuView& view = cpu.view;
+  const bool lossy = since < cpu.loss_end;
+  // A thread may have changed its name since the row began.
+  const bool noted = !lossy && view.memos != nullptr && view.memos->comm == view.comm;
+  model::RowMemo unused;
+  model::RowMemo& memo = noted ? view.memos->pcpu[static_cast<std::size_t>(view.state)] : unused;
+  if (noted && sink_.add_again(cpu.entity, since, now_, memo)) return;
   std::array<std::int64_t, 4> values{};
-  values[model::slot::kPsState] = static_cast<std::int64_t>(cpu.view.state);
-  values[model::slot::kPsTid] = cpu.view.tid < 0 ? kNull : cpu.view.tid;
-  values[model::slot::kPsComm] = cpu.view.comm;
-  values[model::slot::kPsLossy] = cpu.since < cpu.loss_end ? 1 : 0;
-  sink_.add(cpu.entity, cpu.since, now_, values);
-  cpu.since = now_;
+  values[model::slot::kPsState] = static_cast<std::int64_t>(view.state);
+  values[model::slot::kPsTid] = view.tid < 0 ? kNull : view.tid;
+  values[model::slot::kPsComm] = view.comm;
+  values[model::slot::kPsLossy] = lossy ? 1 : 0;
+  sink_.add_noting(cpu.entity, since, now_, values, memo);
 }
 
 // ---- threads ----
@@ -308,19 +327,33 @@ void MachineState::Impl::run_on(Cpu& cpu, Thread& thread) {
 void MachineState::Impl::take_off(Thread& thread, ThreadState state, std::int64_t queue_cpu) {
   ThreadRow row = off_row(state);
   row.cpu = queue_cpu;
+  if (state == ThreadState::kPreempted && queue_cpu != kNull) {
+    row.memo = &cpu_at(static_cast<std::uint32_t>(queue_cpu)).preempted_memo;
+  }
   set_row(thread, row);
 }
 
+void MachineState::Impl::requeue(Thread& thread, std::int64_t queue_cpu) {
+  if (queue_cpu == kNull || queue_cpu == thread.row.cpu) return;
+  thread.row.cpu = queue_cpu;
+  thread.row.memo = nullptr;
+}
+
 void MachineState::Impl::wake(Thread& thread, const Waker& waker, std::int64_t queue_cpu) {
+  const bool no_waker = waker.tid == kNull && waker.machine == kNull;
   if (thread.row.state == ThreadState::kBlocked) {
     thread.row.detail = cause_text(waker.cause);
     thread.row.waker_tid = waker.tid;
     thread.row.waker_machine = waker.machine;
+    thread.row.memo = no_waker ? &blocked_memos_[static_cast<std::size_t>(waker.cause)] : nullptr;
   }
   ThreadRow row = off_row(ThreadState::kRunnable);
   row.cpu = queue_cpu;
   row.waker_tid = waker.tid;
   row.waker_machine = waker.machine;
+  if (no_waker && queue_cpu != kNull) {
+    row.memo = &cpu_at(static_cast<std::uint32_t>(queue_cpu)).woken_memo;
+  }
   set_row(thread, row);
 }
 
@@ -328,7 +361,20 @@ void MachineState::Impl::set_row(Thread& thread, const ThreadRow& row) {
   threads_.set(thread, now_, row, loss_end_of(thread));
 }
 
-ThreadRow MachineState::Impl::running_row(const Cpu& cpu, const Thread& thread) const {
+model::RowMemo* MachineState::Impl::memo_of(RunMemos& memos, const ThreadRow& row) {
+  if (row.state == ThreadState::kUser) return &memos.user;
+  if (row.state == ThreadState::kIrq) return &memos.irq;
+  if (row.detail == kNull) return &memos.kernel;
+  const auto call = static_cast<std::size_t>(row.detail);  // a text's number, or negative
+  if (call / RunMemos::kChunk >= memos.syscall.size()) return nullptr;
+  auto& chunk = memos.syscall[call / RunMemos::kChunk];
+  if (chunk == nullptr) {
+    chunk = std::make_unique<std::array<model::RowMemo, RunMemos::kChunk>>();
+  }
+  return &(*chunk)[call % RunMemos::kChunk];
+}
+
+ThreadRow MachineState::Impl::running_row(Cpu& cpu, const Thread& thread) {
   ThreadRow row;
   row.cpu = cpu.index;
   row.effective = number(cpu.effective);
@@ -342,6 +388,7 @@ ThreadRow MachineState::Impl::running_row(const Cpu& cpu, const Thread& thread) 
   } else {
     row.state = ThreadState::kUser;
   }
+  row.memo = memo_of(cpu.run_memos[static_cast<std::size_t>(cpu.effective)], row);
   return row;
 }
 

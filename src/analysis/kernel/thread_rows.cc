@@ -49,6 +49,10 @@ void ThreadRows::emit(Thread& thread, HostTime end, HostTime loss_end) {
     thread.entity = sink_.entity(model::TableId::kThreadState, key);
   }
   const ThreadRow& row = thread.row;
+  const HostTime begin = std::exchange(thread.since, end);
+  const bool lossy = begin < loss_end;
+  model::RowMemo* const memo = lossy ? nullptr : row.memo;
+  if (memo != nullptr && sink_.add_again(thread.entity, begin, end, *memo)) return;
   std::array<std::int64_t, 7> values{};
   values[model::slot::kTsState] = static_cast<std::int64_t>(row.state);
   values[model::slot::kTsCpu] = row.cpu;
@@ -56,9 +60,9 @@ void ThreadRows::emit(Thread& thread, HostTime end, HostTime loss_end) {
   values[model::slot::kTsDetail] = row.detail;
   values[model::slot::kTsWakerMachine] = row.waker_machine;
   values[model::slot::kTsWakerTid] = row.waker_tid;
-  values[model::slot::kTsLossy] = thread.since < loss_end ? 1 : 0;
-  sink_.add(thread.entity, thread.since, end, values);
-  thread.since = end;
+  values[model::slot::kTsLossy] = lossy ? 1 : 0;
+  model::RowMemo unused;
+  sink_.add_noting(thread.entity, begin, end, values, memo != nullptr ? *memo : unused);
 }
 
 void ThreadRows::finish(HostTime end, HostTime (*loss_end)(const void*, const Thread&),

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/kernel/cpu_view.h"
 #include "analysis/kernel/task_facts.h"
 #include "analysis/kernel/tid_map.h"
 #include "base/time.h"
@@ -33,8 +34,13 @@ struct ThreadRow {
   std::int64_t detail = model::kNull;     ///< StringId
   std::int64_t waker_tid = model::kNull;
   model::StringId waker_machine = model::kNull;
+  /// Where the sink notes these values; null, or says nothing about the row.
+  model::RowMemo* memo = nullptr;
 
-  friend bool operator==(const ThreadRow&, const ThreadRow&) = default;
+  friend bool operator==(const ThreadRow& a, const ThreadRow& b) {
+    return a.state == b.state && a.cpu == b.cpu && a.effective == b.effective &&
+           a.detail == b.detail && a.waker_tid == b.waker_tid && a.waker_machine == b.waker_machine;
+  }
 };
 
 /// Who woke a thread, and for what.
@@ -77,6 +83,7 @@ struct Thread {
   std::string cgroup;          ///< path it was attached to during the trace
   std::string comm;
   model::EntityId entity = kNoEntity;
+  ViewMemos memos;
 
   [[nodiscard]] bool running() const {
     return row.state == model::ThreadState::kUser || row.state == model::ThreadState::kSyscall ||

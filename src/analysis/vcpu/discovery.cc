@@ -91,6 +91,17 @@ model::KindSet Discovery::kinds() {
   return set;
 }
 
+model::KindSet Discovery::vcpu_kinds() {
+  model::KindSet set;
+  for (std::size_t i = 0; i < model::kEventKindCount; ++i) {
+    const Handler handler = handlers()[i];
+    const bool shows = handler == &Discovery::on_entry || handler == &Discovery::on_exit ||
+                       handler == &Discovery::on_emulation || handler == &Discovery::on_fpu;
+    if (shows) set.add(static_cast<EventKind>(i));
+  }
+  return set;
+}
+
 void Discovery::on_events(std::span<const Event> events, std::uint32_t number) {
   if (number >= limits::kCpus) return;
   if (number >= cpus_.size()) {

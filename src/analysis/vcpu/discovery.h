@@ -30,6 +30,9 @@ namespace vs::analysis::vcpu {
 class Discovery {
  public:
   [[nodiscard]] static model::KindSet kinds();
+  /// Those that show a thread to be a vCPU. Without any of them, and without hints, nothing is
+  /// found.
+  [[nodiscard]] static model::KindSet vcpu_kinds();
 
   /// The next events of the stream of `cpu`. Batches of one stream come in order; streams may
   /// alternate.
