@@ -94,7 +94,7 @@ Result<ExitCode> run_command(Parsed& parsed, Backend& backend, Streams& streams,
   VS_ASSIGN(const auto opened, backend.open(open));
   progress.finish();
   if (!parsed.arguments.quiet) warn_refused(opened->summary(), streams.err);
-  Context context{parsed.arguments, *opened, streams, cancel, progress};
+  Context context{parsed.arguments, *opened, streams, cancel, progress, backend};
   return parsed.command->run(context);
 }
 

@@ -43,6 +43,7 @@ struct OpenOptions {
   unsigned jobs = 0;        ///< 0 = one per CPU
   unsigned cache_mib = 64;  ///< unpacked states that are kept in memory
   Reading reading = Reading::kStates;
+  std::string beneath;  ///< a real folder: traces are opened below it and nowhere else
   ProgressFunction progress;
   const std::atomic<bool>* cancel = nullptr;
 };

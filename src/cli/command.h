@@ -36,6 +36,7 @@ struct Context {
   Streams& streams;
   const std::atomic<bool>* cancel = nullptr;
   Progress& progress;
+  Backend& backend;  ///< opens further traces
 
   /// Opened::analyse, with the progress line removed afterwards.
   [[nodiscard]] Status analyse();

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
 #include <ostream>
 
 #include <fmt/format.h>
@@ -10,7 +13,9 @@
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/progress.h"
+#include "os/beneath.h"
 #include "os/browser.h"
+#include "os/file.h"
 #include "os/random.h"
 #include "serve/http_server.h"
 #include "serve/page_api.h"
@@ -53,6 +58,11 @@ Status set_prefix(Arguments& arguments, const std::string& value) {
   return {};
 }
 
+Status set_root(Arguments& arguments, const std::string& value) {
+  arguments.root = value;
+  return {};
+}
+
 Status set_open(Arguments& arguments, const std::string&) {
   arguments.open_page = true;
   return {};
@@ -62,10 +72,13 @@ Status set_tsp_open(Arguments& arguments, const std::string&) {
   return {};
 }
 
-constexpr std::array<OptionSpec, 4> kOptions = {{
+constexpr std::array<OptionSpec, 5> kOptions = {{
     {"--port", "N", "listen on 127.0.0.1:N; without it on a free port", set_port, false},
     {"--open", "", "show the page in the browser", set_open, false},
     {"--prefix", "/PATH", "serve below this path, for a proxy in front", set_prefix, false},
+    {"--root", "FOLDER",
+     "let clients of the trace server protocol open traces below\nFOLDER, and nowhere else",
+     set_root, false},
     {"--tsp-open", "",
      "let any local program and web page use the trace server\nprotocol without a token (Theia, "
      "VS Code need it)",
@@ -76,6 +89,75 @@ std::string command_text(const Context& context) {
   std::string text = "virtscope serve";
   for (const std::string& path : context.opened.summary().paths) text += " " + path;
   return text;
+}
+
+/// Traces that a client opened, and the session that reads them.
+class RootOpened final : public serve::OpenedTraces {
+ public:
+  Status open(Backend& backend, OpenOptions options) {
+    options.cancel = &stopped_;
+    VS_ASSIGN(opened_, backend.open(options));
+    service_.emplace(serve::Service::Sources{opened_->summary(), opened_->source(),
+                                             [this] { return opened_->analyse(); },
+                                             [this] { stopped_ = true; }, "virtscope serve"});
+    return {};
+  }
+  serve::Service& service() override { return *service_; }
+
+ private:
+  std::atomic<bool> stopped_{false};
+  std::unique_ptr<Opened> opened_;
+  std::optional<serve::Service> service_;  // ends before what it shows
+};
+
+/// Opens what lies below the folder of --root.
+class RootOpener final : public serve::TraceOpener {
+ public:
+  /// `folder` as typed, `real` without links: clients may use either.
+  RootOpener(Backend& backend, OpenOptions options, std::string folder, std::string real)
+      : backend_(backend),
+        options_(std::move(options)),
+        folder_(std::move(folder)),
+        real_(std::move(real)) {
+    while (folder_.size() > 1 && folder_.back() == '/') folder_.pop_back();
+    options_.hosts.clear();
+    options_.guests.clear();
+    options_.history.clear();
+    options_.progress = nullptr;
+    options_.beneath = real_;
+  }
+
+  Result<std::unique_ptr<serve::OpenedTraces>> open(
+      const std::vector<std::string>& paths) override {
+    OpenOptions options = options_;
+    options.paths.clear();
+    for (const std::string& path : paths) options.paths.push_back(placed(path));
+    auto out = std::make_unique<RootOpened>();
+    VS_TRY(out->open(backend_, std::move(options)));
+    return std::unique_ptr<serve::OpenedTraces>(std::move(out));
+  }
+
+ private:
+  [[nodiscard]] std::string placed(const std::string& path) const {
+    if (path == folder_) return real_;
+    return path.starts_with(folder_ + "/") ? os::join_path(real_, path.substr(folder_.size() + 1))
+                                           : path;
+  }
+
+  Backend& backend_;
+  OpenOptions options_;
+  std::string folder_;
+  const std::string real_;
+};
+
+/// nullptr without --root.
+Result<std::unique_ptr<RootOpener>> make_opener(const Context& context) {
+  const std::string& folder = context.arguments.root;
+  if (folder.empty()) return std::unique_ptr<RootOpener>();
+  VS_ASSIGN(std::string real, os::real_folder(folder));
+  VS_ASSIGN(const auto probe, os::files_beneath(real));  // fails now rather than at the first trace
+  return std::make_unique<RootOpener>(context.backend, context.arguments.open, folder,
+                                      std::move(real));
 }
 
 class ServeCommand final : public Command {
@@ -89,7 +171,8 @@ class ServeCommand final : public Command {
     return "Prints a link and serves the page there until it is interrupted: the report as\n"
            "cards, each leading to its evidence on the timeline; pCPUs, VMs, threads; SQL.\n"
            "The link holds a token; nobody without it gets an answer. The server listens on\n"
-           "the loopback only and opens nothing but the traces named here.\n"
+           "the loopback only and opens nothing but the traces named here, or with --root\n"
+           "those below one folder.\n"
            "\n"
            "The same server speaks the Trace Server Protocol 0.6.0 below /tsp/api.\n"
            "\n"
@@ -113,6 +196,7 @@ void say_link(const Context& context, const serve::Guard& guard) {
 
 Result<ExitCode> ServeCommand::run(Context& context) const {
   const Arguments& arguments = context.arguments;
+  VS_ASSIGN(const auto opener, make_opener(context));
   VS_ASSIGN(const auto server, serve::HttpServer::listen(arguments.port));
   VS_ASSIGN(std::string token, os::random_hex(kTokenBytes));
   const serve::Guard guard(
@@ -127,7 +211,10 @@ Result<ExitCode> ServeCommand::run(Context& context) const {
   service.start();
   serve::PageHandler page(serve::page_files());
   serve::PageApi api(service);
-  const auto tsp = serve::make_tsp(service, {VS_VERSION});
+  serve::TspOptions tsp_options;
+  tsp_options.version = VS_VERSION;
+  tsp_options.opener = opener.get();
+  const auto tsp = serve::make_tsp(service, tsp_options);
   say_link(context, guard);
   if (arguments.open_page) {
     if (const Status shown = os::open_in_browser(guard.link()); !shown.ok()) {

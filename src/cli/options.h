@@ -42,6 +42,7 @@ struct Arguments {
   bool unbounded = false;
   std::uint16_t port = 0;  ///< serve; 0 = any free one
   std::string prefix;      ///< serve: "" or "/name"
+  std::string root;        ///< serve: clients may open traces below it
   bool open_page = false;
   bool tsp_open = false;
   std::string sql;

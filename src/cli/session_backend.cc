@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "os/beneath.h"
 #include "query/session_source.h"
 #include "session/session.h"
 
@@ -54,8 +55,11 @@ Result<session::SessionOptions> session_options(const OpenOptions& from) {
 
 class SessionOpened final : public Opened {
  public:
-  explicit SessionOpened(std::unique_ptr<session::Session> session)
-      : session_(std::move(session)), source_(*session_), summary_(query::summarise(*session_)) {}
+  SessionOpened(std::unique_ptr<os::FileSystem> files, std::unique_ptr<session::Session> session)
+      : files_(std::move(files)),
+        session_(std::move(session)),
+        source_(*session_),
+        summary_(query::summarise(*session_)) {}
 
   const query::ExperimentSummary& summary() const override { return summary_; }
   const query::DataSource& source() const override { return source_; }
@@ -66,6 +70,7 @@ class SessionOpened final : public Opened {
   }
 
  private:
+  const std::unique_ptr<os::FileSystem> files_;  // nullptr: the real ones
   const std::unique_ptr<session::Session> session_;
   query::SessionSource source_;
   const query::ExperimentSummary summary_;
@@ -75,10 +80,16 @@ class SessionBackend final : public Backend {
  public:
   Result<std::unique_ptr<Opened>> open(const OpenOptions& options) override {
     VS_ASSIGN(session::SessionOptions session_settings, session_options(options));
+    std::unique_ptr<os::FileSystem> files;
+    if (!options.beneath.empty()) {
+      VS_ASSIGN(files, os::files_beneath(options.beneath));
+    }
     VS_ASSIGN(std::unique_ptr<session::Session> session,
-              session::Session::open(os::real_files(), std::move(session_settings)));
+              session::Session::open(files == nullptr ? os::real_files() : *files,
+                                     std::move(session_settings)));
     VS_TRY(session->join());
-    return std::unique_ptr<Opened>(std::make_unique<SessionOpened>(std::move(session)));
+    return std::unique_ptr<Opened>(
+        std::make_unique<SessionOpened>(std::move(files), std::move(session)));
   }
 };
 

@@ -2,12 +2,18 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <utility>
+
+#include "os/beneath.h"
 
 namespace vs::os {
 namespace {
@@ -57,23 +63,41 @@ FileStat from_system(const struct ::stat& st) {
                   static_cast<std::uint64_t>(st.st_ino), S_ISDIR(st.st_mode)};
 }
 
-class RealFiles final : public FileSystem {
+/// What is opened must be closed.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+class RealFiles : public FileSystem {
  public:
   [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path) override {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return io_error(path, "open", errno);
+    Descriptor file(open_path(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (file.get() < 0) return io_error(path, "open", errno);
     struct ::stat st {};
-    if (::fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-      ::close(fd);
+    if (::fstat(file.get(), &st) != 0 || !S_ISREG(st.st_mode)) {
       return Error{ErrorCode::kIo, "not a regular file", path, ""};
     }
     return std::unique_ptr<File>(
-        std::make_unique<RealFile>(path, fd, static_cast<std::uint64_t>(st.st_size)));
+        std::make_unique<RealFile>(path, file.release(), static_cast<std::uint64_t>(st.st_size)));
   }
 
   [[nodiscard]] Result<std::vector<Entry>> list(const std::string& path) override {
-    DIR* const folder = ::opendir(path.c_str());
+    Descriptor opened(open_path(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY));
+    if (opened.get() < 0) return io_error(path, "list", errno);
+    DIR* const folder = ::fdopendir(opened.get());
     if (folder == nullptr) return io_error(path, "list", errno);
+    opened.release();  // the folder's now
     std::vector<Entry> entries;
     while (const dirent* item = ::readdir(folder)) {
       const std::string_view name = item->d_name;
@@ -89,10 +113,46 @@ class RealFiles final : public FileSystem {
   }
 
   [[nodiscard]] Result<FileStat> stat(const std::string& path) override {
+    const Descriptor file(open_path(path, O_PATH | O_CLOEXEC));
     struct ::stat st {};
-    if (::stat(path.c_str(), &st) != 0) return io_error(path, "open", errno);
+    if (file.get() < 0 || ::fstat(file.get(), &st) != 0) return io_error(path, "open", errno);
     return from_system(st);
   }
+
+ protected:
+  /// A descriptor, or -1 and errno.
+  [[nodiscard]] virtual int open_path(const std::string& path, int flags) const {
+    return ::open(path.c_str(), flags);
+  }
+};
+
+int open_beneath(int root, const char* path, int flags) {
+  struct ::open_how how {};
+  how.flags = static_cast<decltype(how.flags)>(flags);
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  return static_cast<int>(::syscall(SYS_openat2, root, path, &how, sizeof how));
+}
+
+class FilesBeneath final : public RealFiles {
+ public:
+  FilesBeneath(std::string root, int fd) : root_(std::move(root)), fd_(fd) {}
+
+ protected:
+  [[nodiscard]] int open_path(const std::string& path, int flags) const override {
+    const std::string prefix = root_ == "/" ? root_ : root_ + "/";
+    if (path == root_) return open_beneath(fd_.get(), ".", flags);
+    if (!path.starts_with(prefix)) {
+      errno = ENOENT;
+      return -1;
+    }
+    const int fd = open_beneath(fd_.get(), path.c_str() + prefix.size(), flags);
+    if (fd < 0 && (errno == EXDEV || errno == ELOOP)) errno = ENOENT;  // it leads out
+    return fd;
+  }
+
+ private:
+  const std::string root_;
+  const Descriptor fd_;
 };
 
 class MemoryFile final : public File {
@@ -117,6 +177,28 @@ class MemoryFile final : public File {
 FileSystem& real_files() {
   static RealFiles files;
   return files;
+}
+
+Result<std::string> real_folder(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
+                                                         &std::free);
+  if (real == nullptr) return io_error(path, "open", errno);
+  struct ::stat st {};
+  if (::stat(real.get(), &st) != 0) return io_error(path, "open", errno);
+  if (!S_ISDIR(st.st_mode)) return Error{ErrorCode::kBadUse, "not a folder", path, "name a folder"};
+  return std::string(real.get());
+}
+
+Result<std::unique_ptr<FileSystem>> files_beneath(const std::string& root) {
+  Descriptor folder(::open(root.c_str(), O_PATH | O_CLOEXEC | O_DIRECTORY));
+  if (folder.get() < 0) return io_error(root, "open", errno);
+  const Descriptor probe(open_beneath(folder.get(), ".", O_PATH | O_CLOEXEC));
+  if (probe.get() < 0) {
+    return Error{ErrorCode::kUnsupported,
+                 std::string("cannot confine paths to a folder: ") + std::strerror(errno), root,
+                 "needs Linux 5.6 or newer"};
+  }
+  return std::unique_ptr<FileSystem>(std::make_unique<FilesBeneath>(root, folder.release()));
 }
 
 void MemoryFiles::put(std::string path, std::vector<std::byte> content) {

@@ -3,7 +3,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <sys/stat.h>
+
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "os/beneath.h"
 
 namespace vs::os {
 namespace {
@@ -45,6 +51,37 @@ TEST(RealFiles, SurvivesTruncationAfterOpening) {
   EXPECT_EQ((*file)->size(), 10U);
   ::close(fd);
   ::unlink(path.c_str());
+}
+
+TEST(FilesBeneath, NothingLeadsOut) {
+  namespace fs = std::filesystem;
+  const fs::path base = fs::path(testing::TempDir()) / ("vs_beneath_" + std::to_string(::getpid()));
+  fs::create_directories(base / "root/sub");
+  std::ofstream(base / "root/sub/inside") << "abc";
+  std::ofstream(base / "secret") << "xyz";
+  fs::create_symlink("sub/inside", base / "root/link");
+  fs::create_symlink("../secret", base / "root/out");
+  fs::create_symlink(base / "secret", base / "root/absolute");
+  fs::create_symlink("..", base / "root/sub/up");
+  const std::string root = real_folder((base / "root").string()).value();
+  const auto files = files_beneath(root);
+  ASSERT_TRUE(files.ok()) << files.error().to_string();
+  EXPECT_EQ((*files)->open(root + "/sub/inside").value()->size(), 3U);
+  EXPECT_EQ((*files)->open(root + "/link").value()->size(), 3U);
+  EXPECT_EQ((*files)->open(root + "/sub/up/link").value()->size(), 3U);
+  EXPECT_EQ((*files)->list(root).value().size(), 4U);
+  EXPECT_TRUE((*files)->stat(root + "/sub").value().folder);
+  for (const std::string& path :
+       {root + "/out", root + "/absolute", root + "/../secret", root + "/sub/up/../secret",
+        (base / "secret").string(), root + "x", std::string("/etc/passwd"), std::string("secret"),
+        root + "/sub/../../secret", root + "/none"}) {
+    EXPECT_EQ((*files)->open(path).error().code, ErrorCode::kNotFound) << path;
+    EXPECT_EQ((*files)->stat(path).error().code, ErrorCode::kNotFound) << path;
+    EXPECT_FALSE((*files)->list(path).ok()) << path;
+  }
+  EXPECT_EQ(real_folder((base / "secret").string()).error().code, ErrorCode::kBadUse);
+  EXPECT_EQ(real_folder((base / "none").string()).error().code, ErrorCode::kNotFound);
+  fs::remove_all(base);
 }
 
 TEST(ReadWhole, RefusesByLimit) {

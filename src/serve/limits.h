@@ -27,6 +27,8 @@ inline constexpr std::size_t kSqlBytes = 64U << 10;       ///< of a statement
 inline constexpr std::size_t kEvents = 1000;              ///< of one page of events
 inline constexpr std::size_t kArrows = 10000;             ///< of an answer
 inline constexpr std::size_t kArrowRows = 200000;         ///< intervals looked at for arrows
+inline constexpr std::size_t kKnownTraces = 256;          ///< that clients opened
+inline constexpr std::size_t kExperiments = 8;            ///< that clients opened
 inline constexpr std::size_t kBookmarks = 1000;           ///< per server
 inline constexpr std::size_t kBookmarkBytes = 4096;       ///< of a text in one
 

@@ -34,7 +34,7 @@ constexpr Endpoint kEndpoints[] = {
     {Method::kPost, "follow", false, true, page::follow},
     {Method::kPost, "arrows", false, true, page::arrows},
     {Method::kPost, "series", false, true, page::series},
-    {Method::kGet, "marks", false, true, page::marks},
+    {Method::kGet, "marks", false, false, page::marks},
     {Method::kPost, "events", false, true, page::events},
     {Method::kPost, "sql", false, true, page::sql},
     {Method::kPost, "why", false, true, page::why},
@@ -86,13 +86,9 @@ namespace page {
 namespace {
 
 void append_clocks(const Call& call, JsonWriter& out) {
-  const auto lock = call.service.lock(call.request.cancel);
   out.open('[');
-  if (!lock) {  // nobody waits for the answer any more
-    out.close(']');
-    return;
-  }
-  for (const model::Row& row : lock->source().small(model::TableId::kClockSync).rows) {
+  const auto marks = call.service.marks();
+  for (const model::Row& row : marks->clocks.rows) {
     out.open('{');
     out.key("machine"), append_cell(row[0], out);
     out.key("method"), append_cell(row[4], out);
@@ -144,8 +140,7 @@ Response experiment(const Call& call) {
   out.key("progress").real(progress.done).key("message").text(progress.message);
   out.key("machines"), append_machines(summary.experiment, out);
   out.key("clocks");
-  // The source is not complete, and not ours, before the analysis has ended.
-  call.views != nullptr ? append_clocks(call, out) : void(out.open('[').close(']'));
+  append_clocks(call, out);
   out.key("overview").boolean(call.views != nullptr && call.views->overview() != nullptr);
   out.key("command").text(call.service.command()).key("paths");
   append_strings(summary.paths, out);

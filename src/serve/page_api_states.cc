@@ -274,11 +274,10 @@ void append_wide(const model::Cell& cell, JsonWriter& out) {
 }  // namespace
 
 Response marks(const Call& call) {
-  const auto lock = call.service.lock(call.request.cancel);
-  if (!lock) return gone();
+  const auto marks = call.service.marks();
   JsonWriter out;
   out.open('{').key("losses").open('[');
-  for (const model::Row& row : lock->source().small(model::TableId::kLoss).rows) {
+  for (const model::Row& row : marks->losses.rows) {
     out.open('{').key("machine"), append_cell(row[1], out);
     out.key("cpu"), append_cell(row[2], out);
     out.key("ts_ns"), append_wide(row[3], out);
@@ -287,7 +286,7 @@ Response marks(const Call& call) {
     out.close('}');
   }
   out.close(']').key("clocks").open('[');
-  for (const model::Row& row : lock->source().small(model::TableId::kClockSync).rows) {
+  for (const model::Row& row : marks->clocks.rows) {
     out.open('{').key("machine"), append_cell(row[0], out);
     out.key("error_ns"), append_wide(row[8], out);
     out.close('}');

@@ -75,6 +75,8 @@ class World {
     EXPECT_EQ(ask(Method::kGet, {"report"}).status, 503U);
     EXPECT_EQ(ask(Method::kPost, {"sql"}, R"({"sql":"SELECT 1","limit":1})").status, 503U);
     EXPECT_EQ(fetch("experiment")["status"], "RUNNING");
+    EXPECT_EQ(fetch("experiment")["clocks"].size(), 3U);  // known before the analysis
+    EXPECT_EQ(fetch("marks")["clocks"].size(), 3U);
     service_->start();
     service_->wait();
   }
@@ -359,6 +361,16 @@ TEST(PageApi, WhyOfAThread) {
   EXPECT_EQ(world.status("why", {{"task", "vm1/99999999"}}), 400U);
   EXPECT_EQ(world.status("why", {{"task", task}, {"from_ns", "5"}, {"to_ns", "5"}}), 400U);
   EXPECT_EQ(world.status("why", {{"task", task}, {"slowest", 0}}), 400U);
+}
+
+TEST(PageApi, MarksDoNotWaitForAQuery) {
+  World& world = World::get();
+  const auto lock = world.service().lock(nullptr);  // as a long query has it
+  ASSERT_TRUE(lock.has_value());
+  EXPECT_FALSE(world.fetch("experiment")["clocks"].empty());
+  EXPECT_FALSE(world.fetch("marks")["clocks"].empty());
+  const json row = world.row("vms", "vcpu");
+  EXPECT_EQ(world.ask(Method::kPost, {"states"}, states_ask(world, row).dump()).status, 200U);
 }
 
 TEST(PageApi, CompareOfAWindowWithItselfIsEqual) {

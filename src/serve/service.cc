@@ -14,7 +14,7 @@ std::string_view name_of(RunState state) {
   return kNames[static_cast<std::size_t>(state)];
 }
 
-Service::Service(Sources sources) : sources_(std::move(sources)) {}
+Service::Service(Sources sources) : sources_(std::move(sources)) { take_marks(); }
 
 Service::~Service() {
   stop();
@@ -34,8 +34,23 @@ void Service::wait() {
   if (thread_.joinable()) thread_.join();
 }
 
+// Copied, because the source is one thread's at a time, and a query may have it for long.
+void Service::take_marks() {
+  auto marks = std::make_shared<Marks>();
+  marks->losses = sources_.source.small(model::TableId::kLoss);
+  marks->clocks = sources_.source.small(model::TableId::kClockSync);
+  const std::scoped_lock lock(mutex_);
+  marks_ = std::move(marks);
+}
+
+std::shared_ptr<const Service::Marks> Service::marks() const {
+  const std::scoped_lock lock(mutex_);
+  return marks_;
+}
+
 Status Service::analyse() {
   VS_TRY(sources_.analyse());
+  take_marks();
   VS_ASSIGN(auto views, Views::build(sources_.summary, sources_.source));
   owned_views_ = std::make_unique<const Views>(std::move(views));
   views_.store(owned_views_.get());

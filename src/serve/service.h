@@ -77,6 +77,13 @@ class Service {
   [[nodiscard]] HostTime begin() const;
   [[nodiscard]] HostTime end() const;
 
+  /// Lost events and clocks. There while the analysis runs, and without waiting for a turn.
+  struct Marks {
+    model::SmallTable losses;
+    model::SmallTable clocks;
+  };
+  [[nodiscard]] std::shared_ptr<const Marks> marks() const;
+
   /// nullptr until the analysis has completed; then the same for as long as the service lives.
   [[nodiscard]] const Views* views() const;
 
@@ -106,11 +113,13 @@ class Service {
   void run();
   Status analyse();
   void make_overview(const Views& views);
+  void take_marks();
 
   const Sources sources_;
   mutable std::mutex source_mutex_;
   mutable std::mutex mutex_;  // guards all below but views_
   Progress progress_;
+  std::shared_ptr<const Marks> marks_;
   std::vector<Bookmark> bookmarks_;
   std::uint64_t next_bookmark_ = 1;
   std::atomic<bool> stopping_{false};

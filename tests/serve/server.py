@@ -28,7 +28,7 @@ class Server:
         self.cookie = ""
 
     def _link(self):
-        end = time.monotonic() + START_S
+        end = time.monotonic() + self.analysis_s
         while time.monotonic() < end:
             if select.select([self.process.stdout], [], [], 0.2)[0]:
                 chunk = os.read(self.process.stdout.fileno(), 65536)
@@ -38,6 +38,7 @@ class Server:
                     return found.group(1), int(found.group(2)), found.group(3)
                 if not chunk:
                     break
+        self.process.kill()
         raise SystemExit(f"serve printed no link: {self.said!r}")
 
     @property
@@ -86,9 +87,10 @@ class Server:
     def connect(self):
         return socket.create_connection((self.host.strip("[]"), self.port), timeout=ANSWER_S)
 
-    def ask(self, data):
+    def ask(self, data, within_s=ANSWER_S):
         """(status, headers, body); status 0: closed without an answer."""
         with self.connect() as connection:
+            connection.settimeout(within_s)
             with contextlib.suppress(OSError):  # the server may answer and close before it has read all
                 connection.sendall(data)
             answer = b""

@@ -1,7 +1,9 @@
 // Drives `virtscope serve CAPTURE --tsp-open` with the client of Theia and VS Code.
 // usage: node client.mjs VIRTSCOPE TRACE...     exit code 1 when an answer breaks a rule.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
 import { wrongAnswer } from './schemas.mjs';
 
 const require = createRequire(import.meta.url);
@@ -208,6 +210,95 @@ async function table(client, uuid, output) {
   });
 }
 
+/// The path of the busiest thread that has one; what every other time graph is asked is asked of it.
+async function criticalPath(client, uuid, window) {
+  const tree = await completed('threads', () => client.fetchTimeGraphTree(uuid, 'vms',
+    QueryHelper.timeRangeQuery(window.start, window.end, 2)));
+  const threads = (tree?.entries ?? []).filter(({ metadata }) => metadata?.tid !== undefined);
+  let found = 0;
+  for (const { metadata } of threads) {
+    const extra = { selected_thread: `${metadata.machine[0]}/${metadata.tid[0]}` };
+    const path = await completed('path', () => client.fetchTimeGraphTree(uuid, 'critical-path',
+      QueryHelper.timeRangeQuery(window.start, window.end, 2, extra)));
+    if (!path?.entries?.length) continue;
+    found += 1;
+    await timeGraph(client, uuid, { id: 'critical-path' }, window, extra);
+    if (found === 3) break;
+  }
+  check(threads.length === 0 || found > 0, 'critical path: no thread has one');
+  count('critical paths', found);
+  await refused('a thread that is none', [400], () => client.fetchTimeGraphTree(uuid, 'critical-path',
+    QueryHelper.timeRangeQuery(window.start, window.end, 2, { selected_thread: 'nonsense' })));
+}
+
+/// Every match of a pattern is found one after the other, both ways, and nothing else is.
+async function search(client, uuid) {
+  const ask = (index, direction, text, many = 1) => completed('search', () => client.fetchTableLines(uuid, 'events',
+    QueryHelper.tableQuery([5], index, many, { table_search_expressions: { 5: text }, table_search_direction: direction })));
+  const pattern = '^kvm_(entry|exit)$';
+  const forth = [];
+  for (let index = 0; forth.length < 5;) {
+    const [line] = (await ask(index, 'NEXT', pattern))?.lines ?? [];
+    if (line === undefined) break;
+    check(new RegExp(pattern).test(line.cells[0].content), `search: ${line.cells[0].content}`);
+    check(line.tags === 8, 'search: the match is not marked');
+    forth.push(line.index);
+    index = line.index + 1;
+  }
+  for (let i = forth.length - 1; i > 0; i -= 1) {
+    const [line] = (await ask(forth[i] - 1, 'PREVIOUS', pattern))?.lines ?? [];
+    check(line?.index === forth[i - 1], `search: back to ${line?.index}, not ${forth[i - 1]}`);
+  }
+  check((await ask(0, 'NEXT', '^no such event$'))?.lines.length === 0, 'search: finds nothing that is not there');
+  await refused('a pattern that is none', [400], () => client.fetchTableLines(uuid, 'events',
+    QueryHelper.tableQuery([5], 0, 1, { table_search_expressions: { 5: '(' }, table_search_direction: 'NEXT' })));
+  count('matches', forth.length);
+}
+
+/// The client 0.9.0 has no calls for these.
+async function bookmarks(base, uuid) {
+  const at = `${base}/experiments/${uuid}/bookmarks`;
+  const ask = (method, url, parameters) => RestClient.httpRequest({
+    method, url, headers: { 'Content-Type': 'application/json' }, body: parameters && JSON.stringify({ parameters }),
+  });
+  const made = JSON.parse((await ask('POST', at, { name: 'here', start: 5, end: 9 })).text);
+  has(made, 'bookmark', 'bookmark');
+  const changed = JSON.parse((await ask('PUT', `${at}/${made.uuid}`, { name: 'there', start: 6, end: 9 })).text);
+  check(changed.uuid === made.uuid && changed.start === 6, 'bookmark: not changed');
+  check(JSON.parse((await ask('GET', at)).text).some(({ name }) => name === 'there'), 'bookmark: not listed');
+  check((await ask('DELETE', `${at}/${made.uuid}`)).status === 200, 'bookmark: not removed');
+  check((await ask('GET', `${at}/${made.uuid}`)).status === 404, 'bookmark: still there');
+  check((await ask('POST', at, { name: 'x', start: 9, end: 5 })).status === 400, 'bookmark: backwards');
+}
+
+/// As Theia opens a folder: trace by trace, then an experiment of them; below the root only.
+async function openBelowRoot(client, root, ours) {
+  const other = ['container-tsc', 'wait-tsc'].map((name) => join(root, name)).filter(existsSync)[0];
+  if (other === undefined) return;
+  const trace = await plain('open below the root', () => client.openTrace(QueryHelper.query({ uri: other })));
+  check(trace?.nbEvents > 0, 'open below the root: no events');
+  const again = await plain('open twice', () => client.openTrace(QueryHelper.query({ uri: `file://${other}/` })));
+  check(again?.UUID === trace?.UUID, 'open twice: another UUID');
+  await refused('outside of the root', [404], () => client.openTrace(QueryHelper.query({ uri: '/etc' })));
+  await refused('out of the root', [404], () => client.openTrace(QueryHelper.query({ uri: `${root}/../../README.md` })));
+  await refused('no trace', [406], () => client.openTrace(QueryHelper.query({ uri: join(other, 'truth.json') })));
+  await refused('the name of another', [409], () => client.openTrace(
+    QueryHelper.query({ uri: `${other}/vm1.dat`, name: trace.name })));
+  const made = await plain('experiment below the root', () => client.createExperiment(
+    QueryHelper.query({ name: 'below', traces: [trace.UUID] })));
+  check(made !== undefined && made.UUID !== ours, 'experiment below the root: not its own');
+  await refused('a trace in use', [409], () => client.deleteTrace(trace.UUID));
+  const tree = await completed('tree below the root', () => client.fetchTimeGraphTree(made.UUID, 'fused',
+    QueryHelper.timeRangeQuery(made.start, made.end, 2)));
+  checkTree(tree, 'tree below the root');
+  check(tree?.entries.length > 1, 'tree below the root: empty');
+  await plain('close below the root', () => client.deleteExperiment(made.UUID));
+  await refused('what was closed', [404], () => client.fetchExperiment(made.UUID));
+  await plain('close trace', () => client.deleteTrace(trace.UUID));
+  await refused('a trace that was closed', [404], () => client.fetchTrace(trace.UUID));
+  count('opened below the root');
+}
+
 async function wrongInput(client, uuid, outputs, window) {
   const graph = outputs.find(({ type }) => type === 'TIME_GRAPH').id;
   const ask = QueryHelper.query();
@@ -228,7 +319,7 @@ async function wrongInput(client, uuid, outputs, window) {
   await refused('configuration', [404], () => client.fetchConfiguration('none', 'none'));
 }
 
-async function drive(base) {
+async function drive(base, root) {
   watchAnswers(base);
   const client = new HttpTspClient(base);
   check((await plain('health', () => client.checkHealth()))?.status === 'UP', 'health: not UP');
@@ -266,6 +357,10 @@ async function drive(base) {
   }
   await completed('marker sets', () => client.fetchMarkerSets(uuid));
   await plain('config types', () => client.fetchConfigurationSourceTypes());
+  await criticalPath(client, uuid, window);
+  await search(client, uuid);
+  await bookmarks(base, uuid);
+  await openBelowRoot(client, root, uuid);
   await wrongInput(client, uuid, outputs, window);
   has(await plain('close', () => client.deleteExperiment(uuid)), 'experiment', 'close');
   const again = await plain('open again', () => client.createExperiment(
@@ -282,8 +377,9 @@ check(wrongAnswer('GET', 'traces', 200, [{}]) !== undefined, 'schemas: a list of
 check(wrongAnswer('GET', 'traces', 404, { detail: 'x' }) !== undefined, 'schemas: an error without a title');
 
 const [program, ...traces] = process.argv.slice(2);
+const root = dirname(resolve(traces[0]));
 const child = spawn(program, ['serve', ...traces, '--port', '0', '--tsp-open', '--quiet',
-  '--no-cache'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  '--no-cache', '--root', root], { stdio: ['ignore', 'pipe', 'inherit'] });
 try {
   const link = await new Promise((done, fail) => {
     let text = '';
@@ -295,7 +391,7 @@ try {
       if (match && text.includes('\n')) done(match[0]);
     });
   });
-  await drive(`${link}/tsp/api`);
+  await drive(`${link}/tsp/api`, root);
 } catch (error) {
   check(false, error.stack);
 } finally {

@@ -41,8 +41,7 @@ std::optional<Response> read(const Call& call, Bookmark& mark) {
 
 }  // namespace
 
-Response bookmarks(Context& context, const Call& call) {
-  if (auto refusal = check_experiment(context, call)) return std::move(*refusal);
+Response bookmarks(Context& context, const Call& /*call*/) {
   JsonWriter out;
   out.open('[');
   for (const Bookmark& mark : context.service.bookmarks()) out.raw(json_of(mark));
@@ -50,7 +49,6 @@ Response bookmarks(Context& context, const Call& call) {
 }
 
 Response add_bookmark(Context& context, const Call& call) {
-  if (auto refusal = check_experiment(context, call)) return std::move(*refusal);
   Bookmark mark;
   if (auto refusal = read(call, mark)) return std::move(*refusal);
   const std::optional<Bookmark> added = context.service.add_bookmark(std::move(mark));
@@ -59,13 +57,11 @@ Response add_bookmark(Context& context, const Call& call) {
 }
 
 Response bookmark(Context& context, const Call& call) {
-  if (auto refusal = check_experiment(context, call)) return std::move(*refusal);
   const std::optional<Bookmark> mark = find(context, call);
   return mark ? json_answer(json_of(*mark)) : not_found();
 }
 
 Response change_bookmark(Context& context, const Call& call) {
-  if (auto refusal = check_experiment(context, call)) return std::move(*refusal);
   std::optional<Bookmark> mark = find(context, call);
   if (!mark) return not_found();
   if (auto refusal = read(call, *mark)) return std::move(*refusal);
@@ -74,7 +70,6 @@ Response change_bookmark(Context& context, const Call& call) {
 }
 
 Response remove_bookmark(Context& context, const Call& call) {
-  if (auto refusal = check_experiment(context, call)) return std::move(*refusal);
   const std::optional<Bookmark> mark = find(context, call);
   if (!mark || !context.service.remove_bookmark(mark->id)) return not_found();
   return json_answer(json_of(*mark));

@@ -48,10 +48,10 @@ void write_marks(std::string_view category, const std::vector<Mark>& marks, Json
   out.close(']');
 }
 
-std::vector<Mark> losses(const query::DataSource& source, const TimeRange& range) {
+std::vector<Mark> losses(const model::SmallTable& table, const TimeRange& range) {
   // loss: trace, machine, cpu, ts, dur, lost_events
   std::vector<Mark> out;
-  for (const model::Row& row : source.small(model::TableId::kLoss).rows) {
+  for (const model::Row& row : table.rows) {
     const HostTime begin{integer(row[3])};
     const std::int64_t duration_ns = integer(row[4]);
     if (begin > range.to || begin + duration_ns < range.from) continue;
@@ -60,10 +60,10 @@ std::vector<Mark> losses(const query::DataSource& source, const TimeRange& range
   return out;
 }
 
-std::vector<Mark> bounds(const query::DataSource& source, const TimeRange& range) {
+std::vector<Mark> bounds(const model::SmallTable& table, const TimeRange& range) {
   // clock_sync: machine, segment, begin_ts, end_ts, method, quality, offset, drift, error_ns, ..
   std::vector<Mark> out;
-  for (const model::Row& row : source.small(model::TableId::kClockSync).rows) {
+  for (const model::Row& row : table.rows) {
     const std::int64_t error_ns = integer(row[8]);
     if (error_ns <= 0) continue;
     // Drawn as wide as the bound is, at the middle of what is looked at.
@@ -77,29 +77,25 @@ std::vector<Mark> bounds(const query::DataSource& source, const TimeRange& range
 
 }  // namespace
 
-Response list_outputs(Context& context, const Call& call) {
-  if (auto refusal = check_experiment(context, call)) return std::move(*refusal);
+Response list_outputs(Context& /*context*/, const Call& /*call*/) {
   JsonWriter out;
   out.open('[');
   for (const Output& output : outputs()) write_output(output, out);
   return json_answer(out.close(']').take());
 }
 
-Response one_output(Context& context, const Call& call) {
-  Asked query = asked(context, call, "");
+Response one_output(Context& /*context*/, const Call& call) {
+  Asked query = asked(call, "");
   if (query.refusal) return std::move(*query.refusal);
   JsonWriter out;
   write_output(*query.output, out);
   return json_answer(out.take());
 }
 
-Response marker_sets(Context& context, const Call& call) {
-  if (auto refusal = check_experiment(context, call)) return std::move(*refusal);
-  return completed("[]");
-}
+Response marker_sets(Context& /*context*/, const Call& /*call*/) { return completed("[]"); }
 
 Response styles(Context& context, const Call& call) {
-  Asked query = asked(context, call, "");
+  Asked query = asked(call, "");
   if (query.refusal) return std::move(*query.refusal);
   JsonWriter out;
   out.open('{').key("styles").open('{');
@@ -110,8 +106,8 @@ Response styles(Context& context, const Call& call) {
   return completed(out.close('}').close('}').take());
 }
 
-Response annotation_categories(Context& context, const Call& call) {
-  Asked query = asked(context, call, "");
+Response annotation_categories(Context& /*context*/, const Call& call) {
+  Asked query = asked(call, "");
   if (query.refusal) return std::move(*query.refusal);
   JsonWriter out;
   out.open('{').key("annotationCategories").open('[').text(kLost).text(kClock);
@@ -119,14 +115,13 @@ Response annotation_categories(Context& context, const Call& call) {
 }
 
 Response annotations(Context& context, const Call& call) {
-  Asked query = asked(context, call, "");
+  Asked query = asked(call, "");
   if (query.refusal) return std::move(*query.refusal);
   if (!query.parameters.range) {
     return problem(400, "Missing query parameters", "requested_timerange is missing");
   }
   if (context.service.views() == nullptr) return not_yet(context.service);
-  const auto lock = context.service.lock(call.request.cancel);
-  if (!lock) return cancelled();
+  const auto marks = context.service.marks();
   const auto wanted = [&](std::string_view category) {
     const auto& list = query.parameters.categories;
     return !list || std::find(list->begin(), list->end(), category) != list->end();
@@ -134,25 +129,24 @@ Response annotations(Context& context, const Call& call) {
   JsonWriter out;
   out.open('{').key("annotations").open('{');
   const TimeRange range = *query.parameters.range;
-  if (wanted(kLost)) write_marks(kLost, losses(lock->source(), range), out);
-  if (wanted(kClock)) write_marks(kClock, bounds(lock->source(), range), out);
+  if (wanted(kLost)) write_marks(kLost, losses(marks->losses, range), out);
+  if (wanted(kClock)) write_marks(kClock, bounds(marks->clocks, range), out);
   return completed(out.close('}').close('}').take());
 }
 
-Response output_config_types(Context& context, const Call& call) {
-  Asked query = asked(context, call, "");
+Response output_config_types(Context& /*context*/, const Call& call) {
+  Asked query = asked(call, "");
   if (query.refusal) return std::move(*query.refusal);
   return json_answer("[]");
 }
 
-Response config_types(Context& /*context*/, const Call& /*call*/) { return json_answer("[]"); }
+Response config_types(Registry& /*registry*/, const Call& /*call*/) { return json_answer("[]"); }
 
-Response no_config(Context& /*context*/, const Call& /*call*/) {
+Response no_config(Registry& /*registry*/, const Call& /*call*/) {
   return problem(404, "Configuration not found", "this server has no configuration types");
 }
 
-Response no_derived(Context& context, const Call& call) {
-  if (auto refusal = check_experiment(context, call)) return std::move(*refusal);
+Response no_derived(Context& /*context*/, const Call& /*call*/) {
   return problem(404, "Not found", "this server derives no outputs");
 }
 

@@ -27,6 +27,10 @@ Response failed(const Error& error) {
 
 Response cancelled() { return generic("CANCELLED", "the request was given up", ""); }
 
+Response no_experiment() {
+  return problem(404, "Experiment not found", "there is no experiment with this UUID");
+}
+
 std::string uuid_of(std::string_view text) {
   XXH128_canonical_t bytes;
   XXH128_canonicalFromHash(&bytes, XXH3_128bits(text.data(), text.size()));
@@ -41,31 +45,8 @@ std::string uuid_of(std::string_view text) {
   return out;
 }
 
-std::string trace_uuid(const query::TraceSummary& trace) {
-  return uuid_of(fmt::format("trace\n{}\n{}\n{}\n{}\n{}", trace.id, trace.info.path,
-                             trace.begin.value_or(HostTime{}).ns, trace.end.value_or(HostTime{}).ns,
-                             trace.event_total()));
-}
-
-std::string experiment_uuid(const query::ExperimentSummary& summary) {
-  std::string text = "experiment\n" + summary.name;
-  for (const query::TraceSummary& trace : summary.traces) text += "\n" + trace_uuid(trace);
-  return uuid_of(text);
-}
-
-std::optional<Response> check_experiment(Context& context, const Call& call) {
-  const std::lock_guard lock(context.mutex);
-  if (!context.experiment_closed &&
-      call.arguments.front() == experiment_uuid(context.service.summary())) {
-    return {};
-  }
-  return problem(404, "Experiment not found", "there is no experiment with this UUID");
-}
-
-Asked asked(Context& context, const Call& call, std::string_view type) {
+Asked asked(const Call& call, std::string_view type) {
   Asked out;
-  out.refusal = check_experiment(context, call);
-  if (out.refusal) return out;
   out.output = find_output(call.arguments[1]);
   if (out.output == nullptr) {
     out.refusal = problem(404, "Output not found", "there is no output with this id");

@@ -1,5 +1,5 @@
 #pragma once
-// Context and Call: what the handlers of the endpoints share.
+// Context and Call: what the handlers of the endpoints share. Experiments are in registry.h.
 //
 // Threads: what may change is behind `mutex`.
 
@@ -7,10 +7,10 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "serve/message.h"
@@ -31,27 +31,32 @@ struct Lines {
 /// Where in the flow of events a line number is, so that the next request need not start at 0.
 using Checkpoints = std::map<std::int64_t, HostTime>;
 
+/// One experiment that is open. Borrows service and options.
 struct Context {
+  Context(Service& of, const TspOptions& with) : service(of), options(with) {}
+
   Service& service;
-  TspOptions options;
-  std::mutex mutex;  // guards all below
-  bool experiment_closed = false;
-  std::set<std::string> closed_traces;                                      // UUIDs
+  const TspOptions& options;
+  std::mutex mutex;                                                         // guards all below
   std::map<std::string, std::shared_ptr<const Lines>, std::less<>> tables;  // by output
   Checkpoints checkpoints;
 };
+
+class Registry;
 
 struct Call {
   const Request& request;
   std::vector<std::string> arguments;  ///< what stood for the {} of the route
 };
 
+/// Of the whole server, or of the experiment that the first argument names.
+using ServerEndpoint = Response (*)(Registry& registry, const Call& call);
 using Endpoint = Response (*)(Context& context, const Call& call);
 
 struct Route {
   Method method = Method::kGet;
   std::string_view pattern;  ///< segments, {} for an argument
-  Endpoint endpoint = nullptr;
+  std::variant<ServerEndpoint, Endpoint> endpoint;
 };
 
 /// {"status": .., "statusMessage": .., "model": ..}; no model: null, as while the analysis runs.
@@ -64,21 +69,16 @@ struct Route {
 [[nodiscard]] Response not_yet(const Service& service);
 [[nodiscard]] Response failed(const Error& error);
 [[nodiscard]] Response cancelled();
+[[nodiscard]] Response no_experiment();  ///< 404
 
 [[nodiscard]] std::string uuid_of(std::string_view text);
-[[nodiscard]] std::string experiment_uuid(const query::ExperimentSummary& summary);
-[[nodiscard]] std::string trace_uuid(const query::TraceSummary& trace);
-
-/// Nothing when the experiment of the first argument is there, else the 404.
-[[nodiscard]] std::optional<Response> check_experiment(Context& context, const Call& call);
-
-/// What the endpoints of an output begin with: the experiment, an output of the type that the
-/// endpoint is for, the body. One of `refusal` and the rest.
+/// What the endpoints of an output begin with: an output of the type that the endpoint is for, the
+/// body. One of `refusal` and the rest.
 struct Asked {
   std::optional<Response> refusal;
   const Output* output = nullptr;
   Parameters parameters;
 };
-[[nodiscard]] Asked asked(Context& context, const Call& call, std::string_view type);
+[[nodiscard]] Asked asked(const Call& call, std::string_view type);
 
 }  // namespace vs::serve::tsp

@@ -7,16 +7,16 @@
 namespace vs::serve::tsp {
 
 // server.cc
-Response health(Context& context, const Call& call);
-Response identifier(Context& context, const Call& call);
-Response traces(Context& context, const Call& call);
-Response open_trace(Context& context, const Call& call);
-Response trace(Context& context, const Call& call);
-Response close_trace(Context& context, const Call& call);
-Response experiments(Context& context, const Call& call);
-Response open_experiment(Context& context, const Call& call);
-Response experiment(Context& context, const Call& call);
-Response close_experiment(Context& context, const Call& call);
+Response health(Registry& registry, const Call& call);
+Response identifier(Registry& registry, const Call& call);
+Response traces(Registry& registry, const Call& call);
+Response open_trace(Registry& registry, const Call& call);
+Response trace(Registry& registry, const Call& call);
+Response close_trace(Registry& registry, const Call& call);
+Response experiments(Registry& registry, const Call& call);
+Response open_experiment(Registry& registry, const Call& call);
+Response experiment(Registry& registry, const Call& call);
+Response close_experiment(Registry& registry, const Call& call);
 // catalogue.cc
 Response list_outputs(Context& context, const Call& call);
 Response one_output(Context& context, const Call& call);
@@ -25,8 +25,8 @@ Response styles(Context& context, const Call& call);
 Response annotation_categories(Context& context, const Call& call);
 Response annotations(Context& context, const Call& call);
 Response output_config_types(Context& context, const Call& call);
-Response config_types(Context& context, const Call& call);
-Response no_config(Context& context, const Call& call);
+Response config_types(Registry& registry, const Call& call);
+Response no_config(Registry& registry, const Call& call);
 Response no_derived(Context& context, const Call& call);
 // bookmarks.cc
 Response bookmarks(Context& context, const Call& call);

@@ -2,6 +2,7 @@
 
 #include "base/strings.h"
 #include "serve/tsp/endpoints.h"
+#include "serve/tsp/registry.h"
 
 namespace vs::serve::tsp {
 namespace {
@@ -77,8 +78,7 @@ std::optional<std::vector<std::string>> match(std::string_view pattern,
 
 class Tsp final : public Handler {
  public:
-  Tsp(Service& service, TspOptions options)
-      : context_{service, std::move(options), {}, {}, {}, {}, {}} {}
+  Tsp(Service& service, TspOptions options) : registry_(service, std::move(options)) {}
 
   Response handle(const Request& request) override {
     const Method method = request.method == Method::kHead ? Method::kGet : request.method;
@@ -88,14 +88,23 @@ class Tsp final : public Handler {
       if (!arguments) continue;
       known = true;
       if (route.method != method) continue;
-      return route.endpoint(context_, Call{request, std::move(*arguments)});
+      return answer(route, Call{request, std::move(*arguments)});
     }
     if (known) return problem(405, "Method not allowed", "this path takes other methods");
     return problem(404, "No such endpoint", "the protocol 0.6.0 has no such path");
   }
 
  private:
-  Context context_;
+  Response answer(const Route& route, const Call& call) {
+    if (const auto* const server = std::get_if<ServerEndpoint>(&route.endpoint)) {
+      return (*server)(registry_, call);
+    }
+    const auto experiment = registry_.experiment(call.arguments.front());
+    if (experiment == nullptr) return no_experiment();
+    return std::get<Endpoint>(route.endpoint)(*experiment->context, call);
+  }
+
+  Registry registry_;
 };
 
 }  // namespace

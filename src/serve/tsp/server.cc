@@ -4,6 +4,7 @@
 
 #include "serve/json.h"
 #include "serve/tsp/endpoints.h"
+#include "serve/tsp/registry.h"
 
 namespace vs::serve::tsp {
 namespace {
@@ -12,80 +13,88 @@ std::string_view indexing(const Service& service) {
   return service.progress().state == RunState::kRunning ? "RUNNING" : "COMPLETED";
 }
 
-std::string name_of_trace(const query::TraceSummary& trace) {
-  const std::string& path = trace.info.path;
-  const std::size_t slash = path.find_last_of('/');
-  return slash == std::string::npos || slash + 1 == path.size() ? path : path.substr(slash + 1);
-}
-
-void write_trace(const Service& service, const query::TraceSummary& trace, JsonWriter& out) {
-  out.open('{').key("name").text(name_of_trace(trace)).key("UUID").text(trace_uuid(trace));
-  out.key("path")
-      .text(trace.info.path)
-      .key("nbEvents")
-      .integer(static_cast<std::int64_t>(trace.event_total()));
-  out.key("start").integer(trace.begin.value_or(HostTime{}).ns);
-  out.key("end").integer(trace.end.value_or(HostTime{}).ns);
-  out.key("indexingStatus").text(indexing(service));
-  out.key("properties").open('{').key("format").text(trace.info.format_detail);
-  out.key("tracer").text(trace.info.tracer).key("machine").text(trace.info.machine_name);
+void write_trace(const KnownTrace& trace, std::string_view status, JsonWriter& out) {
+  out.open('{').key("name").text(trace.name).key("UUID").text(trace.uuid);
+  out.key("path").text(trace.path);
+  out.key("nbEvents").integer(static_cast<std::int64_t>(trace.events));
+  out.key("start").integer(trace.begin.ns).key("end").integer(trace.end.ns);
+  out.key("indexingStatus").text(status);
+  out.key("properties").open('{').key("format").text(trace.format);
+  out.key("tracer").text(trace.tracer).key("machine").text(trace.machine);
   out.close('}').close('}');
 }
 
-std::string experiment_json(const Service& service) {
-  const query::ExperimentSummary& summary = service.summary();
+std::string json_of(const Experiment& experiment) {
+  const Service& service = experiment.context->service;
   std::uint64_t events = 0;
-  for (const query::TraceSummary& trace : summary.traces) events += trace.event_total();
+  for (const KnownTrace& trace : experiment.traces) events += trace.events;
   JsonWriter out;
-  out.open('{').key("name").text(summary.name).key("UUID").text(experiment_uuid(summary));
+  out.open('{').key("name").text(experiment.name).key("UUID").text(experiment.uuid);
   out.key("nbEvents").integer(static_cast<std::int64_t>(events));
   out.key("start").integer(service.begin().ns).key("end").integer(service.end().ns);
   out.key("indexingStatus").text(indexing(service)).key("traces").open('[');
-  for (const query::TraceSummary& trace : summary.traces) write_trace(service, trace, out);
+  for (const KnownTrace& trace : experiment.traces) write_trace(trace, indexing(service), out);
   return out.close(']').close('}').take();
 }
 
-std::string trace_json(const Service& service, const query::TraceSummary& trace) {
+/// A trace is as far as the experiment of the command line, if it is part of that.
+std::string json_of(const Registry& registry, const KnownTrace& trace) {
+  std::string_view status = "COMPLETED";
+  for (const auto& one : registry.experiments()) {
+    const bool part = std::any_of(one->traces.begin(), one->traces.end(),
+                                  [&](const KnownTrace& its) { return its.uuid == trace.uuid; });
+    if (part) status = indexing(one->context->service);
+  }
   JsonWriter out;
-  write_trace(service, trace, out);
+  write_trace(trace, status, out);
   return out.take();
-}
-
-const query::TraceSummary* find_trace(const Context& context, std::string_view uuid) {
-  const auto& list = context.service.summary().traces;
-  const auto found = std::find_if(list.begin(), list.end(),
-                                  [&](const auto& trace) { return trace_uuid(trace) == uuid; });
-  return found == list.end() ? nullptr : &*found;
 }
 
 Response no_trace() { return problem(404, "Trace not found", "there is no trace with this UUID"); }
 
+Response conflict(std::string_view title, std::string_view detail, std::string_view member,
+                  const std::string& json) {
+  JsonWriter out;
+  out.open('{').key("title").text(title).key("detail").text(detail).key(member).raw(json);
+  Response answer = json_answer(out.close('}').take());
+  answer.status = 409;
+  return answer;
+}
+
+/// What opening fails with.
+Response not_opened(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kNotFound:
+      return problem(404, "Trace not found", error.to_string());
+    case ErrorCode::kBadUse:
+    case ErrorCode::kLimit:
+      return problem(400, "Cannot open", error.to_string());
+    default:
+      return problem(406, "Cannot read the trace", error.to_string());
+  }
+}
+
 }  // namespace
 
-Response health(Context& /*context*/, const Call& /*call*/) {
+Response health(Registry& /*registry*/, const Call& /*call*/) {
   return json_answer(R"({"status":"UP"})");
 }
 
-Response identifier(Context& context, const Call& /*call*/) {
+Response identifier(Registry& registry, const Call& /*call*/) {
   JsonWriter out;
-  out.open('{').key("version").text(context.options.version).key("productId").text("virtscope");
-  out.key("tspVersion").text("0.6.0").key("os").text("Linux").key("launcherName").text("virtscope");
-  return json_answer(out.close('}').take());
+  out.open('{').key("version").text(registry.options().version);
+  out.key("productId").text("virtscope").key("tspVersion").text("0.6.0").key("os").text("Linux");
+  return json_answer(out.key("launcherName").text("virtscope").close('}').take());
 }
 
-Response traces(Context& context, const Call& /*call*/) {
-  const std::lock_guard lock(context.mutex);
+Response traces(Registry& registry, const Call& /*call*/) {
   JsonWriter out;
   out.open('[');
-  for (const query::TraceSummary& trace : context.service.summary().traces) {
-    if (context.closed_traces.count(trace_uuid(trace)) == 0) {
-      write_trace(context.service, trace, out);
-    }
-  }
+  for (const KnownTrace& trace : registry.traces()) out.raw(json_of(registry, trace));
   return json_answer(out.close(']').take());
 }
 
-Response open_trace(Context& context, const Call& call) {
+Response open_trace(Registry& registry, const Call& call) {
   const Result<Parameters> parameters = parse_parameters(call.request.body);
   if (!parameters.ok()) {
     return problem(400, "Invalid query parameters", parameters.error().to_string());
@@ -94,48 +103,39 @@ Response open_trace(Context& context, const Call& call) {
   std::string path = *parameters->uri;
   if (path.starts_with("file://")) path.erase(0, 7);
   while (path.size() > 1 && path.back() == '/') path.pop_back();
-  const auto& list = context.service.summary().traces;
-  const auto found = std::find_if(list.begin(), list.end(), [&](const auto& trace) {
-    return trace.info.path == path || trace.info.path == path + "/";
-  });
-  // Compared as text: nothing that a client names is ever opened.
-  if (found == list.end()) {
-    return problem(404, "Trace not found", "this server shows the traces of its command line only");
+  const auto opened = registry.open_trace(path, parameters->name.value_or(""));
+  if (!opened.ok()) return not_opened(opened.error());
+  if (const auto* const clash = std::get_if<Registry::Clash>(&*opened)) {
+    return conflict("Trace name exists", "another trace has this name", "trace",
+                    json_of(registry, clash->trace));
   }
-  const std::lock_guard lock(context.mutex);
-  context.closed_traces.erase(trace_uuid(*found));
-  return json_answer(trace_json(context.service, *found));
+  return json_answer(json_of(registry, std::get<KnownTrace>(*opened)));
 }
 
-Response trace(Context& context, const Call& call) {
-  const query::TraceSummary* const found = find_trace(context, call.arguments[0]);
-  const std::lock_guard lock(context.mutex);
-  if (found == nullptr || context.closed_traces.count(call.arguments[0]) > 0) return no_trace();
-  return json_answer(trace_json(context.service, *found));
+Response trace(Registry& registry, const Call& call) {
+  const auto found = registry.trace(call.arguments[0]);
+  return found ? json_answer(json_of(registry, *found)) : no_trace();
 }
 
-Response close_trace(Context& context, const Call& call) {
-  const query::TraceSummary* const found = find_trace(context, call.arguments[0]);
-  const std::lock_guard lock(context.mutex);
-  if (found == nullptr || context.closed_traces.count(call.arguments[0]) > 0) return no_trace();
-  const std::string json = trace_json(context.service, *found);
-  if (!context.experiment_closed) {
-    Response out = json_answer(fmt::format(
-        R"({{"title":"Trace is in use","detail":"close its experiment first","trace":{}}})", json));
-    out.status = 409;
-    return out;
+Response close_trace(Registry& registry, const Call& call) {
+  const auto found = registry.trace(call.arguments[0]);
+  if (!found) return no_trace();
+  const std::string json = json_of(registry, *found);
+  if (registry.in_use(found->uuid)) {
+    return conflict("Trace is in use", "close its experiment first", "trace", json);
   }
-  context.closed_traces.insert(call.arguments[0]);
+  registry.close_trace(found->uuid);
   return json_answer(json);
 }
 
-Response experiments(Context& context, const Call& /*call*/) {
-  const std::lock_guard lock(context.mutex);
-  if (context.experiment_closed) return json_answer("[]");
-  return json_answer("[" + experiment_json(context.service) + "]");
+Response experiments(Registry& registry, const Call& /*call*/) {
+  JsonWriter out;
+  out.open('[');
+  for (const auto& one : registry.experiments()) out.raw(json_of(*one));
+  return json_answer(out.close(']').take());
 }
 
-Response open_experiment(Context& context, const Call& call) {
+Response open_experiment(Registry& registry, const Call& call) {
   const Result<Parameters> parameters = parse_parameters(call.request.body);
   if (!parameters.ok()) {
     return problem(400, "Invalid query parameters", parameters.error().to_string());
@@ -143,27 +143,33 @@ Response open_experiment(Context& context, const Call& call) {
   if (!parameters->name || !parameters->traces || parameters->traces->empty()) {
     return problem(400, "Missing query parameters", "name and traces are needed");
   }
-  const std::lock_guard lock(context.mutex);
-  for (const std::string& uuid : *parameters->traces) {
-    // 204 is the protocol's word for a trace that was not opened yet.
-    if (find_trace(context, uuid) == nullptr || context.closed_traces.count(uuid) > 0) {
-      return nothing();
+  for (const auto& one : registry.experiments()) {
+    const bool same = std::all_of(
+        parameters->traces->begin(), parameters->traces->end(), [&](const std::string& uuid) {
+          return std::any_of(one->traces.begin(), one->traces.end(),
+                             [&](const KnownTrace& trace) { return trace.uuid == uuid; });
+        });
+    if (!same && one->name == *parameters->name) {
+      return conflict("Experiment name exists", "another experiment has this name", "experiment",
+                      json_of(*one));
     }
   }
-  context.experiment_closed = false;
-  return json_answer(experiment_json(context.service));
+  const auto opened = registry.open_experiment(*parameters->name, *parameters->traces);
+  if (!opened.ok()) return not_opened(opened.error());
+  // 204 is the protocol's word for a trace that was not opened yet.
+  return *opened == nullptr ? nothing() : json_answer(json_of(**opened));
 }
 
-Response experiment(Context& context, const Call& call) {
-  if (auto refusal = check_experiment(context, call)) return std::move(*refusal);
-  return json_answer(experiment_json(context.service));
+Response experiment(Registry& registry, const Call& call) {
+  const auto found = registry.experiment(call.arguments[0]);
+  return found == nullptr ? no_experiment() : json_answer(json_of(*found));
 }
 
-Response close_experiment(Context& context, const Call& call) {
-  if (auto refusal = check_experiment(context, call)) return std::move(*refusal);
-  const std::lock_guard lock(context.mutex);
-  context.experiment_closed = true;
-  return json_answer(experiment_json(context.service));
+Response close_experiment(Registry& registry, const Call& call) {
+  const auto found = registry.experiment(call.arguments[0]);
+  if (found == nullptr) return no_experiment();
+  registry.close_experiment(found->uuid);
+  return json_answer(json_of(*found));
 }
 
 }  // namespace vs::serve::tsp

@@ -324,7 +324,7 @@ std::int64_t write_vcpu(const history::Reader& history, const history::Entity& e
 }  // namespace
 
 Response data_tree(Context& context, const Call& call) {
-  Asked query = asked(context, call, "DATA_TREE");
+  Asked query = asked(call, "DATA_TREE");
   if (query.refusal) return std::move(*query.refusal);
   const Views* const views = context.service.views();
   if (views == nullptr) return not_yet(context.service);
@@ -345,7 +345,7 @@ Response data_tree(Context& context, const Call& call) {
 }
 
 Response table_columns(Context& context, const Call& call) {
-  Asked query = asked(context, call, "TABLE");
+  Asked query = asked(call, "TABLE");
   if (query.refusal) return std::move(*query.refusal);
   if (context.service.views() == nullptr) return not_yet(context.service);
   std::vector<std::string> names = kEventColumns;
@@ -364,7 +364,7 @@ Response table_columns(Context& context, const Call& call) {
 }
 
 Response table_lines(Context& context, const Call& call) {
-  Asked query = asked(context, call, "TABLE");
+  Asked query = asked(call, "TABLE");
   if (query.refusal) return std::move(*query.refusal);
   if (context.service.views() == nullptr) return not_yet(context.service);
   const bool events = query.output->sql.empty();

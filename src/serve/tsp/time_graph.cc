@@ -272,6 +272,53 @@ Response path_states(const Context& context, const Call& call, const Parameters&
   return completed(out.close(']').close('}').take());
 }
 
+/// From one who took part to the next, where the path goes over.
+Response path_arrows(const Context& context, const Call& call, const Parameters& asked) {
+  if (!asked.thread) return completed("[]");
+  const Result<std::vector<model::Row>> path = path_of(context, call, asked);
+  if (!path.ok()) return failed(path.error());
+  const std::vector<std::string> names = workers(*path);
+  const auto number = [&](const model::Row& row) {
+    return std::find(names.begin(), names.end(), worker(row)) - names.begin();
+  };
+  JsonWriter out;
+  out.open('[');
+  for (std::size_t i = 1; i < path->size(); ++i) {
+    const model::Row& before = (*path)[i - 1];
+    const std::int64_t from = integer_of(before[0]) + integer_of(before[1]);
+    const std::int64_t to = integer_of((*path)[i][0]);
+    if (worker(before) == worker((*path)[i]) || from > to) continue;
+    if (to < asked.range->from.ns || from >= asked.range->to.ns) continue;
+    out.open('{').key("sourceId").integer(number(before));
+    out.key("targetId").integer(number((*path)[i])).key("start").integer(from);
+    out.key("end").integer(to).key("style").open('{').key("values").open('{');
+    out.key("color").text(colour_of("path")).close('}').close('}').close('}');
+  }
+  return completed(out.close(']').take());
+}
+
+/// The step that a worker was in.
+Response path_tooltip(const Context& context, const Call& call, const Parameters& asked) {
+  if (!asked.thread) return completed("{}");
+  const Result<std::vector<model::Row>> path = path_of(context, call, asked);
+  if (!path.ok()) return failed(path.error());
+  const std::vector<std::string> names = workers(*path);
+  const auto item = static_cast<std::size_t>(asked.items->front());
+  const std::int64_t time = asked.times.empty() ? asked.element->time.ns : asked.times.front().ns;
+  JsonWriter out;
+  out.open('{');
+  for (const model::Row& row : *path) {
+    const std::int64_t begin = integer_of(row[0]);
+    const std::int64_t duration = integer_of(row[1]);
+    if (item >= names.size() || worker(row) != names[item]) continue;
+    if (time < begin || time - begin >= duration) continue;
+    out.key("State").text(text_of(row[2])).key("Duration").text(fmt::format("{} ns", duration));
+    out.key("Thread").text(names[item]);
+    break;
+  }
+  return completed(out.close('}').take());
+}
+
 Response missing(std::string_view what) {
   return problem(400, "Missing query parameters", std::string(what) + " is missing");
 }
@@ -279,7 +326,7 @@ Response missing(std::string_view what) {
 }  // namespace
 
 Response time_graph_tree(Context& context, const Call& call) {
-  Asked query = asked(context, call, kType);
+  Asked query = asked(call, kType);
   if (query.refusal) return std::move(*query.refusal);
   if (context.service.views() == nullptr) return not_yet(context.service);
   if (query.output->view.empty()) return path_tree(context, call, query.parameters);
@@ -297,7 +344,7 @@ Response time_graph_tree(Context& context, const Call& call) {
 }
 
 Response time_graph_states(Context& context, const Call& call) {
-  Asked query = asked(context, call, kType);
+  Asked query = asked(call, kType);
   if (query.refusal) return std::move(*query.refusal);
   if (!query.parameters.range) return missing("requested_timerange");
   if (!query.parameters.items) return missing("requested_items");
@@ -314,10 +361,11 @@ Response time_graph_states(Context& context, const Call& call) {
 }
 
 Response time_graph_arrows(Context& context, const Call& call) {
-  Asked query = asked(context, call, kType);
+  Asked query = asked(call, kType);
   if (query.refusal) return std::move(*query.refusal);
   if (!query.parameters.range) return missing("requested_timerange");
   if (context.service.views() == nullptr) return not_yet(context.service);
+  if (query.output->view.empty()) return path_arrows(context, call, query.parameters);
   const View* const view = view_of(context, *query.output);
   if (view == nullptr) return completed("[]");
   std::vector<std::int32_t> rows;
@@ -344,11 +392,12 @@ Response time_graph_arrows(Context& context, const Call& call) {
 }
 
 Response time_graph_tooltip(Context& context, const Call& call) {
-  Asked query = asked(context, call, kType);
+  Asked query = asked(call, kType);
   if (query.refusal) return std::move(*query.refusal);
   if (!query.parameters.items || query.parameters.items->empty()) return missing("requested_items");
   if (!query.parameters.element) return missing("requested_element");
   if (context.service.views() == nullptr) return not_yet(context.service);
+  if (query.output->view.empty()) return path_tooltip(context, call, query.parameters);
   const View* const view = view_of(context, *query.output);
   const std::int32_t item = query.parameters.items->front();
   JsonWriter out;

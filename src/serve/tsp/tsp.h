@@ -7,19 +7,38 @@
 // are written with a point. UUIDs come from names, paths, times and sizes: the same capture has the
 // same UUIDs on every start.
 //
-// Ownership: the service must outlive the handler. Threads: handle() from several at once.
+// Ownership: service and opener must outlive the handler. Threads: handle() from several at once.
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "serve/message.h"
 #include "serve/service.h"
 
 namespace vs::serve {
 
+/// Traces that were opened because a client asked. Its end stops what still runs.
+class OpenedTraces {
+ public:
+  virtual ~OpenedTraces() = default;
+  /// Not started yet.
+  [[nodiscard]] virtual Service& service() = 0;
+};
+
+/// Opens what clients name; the program implements it, below a folder of the command line.
+class TraceOpener {
+ public:
+  virtual ~TraceOpener() = default;
+  /// Paths as the client wrote them. kNotFound for what does not exist or lies outside. Any thread.
+  [[nodiscard]] virtual Result<std::unique_ptr<OpenedTraces>> open(
+      const std::vector<std::string>& paths) = 0;
+};
+
 struct TspOptions {
   std::string version;              ///< of the program, "0.1.0"
   std::size_t kept_lines = 100000;  ///< of a table; further ones are computed when asked for
+  TraceOpener* opener = nullptr;    ///< nullptr: nothing is opened that the service does not show
 };
 
 [[nodiscard]] std::unique_ptr<Handler> make_tsp(Service& service, TspOptions options);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "query/testing/scene.h"
+#include "serve/limits.h"
 #include "serve/tsp/context.h"
 
 namespace vs::serve {
@@ -18,8 +19,8 @@ class Tsp : public ::testing::Test {
   query::testing::Scene scene_ = query::testing::two_vms();
   Service service_{
       {scene_.summary, *scene_.source, [] { return Status(); }, {}, "virtscope serve"}};
-  std::unique_ptr<Handler> tsp_ = make_tsp(service_, {"0.1.0"});
-  std::string uuid_ = tsp::experiment_uuid(scene_.summary);
+  std::unique_ptr<Handler> tsp_ = make_tsp(service_, {"0.1.0", 100, nullptr});
+  std::string uuid_ = json::parse(ask(Method::kGet, {"experiments"}).body)[0]["UUID"];
 
   Response ask(Method method, std::vector<std::string> path, std::string body = "") {
     Request request;
@@ -120,6 +121,105 @@ TEST_F(Tsp, NothingIsOpenedThatTheCommandLineDoesNotName) {
   const Response answer = ask(Method::kPost, {"traces"}, R"({"parameters":{"uri":"/etc/passwd"}})");
   EXPECT_EQ(answer.status, 404U);
   EXPECT_EQ(ask(Method::kPost, {"traces"}, R"({"parameters":{}})").status, 400U);
+}
+
+/// "/below/NAME" opens a scene; "/below/none" is not there and "/below/bad" is no trace.
+class SceneOpener final : public TraceOpener {
+ public:
+  Result<std::unique_ptr<OpenedTraces>> open(const std::vector<std::string>& paths) override {
+    for (const std::string& path : paths) {
+      if (!path.starts_with("/below/") || path == "/below/none") {
+        return Error{ErrorCode::kNotFound, "no such file", path, ""};
+      }
+      if (path == "/below/bad") return Error{ErrorCode::kMalformed, "no trace", path, ""};
+    }
+    ++opened_;
+    return std::unique_ptr<OpenedTraces>(std::make_unique<Scene>());
+  }
+  int opened_ = 0;
+
+ private:
+  class Scene final : public OpenedTraces {
+   public:
+    Service& service() override { return service_; }
+
+   private:
+    query::testing::Scene scene_ = query::testing::two_vms();
+    Service service_{{scene_.summary, *scene_.source, [] { return Status(); }, {}, ""}};
+  };
+};
+
+class TspRoot : public Tsp {
+ protected:
+  void SetUp() override {
+    TspOptions options;
+    options.opener = &opener_;
+    tsp_ = make_tsp(service_, options);
+  }
+  Response open(const std::string& path, const std::string& name = "") {
+    json parameters = {{"uri", path}};
+    if (!name.empty()) parameters["name"] = name;
+    return ask(Method::kPost, {"traces"}, json{{"parameters", parameters}}.dump());
+  }
+  Response combine(const std::string& name, const json& traces) {
+    return ask(Method::kPost, {"experiments"},
+               json{{"parameters", {{"name", name}, {"traces", traces}}}}.dump());
+  }
+  SceneOpener opener_;
+};
+
+TEST_F(TspRoot, TracesAreOpenedBelowTheRoot) {
+  EXPECT_EQ(open("/below/none").status, 404U);
+  EXPECT_EQ(open("/etc/passwd").status, 404U);
+  EXPECT_EQ(open("/below/bad").status, 406U);
+  const json a = json::parse(open("file:///below/a/").body);
+  EXPECT_EQ(a["name"], "a");
+  EXPECT_EQ(a["path"], "/below/a");
+  EXPECT_GT(a["nbEvents"], 0);
+  const int before = opener_.opened_;
+  EXPECT_EQ(json::parse(open("/below/a").body), a);
+  EXPECT_EQ(opener_.opened_, before);
+  const Response clash = open("/below/b", "a");
+  EXPECT_EQ(clash.status, 409U);
+  EXPECT_EQ(json::parse(clash.body)["trace"], a);
+  EXPECT_EQ(json::parse(ask(Method::kGet, {"traces", a["UUID"]}).body), a);
+}
+
+TEST_F(TspRoot, ExperimentsOfTheirOwn) {
+  const json a = json::parse(open("/below/a").body);
+  const json b = json::parse(open("/below/b").body);
+  ASSERT_NE(a["UUID"], b["UUID"]);
+  const json made = json::parse(combine("both", {a["UUID"], b["UUID"]}).body);
+  EXPECT_EQ(made["traces"].size(), 2U);
+  EXPECT_NE(made["UUID"], uuid_);
+  EXPECT_EQ(json::parse(combine("both", {a["UUID"], b["UUID"]}).body)["UUID"], made["UUID"]);
+  EXPECT_EQ(json::parse(ask(Method::kGet, {"experiments"}).body).size(), 2U);
+  const Response clash = combine("both", {a["UUID"], "unknown"});
+  EXPECT_EQ(clash.status, 409U);
+  EXPECT_EQ(json::parse(clash.body)["experiment"]["UUID"], made["UUID"]);
+  EXPECT_EQ(combine("other", {a["UUID"], "unknown"}).status, 204U);
+  // Each experiment has bookmarks of its own.
+  const std::string mark = R"({"parameters":{"name":"m","start":1,"end":2}})";
+  EXPECT_EQ(ask(Method::kPost, {"experiments", made["UUID"], "bookmarks"}, mark).status, 200U);
+  EXPECT_EQ(ask(Method::kGet, {"experiments", uuid_, "bookmarks"}).body, "[]");
+  EXPECT_EQ(ask(Method::kDelete, {"traces", a["UUID"]}).status, 409U);
+  EXPECT_EQ(ask(Method::kDelete, {"experiments", made["UUID"]}).status, 200U);
+  EXPECT_EQ(ask(Method::kGet, {"experiments", made["UUID"], "bookmarks"}).status, 404U);
+  EXPECT_EQ(ask(Method::kDelete, {"traces", a["UUID"]}).status, 200U);
+  EXPECT_EQ(ask(Method::kGet, {"traces", a["UUID"]}).status, 404U);
+}
+
+TEST_F(TspRoot, NotMixedAndNotWithoutEnd) {
+  const json a = json::parse(open("/below/a").body);
+  const json list = json::parse(ask(Method::kGet, {"traces"}).body);
+  EXPECT_EQ(combine("mixed", {a["UUID"], list[0]["UUID"]}).status, 400U);
+  unsigned opened = 1;  // the command line's
+  while (combine("n" + std::to_string(opened), json::array({a["UUID"]})).status == 200U) ++opened;
+  EXPECT_EQ(opened, serve::limits::kExperiments);
+  EXPECT_EQ(combine("more", json::array({a["UUID"]})).status, 400U);
+  std::size_t traces = list.size();
+  while (open("/below/t" + std::to_string(traces)).status == 200U) ++traces;
+  EXPECT_EQ(traces, serve::limits::kKnownTraces);
 }
 
 TEST_F(Tsp, StylesAlwaysHaveValues) {

@@ -106,7 +106,7 @@ SeriesRequest request_of(const Call& call, const TimeRange& range) {
 }  // namespace
 
 Response xy_tree(Context& context, const Call& call) {
-  Asked query = asked(context, call, "TREE_TIME_XY");
+  Asked query = asked(call, "TREE_TIME_XY");
   if (query.refusal) return std::move(*query.refusal);
   const Views* const views = context.service.views();
   if (views == nullptr) return not_yet(context.service);
@@ -114,7 +114,7 @@ Response xy_tree(Context& context, const Call& call) {
 }
 
 Response xy_values(Context& context, const Call& call) {
-  Asked query = asked(context, call, "TREE_TIME_XY");
+  Asked query = asked(call, "TREE_TIME_XY");
   if (query.refusal) return std::move(*query.refusal);
   if (auto refusal = check(query)) return std::move(*refusal);
   const Views* const views = context.service.views();
@@ -140,7 +140,7 @@ Response xy_values(Context& context, const Call& call) {
 }
 
 Response generic_xy_tree(Context& context, const Call& call) {
-  Asked query = asked(context, call, "TREE_GENERIC_XY");
+  Asked query = asked(call, "TREE_GENERIC_XY");
   if (query.refusal) return std::move(*query.refusal);
   const Views* const views = context.service.views();
   if (views == nullptr) return not_yet(context.service);
@@ -148,7 +148,7 @@ Response generic_xy_tree(Context& context, const Call& call) {
 }
 
 Response generic_xy_values(Context& context, const Call& call) {
-  Asked query = asked(context, call, "TREE_GENERIC_XY");
+  Asked query = asked(call, "TREE_GENERIC_XY");
   if (query.refusal) return std::move(*query.refusal);
   if (auto refusal = check(query)) return std::move(*refusal);
   const Views* const views = context.service.views();
