@@ -55,22 +55,48 @@ constexpr OptionSpec kOptions[] = {
     {"--all", "", "every process, not only the 20 of each VM that ran most", set_all, false},
 };
 
-/// No host's trace shows interrupts that reach a vCPU: then no wait has a cause.
-bool interrupts_missing(const query::ExperimentSummary& summary) {
-  using K = model::EventKind;
+/// What the hosts' traces lack for the causes of waits.
+struct Missing {
+  std::string_view what;                ///< is not told
+  std::vector<model::EventKind> kinds;  ///< to record
+};
+
+/// One of `kinds` is in the trace of each host.
+bool hosts_have(const query::ExperimentSummary& summary,
+                std::initializer_list<model::EventKind> kinds) {
   const auto& machines = summary.experiment.machines;
   for (model::MachineIndex m = 0; m < machines.size(); ++m) {
     if (machines[m].kind != model::MachineKind::kHost) continue;
-    const model::KindSet kinds = summary.kinds_of(m);
-    for (const K kind :
-         {K::kKvmApicAcceptIrq, K::kKvmApicvAcceptIrq, K::kKvmMsiSetIrq, K::kKvmInjVirq}) {
-      if (kinds.has(kind)) return false;
+    const model::KindSet present = summary.kinds_of(m);
+    if (std::none_of(kinds.begin(), kinds.end(), [&](auto kind) { return present.has(kind); })) {
+      return false;
     }
   }
   return true;
 }
 
-void tell_how_to_record(const Context& context) {
+/// `device_ns`: waits for a device that is not known to be a disk or a network card.
+std::vector<Missing> missing_of(const query::ExperimentSummary& summary, std::int64_t device_ns) {
+  using K = model::EventKind;
+  std::vector<Missing> out;
+  if (!hosts_have(summary, {K::kKvmApicAcceptIrq, K::kKvmApicvAcceptIrq, K::kKvmMsiSetIrq,
+                            K::kKvmInjVirq})) {
+    out.push_back(
+        {"what processes waited for is unknown", {K::kKvmApicAcceptIrq, K::kSchedWaking}});
+  }
+  if (device_ns == 0) return out;
+  if (!hosts_have(summary, {K::kBlockRqComplete})) {
+    out.push_back({"which waits for devices were for disks is unknown",
+                   {K::kBlockRqIssue, K::kBlockRqComplete}});
+  }
+  if (!hosts_have(summary, {K::kNetDevXmit, K::kNetDevQueue, K::kNetifReceiveSkb})) {
+    out.push_back({"which waits for devices were for the network is unknown",
+                   {K::kNetDevXmit, K::kNetifReceiveSkb}});
+  }
+  return out;
+}
+
+void tell_how_to_record(const Context& context, const Missing& missing) {
   if (context.arguments.quiet) return;
   const auto& summary = context.opened.summary();
   const auto& machines = summary.experiment.machines;
@@ -78,11 +104,10 @@ void tell_how_to_record(const Context& context) {
     return machine.kind == model::MachineKind::kHost;
   });
   const auto index = static_cast<model::MachineIndex>(host - machines.begin());
-  const model::EventKind kinds[] = {model::EventKind::kKvmApicAcceptIrq,
-                                    model::EventKind::kSchedWaking};
-  context.streams.err << "virtscope: no interrupt of a guest is in these traces: what processes "
-                         "waited for is unknown (record: "
-                      << terminal_text(query::record_command(summary, index, kinds)) << ")\n";
+  context.streams.err << "virtscope: " << missing.what << ": these traces lack "
+                      << query::kind_list(missing.kinds) << " (record: "
+                      << terminal_text(query::record_command(summary, index, missing.kinds))
+                      << ")\n";
 }
 
 /// A window and what has to be said about it.
@@ -116,6 +141,17 @@ report::Section note_section(const CutWindow& cut) {
   report::Section note{"note", {"message"}, {}};
   if (!cut.note.empty()) note.rows.push_back({model::Cell{cut.note}});
   return note;
+}
+
+/// How long processes waited for a device that is not told more exactly.
+Result<std::int64_t> device_wait_ns(const Context& context, const report::Window& window) {
+  VS_ASSIGN(const auto processes,
+            report::gather_waits(context.opened.source(), {window.from, window.to, {}}));
+  std::int64_t sum = 0;
+  for (const report::ProcessWaits& process : processes) {
+    sum += process.total_ns[static_cast<std::size_t>(model::VprocessState::kDevice)];
+  }
+  return sum;
 }
 
 Status write_table(Context& context, const CutWindow& cut) {
@@ -208,9 +244,10 @@ class WaitsCommand final : public Command {
     VS_TRY(context.analyse());
     VS_TRY(context.arguments.path.empty() ? write_table(context, window)
                                           : write_path(context, window));
-    if (!interrupts_missing(context.opened.summary())) return answered(context);
-    tell_how_to_record(context);
-    return ExitCode::kAnsweredWithIssues;
+    VS_ASSIGN(const std::int64_t device_ns, device_wait_ns(context, window.window));
+    const auto missing = missing_of(context.opened.summary(), device_ns);
+    for (const Missing& one : missing) tell_how_to_record(context, one);
+    return missing.empty() ? answered(context) : ExitCode::kAnsweredWithIssues;
   }
 };
 

@@ -52,6 +52,7 @@ ProcessIndex ProcessBook::make(Identity identity, std::uint64_t key) {
   Process& process = processes_[at.index] = Process{};
   process.key = key;
   process.life = ++at.lives;
+  if (process.life > 1) ++reused_;
   process.name = sink_.intern(name_of(key, process.life));
   const std::int64_t entity_key[] = {machine_id_, process.name};
   process.entity = sink_.entity(model::TableId::kVprocessState, entity_key);

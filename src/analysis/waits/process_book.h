@@ -90,6 +90,8 @@ class ProcessBook {
 
   /// Ends all lives at `time`.
   void finish(HostTime time);
+  /// Lives that began on a key which another process had before.
+  [[nodiscard]] std::uint64_t reused() const { return reused_; }
   /// Rows of the `vprocess` table.
   [[nodiscard]] const std::vector<model::Row>& rows() const { return rows_; }
 
@@ -119,6 +121,7 @@ class ProcessBook {
   std::unordered_map<std::uint64_t, Key> keys_;
   std::vector<model::Row> rows_;
   HostTime lossy_until_ = kHostTimeMin;
+  std::uint64_t reused_ = 0;
 };
 
 }  // namespace vs::analysis::waits

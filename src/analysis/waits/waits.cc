@@ -301,6 +301,16 @@ std::vector<model::SmallTable> Waits::small_tables() const {
   return tables;
 }
 
+std::vector<model::Issue> Waits::issues() const {
+  std::vector<model::Issue> out;
+  for (const Vm& vm : vms_) {
+    if (vm.identifier.identity() != Identity::kCr3 || vm.book.reused() == 0) continue;
+    out.push_back({model::IssueCode::kCr3ReusePossible, "", experiment_.machines[vm.machine].name,
+                   vm.book.reused(), "processes on a page-table root that another one had before"});
+  }
+  return out;
+}
+
 // ---- interrupts ----
 
 void Waits::on_delivery(const delivery::Delivery& delivery) {

@@ -42,6 +42,8 @@ class Waits final : public model::StreamAnalysis,
                std::uint32_t cpu) override;
   void finish(model::MachineIndex machine, HostTime end) override;
   [[nodiscard]] std::vector<model::SmallTable> small_tables() const override;
+  /// Per VM, that its page-table roots were used again.
+  [[nodiscard]] std::vector<model::Issue> issues() const override;
 
   void on_vcpu_change(const vcpu::VcpuChange& change) override;
   void on_vcpu_event(HostTime time, const vcpu::VcpuRef& vcpu, const model::Event& event) override;

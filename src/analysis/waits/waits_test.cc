@@ -102,6 +102,7 @@ TEST(Waits, TheLastWaitIsNoPartOfALife) {
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0], (model::Row{std::string("vm"), std::string("0x1000000"), std::string("cr3"),
                                  std::int64_t{10}, std::int64_t{18}}));
+  EXPECT_TRUE(world.issues().empty());
 }
 
 TEST(Waits, ATickThatWakesNobodyIsNoCause) {
@@ -243,6 +244,11 @@ TEST(Waits, AMovedStackIsAnotherProcessUnderTheSameRoot) {
   world.finish(120);
   EXPECT_EQ(world.rows("0x1000000"), "10-15 nonroot@0; 15-16 root@0; 16-18 nonroot@0");
   EXPECT_EQ(world.rows("0x1000000#2"), "100-110 nonroot@0; 110-120 root@0");
+  const std::vector<model::Issue> issues = world.issues();
+  ASSERT_EQ(issues.size(), 1U);
+  EXPECT_EQ(issues[0].code, model::IssueCode::kCr3ReusePossible);
+  EXPECT_EQ(issues[0].place, "vm");
+  EXPECT_EQ(issues[0].count, 1U);
 }
 
 TEST(Waits, WhatALossTouchesIsMarked) {
