@@ -95,6 +95,12 @@ constexpr std::array<IssueSpec, kCodeCount> kCatalogue = {{
      "the last of them. The count of lost events stays right."},
     {C::kDevicesOverLimit, "devices_over_limit", "analysis", kWarning,
      "This machine used more devices than are followed; rows of the others are missing."},
+    {C::kCr3ReusePossible, "cr3_reuse_possible", "analysis", kInfo,
+     "Processes of this VM are told apart by their page-table roots, and a root is used again "
+     "after "
+     "its process has ended. Those whose stack moved are told apart (0x6838000#2); processes "
+     "forked "
+     "without exec share that place, so one name may still be several."},
 }};
 
 }  // namespace

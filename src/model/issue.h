@@ -63,6 +63,7 @@ enum class IssueCode : std::uint16_t {
   kUnreadableTrace,
   kLossesMerged,      ///< more loss windows than are kept apart
   kDevicesOverLimit,  ///< more block or network devices than are followed
+  kCr3ReusePossible,  ///< page-table roots of a VM were used again by other processes
   kCount
 };
 

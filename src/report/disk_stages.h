@@ -1,12 +1,20 @@
 #pragma once
-// Disk waits of guest processes split into stages (algorithms E.6): from leaving the vCPU to the
-// host's request (submit: the VMM takes it up), in the queue, in service, from its end to the
-// process' return (deliver: the VMM's completion, the interrupt, the vCPU's wake-up).
+// Disk waits of guest processes split into stages (algorithms E.6), from the host's events alone:
+//
+//   kick      from leaving the vCPU until a thread of the VMM was woken for it
+//   submit    until the host's block layer has the request: the VMM's threads run, wake each other
+//   queue     in the queue of the host's device
+//   service   at the device
+//   wake      from the completion until a thread of the VMM runs for it
+//   complete  until that thread, or one it woke, has woken the vCPU
+//   deliver   until the process is back
 //
 // The request of a wait is the last of its VM that ended within it; a wait without one is counted
 // and not split (a cache of the host or of the VMM answered, or the trace has no block events).
-// Stages of one wait sum to its length; where a request's queue time is not known, it is part of
-// submit.
+// The threads are found backwards, from the submitter of the request and from whoever woke the
+// vCPU, over their wakers as long as these are no vCPUs. A stage that is not seen is part of the
+// next one, and counted: kick where the submitter's wake-up is not in the trace; wake and complete
+// where the vCPU was awake, so that nobody had to wake it. Stages of one wait sum to its length.
 //
 // Threads: values; gather_disk_stages reads its source from the calling thread. Memory: at most
 // kMaxRequests requests are held; `cut` tells that there were more.
@@ -25,8 +33,8 @@
 
 namespace vs::report {
 
-inline constexpr std::size_t kDiskStages = 4;
-/// "submit", "queue", "service", "deliver"
+inline constexpr std::size_t kDiskStages = 7;
+/// "kick", "submit", "queue", "service", "wake", "complete", "deliver"
 [[nodiscard]] std::span<const std::string_view> disk_stage_names();
 
 struct DiskStages {
@@ -38,6 +46,8 @@ struct DiskStages {
   std::uint64_t unsplit = 0;
   std::int64_t total_ns = 0;  ///< of the split ones
   std::array<std::int64_t, kDiskStages> stage_ns{};
+  std::uint64_t kick_unseen = 0;  ///< split waits whose kick is part of submit
+  std::uint64_t wake_unseen = 0;  ///< whose wake and complete are part of deliver
   bool cut = false;
 };
 

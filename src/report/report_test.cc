@@ -349,6 +349,9 @@ TEST(Text, ClipAndWrapCountColumnsNotBytes) {
   EXPECT_EQ(clip("µµµµ", 3), "µµ…");
   EXPECT_EQ(clip("abc", 3), "abc");
   EXPECT_EQ(wrap("aa bb cc", 5, "  "), "aa bb\n  cc");
+  EXPECT_EQ(wrap("aa 1.5 %, cc 24 ms", 9, ""), "aa 1.5 %,\ncc 24 ms")
+      << "a unit stays with its number";
+  EXPECT_EQ(wrap("aaaa 1.5 % of", 8, ""), "aaaa\n1.5 % of");
 }
 
 TEST(Text, CommandsStayPasteable) {

@@ -60,10 +60,30 @@ std::string clip(std::string_view text, std::size_t width) {
   return std::string(columns_of(text, width - 1)) + "…";
 }
 
+namespace {
+
+// "1.5 %" and "24.2 ms" stay on one line.
+bool is_unit_of(std::string_view number, std::string_view word) {
+  constexpr std::array<std::string_view, 5> kUnits = {"%", "ns", "µs", "ms", "s"};
+  if (number.empty() || number.back() < '0' || number.back() > '9') return false;
+  while (!word.empty() && std::string_view(",.:;)").find(word.back()) != std::string_view::npos) {
+    word.remove_suffix(1);
+  }
+  return std::find(kUnits.begin(), kUnits.end(), word) != kUnits.end();
+}
+
+}  // namespace
+
 std::string wrap(std::string_view text, std::size_t width, std::string_view indent) {
   std::string out;
   std::size_t used = 0;
-  for (const std::string_view word : split_words(text)) {
+  const auto words = split_words(text);
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    std::string word(words[i]);
+    if (i + 1 < words.size() && is_unit_of(word, words[i + 1])) {
+      word += ' ';
+      word += words[++i];
+    }
     const std::size_t size = display_width(word);
     if (used > 0 && used + 1 + size > width) {
       out += '\n';

@@ -9,7 +9,6 @@
 
 #include "query/testing/memory_source.h"
 #include "report/cells.h"
-#include "report/disk_stages.h"
 
 namespace vs::report {
 namespace {
@@ -152,34 +151,6 @@ TEST(WaitsTable, AWindowCutsRows) {
   ASSERT_EQ(processes->size(), 1U);
   EXPECT_EQ(processes->front().lifetime_ns(), 10);
   EXPECT_DOUBLE_EQ(processes->front().share(VprocessState::kDisk), 0.5);
-}
-
-TEST(WaitsTable, ADiskWaitIsSplitAtItsRequest) {
-  MemorySource source;
-  add_process(source, "vm1", "0x1000", "cr3",
-              {{VprocessState::kNonroot, 100},
-               {VprocessState::kDisk, 100},
-               {VprocessState::kRoot, 100},
-               {VprocessState::kDisk, 50}});
-  const std::int64_t key[] = {source.intern("host"), source.intern("vda")};
-  const model::EntityId disk = source.entity(TableId::kBlockRequest, key);
-  const std::int64_t vm = source.intern("vm1");
-  // Inserted at 110, issued at 130, ended at 180; one of another VM; one that never ended.
-  const std::int64_t mine[] = {vm, 8, 4096, 0, 20, 50, 7};
-  const std::int64_t other[] = {source.intern("vm2"), 8, 4096, 0, 1, 40, 7};
-  const std::int64_t open[] = {vm, 8, 4096, 0, model::kNull, model::kNull, 7};
-  source.add(disk, HostTime{110}, HostTime{180}, mine);
-  source.add(disk, HostTime{185}, HostTime{190}, other);
-  source.add(disk, HostTime{310}, HostTime{310}, open);
-  const auto stages = gather_disk_stages(source, {});
-  ASSERT_TRUE(stages.ok());
-  ASSERT_EQ(stages->size(), 1U);
-  const DiskStages& process = stages->front();
-  EXPECT_EQ(process.waits, 1U);
-  EXPECT_EQ(process.unsplit, 1U);
-  EXPECT_EQ(process.total_ns, 100);
-  EXPECT_EQ(process.stage_ns, (std::array<std::int64_t, 4>{10, 20, 50, 20}));
-  EXPECT_THAT(disk_stage_text(*stages, {}), HasSubstr("10.0   20.0     50.0     20.0"));
 }
 
 TEST(WaitsTable, ForeignNamesAreEscapedAndLinesFit) {

@@ -234,6 +234,7 @@ Status explain_window(const flow::World& world, const flow::TaskWindow& window,
   VS_TRY(path.add(window, request.unbounded));
   path.fill(data);
   data.headline = window_text(losses_of(data.groups, data.machine), data.total_ns);
+  data.headline += behind_text(data);
   return {};
 }
 

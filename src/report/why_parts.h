@@ -78,6 +78,8 @@ struct Loss {
                                     std::int64_t typical_ns);
 /// "took 3.68 s: ran 35 %, ..."
 [[nodiscard]] std::string window_text(const std::vector<Loss>& losses, std::int64_t total_ns);
+/// "; behind its waits: 81 % host's disk 254:32": who else the critical path went through.
+[[nodiscard]] std::string behind_text(const WhyData& data);
 
 /// What could not be told, by machine.
 [[nodiscard]] std::vector<MissingCause> missing_causes(const query::ExperimentSummary& summary,

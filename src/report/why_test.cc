@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "query/testing/scene.h"
 #include "report/why.h"
+#include "report/why_parts.h"
 
 namespace vs::report {
 namespace {
@@ -132,6 +133,37 @@ TEST(Why, MissingEventsAreNamedWhereTheyMatter) {
   EXPECT_EQ(data.missing[0].events, "sched_waking");
   EXPECT_EQ(data.missing[0].affected_ns, data.total_ns);
   EXPECT_THAT(data.missing[0].command, HasSubstr("-e sched:sched_waking"));
+}
+
+TEST(Why, AWaitForAnInterruptMayBeForADiskOrAPacketThatIsNotRecorded) {
+  auto scene = query::testing::robbed_task();
+  const WhyData life = why(scene, ask("vm1/5"));
+  const std::int64_t key[] = {scene.source->intern("vm1"), 6};
+  const std::int64_t blocked[] = {
+      6, model::kNull, model::kNull, scene.source->intern("irq"), model::kNull, model::kNull, 0};
+  scene.source->add(scene.source->entity(model::TableId::kThreadState, key), life.begin, life.end,
+                    blocked);
+  const WhyData data = why(scene, ask("vm1/6"));
+  std::string events;
+  for (const MissingCause& missing : data.missing) {
+    events += missing.events + "; ";
+    EXPECT_EQ(missing.affected_ns, data.total_ns);
+  }
+  EXPECT_EQ(events, "block_rq_issue, block_rq_complete; net_dev_xmit, netif_receive_skb; ");
+}
+
+TEST(Why, TheHeadlineNamesWhoWasBehindTheWaits) {
+  WhyData data;
+  data.machine = "vm1";
+  data.tid = 5;
+  data.total_ns = 1000;
+  data.path_workers = {{"host", std::nullopt, "254:32", 800, 1},
+                       {"vm1", 5, "reader", 100, 1},
+                       {"host", 9, "qemu", 60, 1},
+                       {"host", 10, "worker", 40, 1}};
+  EXPECT_EQ(why::behind_text(data), "; behind its waits: 80 % host's disk 254:32, 6.0 % host/qemu");
+  data.path_workers = {{"vm1", 5, "reader", 1000, 1}};
+  EXPECT_EQ(why::behind_text(data), "");
 }
 
 TEST(Why, PageFitsAndIsEscaped) {

@@ -132,26 +132,47 @@ std::string window_text(const std::vector<Loss>& losses, std::int64_t total_ns) 
   return said.empty() ? text : text + ": " + shares_text(said, total_ns);
 }
 
+std::string behind_text(const WhyData& data) {
+  constexpr std::size_t kMost = 2;
+  constexpr double kWorthSaying = 0.05;
+  std::string text;
+  std::size_t said = 0;
+  for (const PathShare& share : data.path_workers) {
+    const bool itself = share.machine == data.machine && share.tid == data.tid;
+    if (itself || said == kMost || ratio(share.total_ns, data.total_ns) < kWorthSaying) continue;
+    const std::string machine = terminal_text(share.machine);
+    const std::string comm = terminal_text(share.comm);
+    const std::string who = !share.tid      ? fmt::format("{}'s disk {}", machine, comm)
+                            : !comm.empty() ? fmt::format("{}/{}", machine, comm)
+                                            : fmt::format("{}/{}", machine, *share.tid);
+    text += fmt::format("{}{} {}", said++ == 0 ? "; behind its waits: " : ", ",
+                        share_text(ratio(share.total_ns, data.total_ns)), who);
+  }
+  return text;
+}
+
 namespace {
 
 struct Need {
   std::string_view cause;
-  model::PathLabel label;
-  std::vector<EventKind> events;  ///< any of the first `either`, then all
+  std::vector<model::PathLabel> labels;  ///< what is not told well without the events
+  std::vector<EventKind> events;         ///< any of the first `either`, then all
   std::size_t either;
 };
 
+// A wait that only an interrupt is known to have ended may be for a disk or for the network.
 std::vector<Need> needs() {
+  using L = model::PathLabel;
   return {{"who ended its waits",
-           model::PathLabel::kWaitUnknown,
+           {L::kWaitUnknown},
            {EventKind::kSchedWaking, EventKind::kSchedWakeup},
            2},
           {"which request it waited for",
-           model::PathLabel::kWaitDisk,
+           {L::kWaitDisk, L::kWaitIrq},
            {EventKind::kBlockRqIssue, EventKind::kBlockRqComplete},
            0},
           {"which packet it waited for",
-           model::PathLabel::kWaitNetwork,
+           {L::kWaitNetwork, L::kWaitIrq},
            {EventKind::kNetDevXmit, EventKind::kNetifReceiveSkb},
            0}};
 }
@@ -173,10 +194,12 @@ std::vector<MissingCause> missing_causes(const query::ExperimentSummary& summary
   std::vector<MissingCause> out;
   const auto& machines = summary.experiment.machines;
   for (const Need& need : needs()) {
-    const std::string_view label = model::path_label_names()[static_cast<std::size_t>(need.label)];
     std::int64_t affected_ns = 0;
-    for (const PathShare& share : data.path_labels) {
-      if (share.machine == label) affected_ns += share.total_ns;
+    for (const model::PathLabel label : need.labels) {
+      const std::string_view name = model::path_label_names()[static_cast<std::size_t>(label)];
+      for (const PathShare& share : data.path_labels) {
+        if (share.machine == name) affected_ns += share.total_ns;
+      }
     }
     if (affected_ns == 0) continue;
     for (model::MachineIndex m = 0; m < machines.size(); ++m) {

@@ -51,6 +51,18 @@ class Tester:
                        f"{shown}: stderr has no '{says}': {err[-200:]!r}")
 
 
+def cut_windows(test):
+    """A window beyond the trace is cut to it, and the answer says so."""
+    for command in (("why", "--task", "vm1/15"), ("waits",)):
+        for to, said in ((("--to", "+1000s"), True), ((), False)):
+            code, out, _ = test.run(*command, test.capture, *to, "--format", "json")
+            notes = [row["message"] for row in json.loads(out) if row["section"] == "note"] if code in (0, 1) else None
+            shown = " ".join(command + to)
+            test.holds(notes is not None and bool(notes) == said, f"{shown}: exit code {code}, notes {notes}")
+            if said and notes:
+                test.holds(notes[0].startswith("the window is cut to what there is"), f"{shown}: says {notes[0]}")
+
+
 def exit_codes(test):
     code, out, _ = test.run("--version")
     test.holds(code == 0 and re.search(rb"\d+\.\d+\.\d+", out), f"--version: {code}, {out!r}")
@@ -74,6 +86,10 @@ def exit_codes(test):
     test.expect_code(2, "why", test.capture, "--task", "vm9/1", says="there is no machine vm9")
     test.expect_code(2, "why", test.capture, "--task", "vm1/99999", says="has no thread 99999 .*nearest")
     test.expect_code(2, "why", test.capture, "--task", "vm1/sytemd", says="has no task sytemd")
+    test.expect_code(2, "why", test.capture, "--task", "vm1/15", "--from", "+1000s", says="has no time in this window.*lived from")
+    test.expect_code(2, "waits", test.capture, "--from", "+1000s", says="no time in this window.*reach from")
+    test.expect_code(2, "waits", test.capture, "--vm", "vm9", says="there is no VM vm9")
+    test.expect_code(2, "waits", test.capture, "--path", "vm1/nothing", says="has no process nothing")
     test.expect_code(3, "info", os.path.join(test.work, "missing"))
     empty = os.path.join(test.work, "empty.dat")
     with open(empty, "wb"):
@@ -170,7 +186,7 @@ def main():
             for page in options.readme:
                 readme(test, page)
         else:
-            for part in (exit_codes, formats, options_anywhere, same_answer, times):
+            for part in (exit_codes, cut_windows, formats, options_anywhere, same_answer, times):
                 part(test)
     for line in test.wrong:
         print(f"! {line}")

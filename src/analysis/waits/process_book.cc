@@ -52,15 +52,15 @@ ProcessIndex ProcessBook::make(Identity identity, std::uint64_t key) {
   Process& process = processes_[at.index] = Process{};
   process.key = key;
   process.life = ++at.lives;
+  if (process.life > 1) ++reused_;
   process.name = sink_.intern(name_of(key, process.life));
   const std::int64_t entity_key[] = {machine_id_, process.name};
   process.entity = sink_.entity(model::TableId::kVprocessState, entity_key);
   return at.index;
 }
 
-void ProcessBook::flush(Process& process, HostTime end, const ProcessRow& row) {
+void ProcessBook::flush(Process& process, HostTime end, const ProcessRow& row, bool lossy) {
   if (end <= process.told) return;
-  const bool lossy = process.lossy || process.told < lossy_until_;
   const std::int64_t values[] = {row.vcpu < 0 ? model::kNull : row.vcpu,
                                  static_cast<std::int64_t>(row.state), row.waker, row.device,
                                  lossy ? 1 : 0};
@@ -77,21 +77,34 @@ void ProcessBook::run(Process& process, HostTime time, const ProcessRow& row) {
   if (process.told >= lossy_until_) process.lossy = false;
 }
 
+void ProcessBook::flush_held(Process& process, HostTime end) {
+  if (!std::exchange(process.holds, false)) return;
+  flush(process, std::min(end, process.held_end), process.held, process.held_lossy);
+}
+
 void ProcessBook::change(Process& process, HostTime time, const ProcessRow& row) {
   if (row == process.row) return;
-  flush(process, time, process.row);
+  flush_held(process, time);
+  if (time > process.told) {
+    process.holds = true;
+    process.held = process.row;
+    process.held_lossy = is_lossy(process);
+    process.held_end = time;
+  }
   process.row = row;
-  if (process.told >= lossy_until_) process.lossy = false;
+  if (std::max(time, process.told) >= lossy_until_) process.lossy = false;
 }
 
 void ProcessBook::stop(Process& process, HostTime time) {
-  flush(process, time, process.row);
+  const bool in_held = process.holds && time < process.held_end;
+  flush_held(process, time);
+  if (!in_held) flush(process, time, process.row, is_lossy(process));
   process.off_since = process.told;
   process.lossy = process.told < lossy_until_;
 }
 
 void ProcessBook::tell(Process& process, HostTime end, const ProcessRow& row) {
-  flush(process, end, row);
+  flush(process, end, row, is_lossy(process));
 }
 
 void ProcessBook::end(ProcessIndex index) {

@@ -43,8 +43,13 @@ struct Process {
   HostTime told;              ///< rows up to here are out
   std::uint32_t running = 0;  ///< vCPUs on which it is current
   std::uint32_t primary = 0;  ///< the one whose state its row shows, when running
-  ProcessRow row;             ///< from `told` on, when running
+  ProcessRow row;             ///< the present one, when running
   bool lossy = false;
+  /// The row before it, from `told` to `held_end`: it may turn out to have ended earlier.
+  bool holds = false;
+  bool held_lossy = false;
+  ProcessRow held;
+  HostTime held_end;
   bool started = false;
   // When not running:
   HostTime off_since;
@@ -74,7 +79,7 @@ class ProcessBook {
   void run(Process& process, HostTime time, const ProcessRow& row);
   /// Its row from `time` on; times before what is told count as that.
   void change(Process& process, HostTime time, const ProcessRow& row);
-  /// It stops running at `time`.
+  /// It stops running at `time`, which may lie before its present row, in the one before that.
   void stop(Process& process, HostTime time);
   /// A piece of its time off, up to `end`, behind what is told.
   void tell(Process& process, HostTime end, const ProcessRow& row);
@@ -85,6 +90,8 @@ class ProcessBook {
 
   /// Ends all lives at `time`.
   void finish(HostTime time);
+  /// Lives that began on a key which another process had before.
+  [[nodiscard]] std::uint64_t reused() const { return reused_; }
   /// Rows of the `vprocess` table.
   [[nodiscard]] const std::vector<model::Row>& rows() const { return rows_; }
 
@@ -98,7 +105,11 @@ class ProcessBook {
     ProcessIndex index = kNoProcess;
     std::uint32_t lives = 0;
   };
-  void flush(Process& process, HostTime end, const ProcessRow& row);
+  void flush(Process& process, HostTime end, const ProcessRow& row, bool lossy);
+  void flush_held(Process& process, HostTime end);
+  [[nodiscard]] bool is_lossy(const Process& process) const {
+    return process.lossy || process.told < lossy_until_;
+  }
   [[nodiscard]] std::string name_of(std::uint64_t key, std::uint32_t life) const;
 
   std::string machine_;
@@ -110,6 +121,7 @@ class ProcessBook {
   std::unordered_map<std::uint64_t, Key> keys_;
   std::vector<model::Row> rows_;
   HostTime lossy_until_ = kHostTimeMin;
+  std::uint64_t reused_ = 0;
 };
 
 }  // namespace vs::analysis::waits

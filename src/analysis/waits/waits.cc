@@ -157,6 +157,7 @@ void Waits::on_vcpu_event(HostTime time, const vcpu::VcpuRef& ref, const Event& 
     on_kvm_exit(time, vcpu, event);
   } else if (event.kind == EventKind::kKvmInjVirq) {
     vms_[vcpu.vm].injections = true;
+    vcpu.interrupts = true;
     vcpu.causes.mark_taken(event.i_or(arg::kInjVector, -1), time);
   } else if (is_end_of_interrupt(event)) {
     if (!vcpu.settled) settle(vcpu.exited, vcpu);
@@ -181,6 +182,11 @@ void Waits::on_kvm_exit(HostTime time, Vcpu& vcpu, const Event& event) {
 
 void Waits::on_entry(HostTime time, Vcpu& vcpu) {
   if (!vcpu.settled) settle(vcpu.exited, vcpu);
+  const bool seen = vms_[vcpu.vm].injections;
+  if (!seen) {
+    vcpu.interrupts =
+        vcpu.last_cause.what != DeliveryClass::kUnknown && vcpu.last_cause.time >= vcpu.exited;
+  }
   vcpu.entered = time;
   vcpu.idle = false;
 }
@@ -196,7 +202,7 @@ void Waits::begin_anew(HostTime time, Vm& vm) {
 
 /// The guest has left a process or an interrupt for its idle loop and stops.
 void Waits::begin_idle(HostTime time, Vcpu& vcpu) {
-  leave(std::min(time, vcpu.exited), vcpu, false);
+  leave_for_idle(std::min(time, vcpu.exited), vcpu);
   vcpu.idle = vcpu.from_idle = true;
   vcpu.has_woken = false;
   vcpu.before = kNull;
@@ -222,6 +228,7 @@ void Waits::on_vcpu_change(const vcpu::VcpuChange& change) {
     on_entry(change.time, vcpu);
   } else if (was_guest) {
     vcpu.exited = change.time;
+    vcpu.began_interrupted = std::exchange(vcpu.interrupts, false);
     vcpu.registers = Registers{};
     vcpu.settled = vcpu.has_exit = vcpu.has_context = vcpu.idle_exit = false;
   }
@@ -294,6 +301,16 @@ std::vector<model::SmallTable> Waits::small_tables() const {
   return tables;
 }
 
+std::vector<model::Issue> Waits::issues() const {
+  std::vector<model::Issue> out;
+  for (const Vm& vm : vms_) {
+    if (vm.identifier.identity() != Identity::kCr3 || vm.book.reused() == 0) continue;
+    out.push_back({model::IssueCode::kCr3ReusePossible, "", experiment_.machines[vm.machine].name,
+                   vm.book.reused(), "processes on a page-table root that another one had before"});
+  }
+  return out;
+}
+
 // ---- interrupts ----
 
 void Waits::on_delivery(const delivery::Delivery& delivery) {
@@ -347,7 +364,7 @@ void Waits::settle(HostTime time, Vcpu& vcpu) {
   vcpu.context = seen.context;
   switch (seen.context) {
     case Context::kIdle:
-      leave(time, vcpu, false);
+      leave_for_idle(time, vcpu);
       if (!vcpu.idle) vcpu.before = kNull;
       break;
     case Context::kUser: {
@@ -372,8 +389,15 @@ void Waits::see_process(HostTime time, Vcpu& vcpu, ProcessIndex index, bool user
   if (index != vcpu.owner) {
     const bool none = vcpu.owner == kNoProcess;
     if (!none) leave(time, vcpu, true);
-    // Nobody else ran in the guest interval that ends here, as far as it shows.
-    if (index != kNoProcess) come(none ? std::min(vcpu.entered, time) : time, time, vcpu, index);
+    if (index != kNoProcess) {
+      // Nobody else ran in the guest interval that ends here, as far as it shows. An interrupt out
+      // of idling came first: the process sleeps until that has woken it.
+      HostTime begin = none ? std::min(vcpu.entered, time) : time;
+      if (none && vcpu.from_idle && vcpu.began_interrupted) {
+        begin = begin + half_of_change(time, vcpu, vms_[vcpu.vm].shortest_return_ns);
+      }
+      come(begin, time, vcpu, index);
+    }
   }
   if (index != kNoProcess) vcpu.seen = time;
   vcpu.in_user = user;
@@ -424,8 +448,26 @@ void Waits::come(HostTime begin, HostTime time, Vcpu& vcpu, ProcessIndex index) 
   refresh(time, vcpu);
 }
 
-/// The vCPU's process stops running; `for_another`: the guest switched to another one.
-void Waits::leave(HostTime time, Vcpu& vcpu, bool for_another) {
+/// In the guest interval that ends at `time` the guest went from a process to its idle loop, or
+/// back out of an interrupt; no event shows where. The way is the same code each time, so it fits
+/// into the shortest interval that held one: half of that is told to the wait, which errs by no
+/// more.
+std::int64_t Waits::half_of_change(HostTime time, const Vcpu& vcpu, std::int64_t& shortest_ns) {
+  const std::int64_t length = time - vcpu.entered;
+  if (length <= 0) return 0;
+  shortest_ns = std::min(shortest_ns, length);
+  return shortest_ns / 2;
+}
+
+/// The guest interval that ended at `time` shows the idle loop at its end.
+void Waits::leave_for_idle(HostTime time, Vcpu& vcpu) {
+  if (vcpu.owner == kNoProcess) return;
+  leave(time, vcpu, false, time + -half_of_change(time, vcpu, vms_[vcpu.vm].shortest_sleep_ns));
+}
+
+/// The vCPU's process stops running at `stopped`, which shows at `time`; `for_another`: the guest
+/// switched to another one.
+void Waits::leave(HostTime time, Vcpu& vcpu, bool for_another, HostTime stopped) {
   const ProcessIndex index = std::exchange(vcpu.owner, kNoProcess);
   if (index == kNoProcess) return;
   Vm& vm = vms_[vcpu.vm];
@@ -440,7 +482,7 @@ void Waits::leave(HostTime time, Vcpu& vcpu, bool for_another) {
     }
     return;
   }
-  vm.book.stop(process, time);
+  vm.book.stop(process, stopped);
   process.off_vcpu = vcpu.slot;
   process.asleep_after = std::min(vcpu.entered, time);
   process.involuntary = for_another && vcpu.in_user && vcpu.interrupted;

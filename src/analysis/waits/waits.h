@@ -16,6 +16,7 @@
 // once they are known.
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -41,6 +42,8 @@ class Waits final : public model::StreamAnalysis,
                std::uint32_t cpu) override;
   void finish(model::MachineIndex machine, HostTime end) override;
   [[nodiscard]] std::vector<model::SmallTable> small_tables() const override;
+  /// Per VM, that its page-table roots were used again.
+  [[nodiscard]] std::vector<model::Issue> issues() const override;
 
   void on_vcpu_change(const vcpu::VcpuChange& change) override;
   void on_vcpu_event(HostTime time, const vcpu::VcpuRef& vcpu, const model::Event& event) override;
@@ -66,8 +69,10 @@ class Waits final : public model::StreamAnalysis,
     model::VcpuState state = model::VcpuState::kUnknown;
     std::int32_t pcpu = -1;
     bool waits_for_pcpu = false;
-    HostTime entered;  ///< into the guest, last
-    HostTime exited;   ///< out of it
+    HostTime entered;                ///< into the guest, last
+    bool interrupts = false;         ///< the guest interval to come, or under way, begins with one
+    bool began_interrupted = false;  ///< the one before the present exit did
+    HostTime exited;                 ///< out of it
     // The exit that is being handled.
     Registers registers;
     bool has_exit = false;     ///< kvm_exit was seen
@@ -103,6 +108,10 @@ class Waits final : public model::StreamAnalysis,
     Identifier identifier;
     ProcessBook book;
     std::vector<model::StringId> vector_names;  ///< by vector, kNull until used
+    /// The shortest guest intervals in which the guest went from a process to its idle loop, and
+    /// from an interrupt out of idling to a process.
+    std::int64_t shortest_sleep_ns = std::numeric_limits<std::int64_t>::max();
+    std::int64_t shortest_return_ns = std::numeric_limits<std::int64_t>::max();
   };
 
   void on_switch(const model::StreamEvent& event);
@@ -116,7 +125,11 @@ class Waits final : public model::StreamAnalysis,
   void begin_idle(HostTime time, Vcpu& vcpu);
   void begin_anew(HostTime time, Vm& vm);
   void come(HostTime begin, HostTime time, Vcpu& vcpu, ProcessIndex index);
-  void leave(HostTime time, Vcpu& vcpu, bool for_another);
+  void leave(HostTime time, Vcpu& vcpu, bool for_another) { leave(time, vcpu, for_another, time); }
+  void leave(HostTime time, Vcpu& vcpu, bool for_another, HostTime stopped);
+  void leave_for_idle(HostTime time, Vcpu& vcpu);
+  [[nodiscard]] static std::int64_t half_of_change(HostTime time, const Vcpu& vcpu,
+                                                   std::int64_t& shortest_ns);
   void explain_absence(HostTime end, Vcpu& vcpu, Process& process);
   [[nodiscard]] Cause pick_cause(HostTime end, Vcpu& vcpu, Process& process);
   [[nodiscard]] const Cause* cause_of_sibling(const Vcpu& vcpu, const Process& process) const;

@@ -38,8 +38,50 @@ TEST(Waits, AWaitIsForWhatWokeTheVcpu) {
   come_back(world);
   world.finish(120);
   EXPECT_EQ(world.rows("0x1000000"),
-            "10-15 nonroot@0; 15-16 root@0; 16-20 nonroot@0; 20-100 disk@0 of vector:37; "
-            "100-110 nonroot@0; 110-120 root@0");
+            "10-15 nonroot@0; 15-16 root@0; 16-18 nonroot@0; 18-105 disk@0 of vector:37; 105-110 "
+            "nonroot@0; 110-120 root@0");
+}
+
+TEST(Waits, WhereInAGuestIntervalAProcessSleptIsHalfOfTheShortestThatTells) {
+  World world(1);
+  run_and_halt(world);  // 16 to 20: the way from a process to idling takes at most 4
+  world.deliver(89, 0, DeliveryClass::kDisk, -1, 37);
+  world.wake(90, 0);
+  world.run(95, 0);
+  world.enter(100, 0);
+  world.exit_user(110, 0, kA);  // at most 10 from the interrupt to the process
+  world.enter(1110, 0);
+  world.halt(2110, 0, kA);  // 1000 with one in it: still 4, of which half counts
+  world.stop(2111, 0, 1);
+  world.deliver(3000, 0, DeliveryClass::kTimer);
+  world.wake(3000, 0);
+  world.run(3001, 0);
+  world.enter(3010, 0);
+  world.exit_user(3012, 0, kA);  // and 2 here, of which half counts
+  world.enter(3020, 0);
+  world.halt(3120, 0, kA);
+  world.finish(4000);
+  EXPECT_EQ(world.rows("0x1000000"),
+            "10-15 nonroot@0; 15-16 root@0; 16-18 nonroot@0; 18-105 disk@0 of vector:37; 105-110 "
+            "nonroot@0; 110-1110 root@0; 1110-2108 nonroot@0; 2108-3011 timer@0; 3011-3012 "
+            "nonroot@0; 3012-3020 root@0; 3020-3118 nonroot@0");
+}
+
+TEST(Waits, AProcessThatFollowsAnIdleLoopWithoutAnInterruptIsBackAtTheEntry) {
+  World world(1);
+  run_and_halt(world);
+  world.deliver(89, 0, DeliveryClass::kDisk, -1, 37);
+  world.wake(90, 0);
+  world.run(95, 0);
+  world.enter(100, 0);
+  // On the idle loop's stack: the interrupt has woken the process by now.
+  world.exit(104, 0, kMsr, kA, -0x1000'0000, false);
+  world.enter(106, 0);
+  world.exit_user(116, 0, kA);
+  world.finish(120);
+  EXPECT_EQ(world.rows("0x1000000"),
+            "10-15 nonroot@0; 15-16 root@0; 16-18 nonroot@0; 18-106 disk@0 of vector:37; 106-116 "
+            "nonroot@0; 116-120 root@0");
 }
 
 TEST(Waits, WithoutAnInterruptTheCauseIsUnknown) {
@@ -48,7 +90,7 @@ TEST(Waits, WithoutAnInterruptTheCauseIsUnknown) {
   come_back(world);
   world.finish(120);
   EXPECT_EQ(world.rows("0x1000000"),
-            "10-15 nonroot@0; 15-16 root@0; 16-20 nonroot@0; 20-100 unknown@0; 100-110 nonroot@0; "
+            "10-15 nonroot@0; 15-16 root@0; 16-18 nonroot@0; 18-100 unknown@0; 100-110 nonroot@0; "
             "110-120 root@0");
 }
 
@@ -59,7 +101,8 @@ TEST(Waits, TheLastWaitIsNoPartOfALife) {
   const std::vector<model::Row> rows = world.processes();
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0], (model::Row{std::string("vm"), std::string("0x1000000"), std::string("cr3"),
-                                 std::int64_t{10}, std::int64_t{20}}));
+                                 std::int64_t{10}, std::int64_t{18}}));
+  EXPECT_TRUE(world.issues().empty());
 }
 
 TEST(Waits, ATickThatWakesNobodyIsNoCause) {
@@ -75,8 +118,8 @@ TEST(Waits, ATickThatWakesNobodyIsNoCause) {
   come_back(world);
   world.finish(120);
   EXPECT_EQ(world.rows("0x1000000"),
-            "10-15 nonroot@0; 15-16 root@0; 16-20 nonroot@0; 20-100 network@0 of vector:39; "
-            "100-110 nonroot@0; 110-120 root@0");
+            "10-15 nonroot@0; 15-16 root@0; 16-18 nonroot@0; 18-105 network@0 of vector:39; "
+            "105-110 nonroot@0; 110-120 root@0");
 }
 
 TEST(Waits, AThreadOfTheHostThatHoldsUpTheWokenVcpuIsSaid) {
@@ -90,8 +133,8 @@ TEST(Waits, AThreadOfTheHostThatHoldsUpTheWokenVcpuIsSaid) {
   world.exit_user(110, 0, kA);
   world.finish(120);
   EXPECT_EQ(world.rows("0x1000000"),
-            "10-15 nonroot@0; 15-16 root@0; 16-20 nonroot@0; 20-80 timer@0; 80-95 "
-            "preempted_host@0; 95-100 timer@0; 100-110 nonroot@0; 110-120 root@0");
+            "10-15 nonroot@0; 15-16 root@0; 16-18 nonroot@0; 18-80 timer@0; 80-95 "
+            "preempted_host@0; 95-105 timer@0; 105-110 nonroot@0; 110-120 root@0");
 }
 
 TEST(Waits, PreemptionNamesTheSortOfItsCulprit) {
@@ -121,7 +164,7 @@ TEST(Waits, AnIpiIsAWaitForTheProcessThatSentIt) {
   come_back(world);
   world.finish(120);
   EXPECT_EQ(world.rows("0x1000000"),
-            "10-15 nonroot@0; 15-16 root@0; 16-20 nonroot@0; 20-100 task@0 by 0x2000000; 100-110 "
+            "10-15 nonroot@0; 15-16 root@0; 16-18 nonroot@0; 18-105 task@0 by 0x2000000; 105-110 "
             "nonroot@0; 110-120 root@0");
 }
 
@@ -138,8 +181,8 @@ TEST(Waits, AnIpiOutOfAnInterruptIsForWhatInterrupted) {
   come_back(world);
   world.finish(120);
   EXPECT_EQ(world.rows("0x1000000"),
-            "10-15 nonroot@0; 15-16 root@0; 16-20 nonroot@0; 20-100 network@0 of vector:39; "
-            "100-110 nonroot@0; 110-120 root@0");
+            "10-15 nonroot@0; 15-16 root@0; 16-18 nonroot@0; 18-105 network@0 of vector:39; "
+            "105-110 nonroot@0; 110-120 root@0");
 }
 
 TEST(Waits, AnotherProcessOfTheVmPreempts) {
@@ -188,7 +231,7 @@ TEST(Waits, AProcessOnTwoVcpusHasOneRowAtATime) {
   world.halt(60, 1, kA);
   world.finish(100);
   EXPECT_EQ(world.rows("0x1000000"),
-            "10-20 nonroot@0; 20-40 root@0; 40-50 nonroot@0; 50-60 nonroot@1");
+            "10-20 nonroot@0; 20-40 root@0; 40-50 nonroot@0; 50-55 nonroot@1");
 }
 
 TEST(Waits, AMovedStackIsAnotherProcessUnderTheSameRoot) {
@@ -199,8 +242,13 @@ TEST(Waits, AMovedStackIsAnotherProcessUnderTheSameRoot) {
   world.enter(100, 0);
   world.exit(110, 0, kIntr, kA, 0x7ffe'0000'0000, true);
   world.finish(120);
-  EXPECT_EQ(world.rows("0x1000000"), "10-15 nonroot@0; 15-16 root@0; 16-20 nonroot@0");
+  EXPECT_EQ(world.rows("0x1000000"), "10-15 nonroot@0; 15-16 root@0; 16-18 nonroot@0");
   EXPECT_EQ(world.rows("0x1000000#2"), "100-110 nonroot@0; 110-120 root@0");
+  const std::vector<model::Issue> issues = world.issues();
+  ASSERT_EQ(issues.size(), 1U);
+  EXPECT_EQ(issues[0].code, model::IssueCode::kCr3ReusePossible);
+  EXPECT_EQ(issues[0].place, "vm");
+  EXPECT_EQ(issues[0].count, 1U);
 }
 
 TEST(Waits, WhatALossTouchesIsMarked) {
@@ -214,8 +262,8 @@ TEST(Waits, WhatALossTouchesIsMarked) {
   world.exit_user(110, 0, kA);
   world.finish(120);
   EXPECT_EQ(world.rows("0x1000000"),
-            "10-15 nonroot@0; 15-16 root@0; 16-20 nonroot@0; 20-100 disk@0 of vector:37 lossy; "
-            "100-110 nonroot@0; 110-120 root@0");
+            "10-15 nonroot@0; 15-16 root@0; 16-18 nonroot@0; 18-105 disk@0 of vector:37 lossy; "
+            "105-110 nonroot@0; 110-120 root@0");
 }
 
 // ---- the wait table of the seed ----
@@ -252,7 +300,10 @@ void live(World& world, std::uint32_t vcpu, const SeedRow& row) {
   world.exit_user(t, vcpu, row.root_address);
   t += milli[0] * kUnit;  // all of root
   world.enter(t, vcpu);
-  t += milli[1] * kUnit - milli[1] * kUnit / 2 - 5;  // nonroot but for the returns
+  t += milli[1] * kUnit - milli[1] * kUnit / 2 - 6;  // nonroot but for the returns
+  world.exit_user(t, vcpu, row.root_address);  // so it is seen to run until just before it stops
+  world.enter(t, vcpu);
+  t += 1;
   for (std::size_t i = 0; i < std::size(kCauses); ++i) {
     world.halt(t, vcpu, row.root_address);
     world.stop(t, vcpu, 1);

@@ -133,6 +133,7 @@ class World {
   [[nodiscard]] std::vector<model::Row> processes() const {
     return waits_.small_tables().front().rows;
   }
+  [[nodiscard]] std::vector<model::Issue> issues() const { return waits_.issues(); }
   test::VectorSink& sink() { return sink_; }
 
  private:
