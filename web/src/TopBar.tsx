@@ -5,6 +5,7 @@ import { actions } from './store';
 import { formatDuration } from './time';
 import { css, machineColour } from './timeline/palette';
 import { isDark, useScheme } from './timeline/theme';
+import { encodePosition } from './url';
 
 function Machines() {
   const experiment = useStore((state) => state.experiment);
@@ -35,7 +36,10 @@ function Machines() {
 
 async function copyLink(): Promise<void> {
   try {
-    await navigator.clipboard.writeText(location.href);
+    // The address follows a moment later than the page.
+    const link = new URL(location.href);
+    link.hash = encodePosition(store.get());
+    await navigator.clipboard.writeText(link.href);
     actions.notify('Link copied: it opens at this place.');
   } catch {
     actions.notify('The address of the page is the link.');
