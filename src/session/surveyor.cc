@@ -1,7 +1,6 @@
 #include "session/surveyor.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/limits.h"
 #include "session/arguments.h"
@@ -41,23 +40,6 @@ bool may_show_vms(const reader::Trace& trace) {
          std::ranges::any_of(trace.event_types(), [&kinds](const reader::EventTypeInfo& type) {
            return kinds.has(type.kind);
          });
-}
-
-/// What one event of a kind has to be shown to, beside the initial state.
-enum Looker : std::uint8_t { kLookDevices = 1, kLookEvidence = 2 };
-using Lookers = std::array<std::uint8_t, model::kEventKindCount>;
-
-const Lookers& lookers() {
-  static const Lookers kLookers = [] {
-    Lookers table{};
-    const model::KindSet evidence = EvidenceGatherer::kinds(EvidenceRoles{true, false});
-    for (std::size_t i = 0; i < table.size(); ++i) {
-      if (evidence.has(static_cast<EventKind>(i))) table[i] = kLookEvidence;
-    }
-    table[static_cast<std::size_t>(EventKind::kStatedumpBlockDevice)] |= kLookDevices;
-    return table;
-  }();
-  return kLookers;
 }
 
 void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Discovery& discovery,
@@ -153,18 +135,14 @@ void Surveyor::on_gap(OwnTime begin, OwnTime end) {
 
 void Surveyor::look(std::span<const Event> events) {
   if (!kernel_) return;
-  if (scope_.states) initial_.on_events(events, cpu_);
-  if (vms_) discovery_.on_events(events, cpu_);
-  // In pieces each event's time is evidence about clocks.
-  const bool every_time = !scope_.alone && !counts_passed_;
-  if (every_time) evidence_.on_events(events, cpu_);
-  const Lookers& table = lookers();
-  for (const Event& event : events) {
-    const std::uint8_t looks = table[static_cast<std::size_t>(event.kind)];
-    if (looks == 0) continue;
-    if ((looks & kLookDevices) != 0 && scope_.states) note_block_device(event, out_);
-    if ((looks & kLookEvidence) != 0 && !every_time) evidence_.on_events({&event, 1}, cpu_);
+  if (scope_.states) {
+    initial_.on_events(events, cpu_);
+    for (const Event& event : events) {
+      if (event.kind == EventKind::kStatedumpBlockDevice) note_block_device(event, out_);
+    }
   }
+  if (vms_) discovery_.on_events(events, cpu_);
+  evidence_.on_events(events, cpu_);
 }
 
 void Surveyor::count_losses(std::span<const Event> events) {
