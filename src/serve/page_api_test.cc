@@ -6,10 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "os/file.h"
-#include "query/session_source.h"
+#include "serve/capture_test_support.h"
 #include "serve/limits.h"
-#include "session/session.h"
 
 namespace vs::serve {
 namespace {
@@ -23,13 +21,13 @@ class World {
     static World world;
     return world;
   }
-  Service& service() { return *service_; }
+  Service& service() { return capture_.service(); }
   Response ask(Method method, std::vector<std::string> path, const std::string& body = "") {
     Request request;
     request.method = method;
     request.path = std::move(path);
     request.body = body;
-    return PageApi(*service_).handle(request);
+    return PageApi(service()).handle(request);
   }
   json post(const std::string& name, const json& body) {
     const Response answer = ask(Method::kPost, {name}, body.dump());
@@ -44,8 +42,8 @@ class World {
     EXPECT_EQ(answer.status, 200U) << name << ": " << answer.body;
     return json::parse(answer.body, nullptr, false);
   }
-  [[nodiscard]] std::string begin() const { return std::to_string(service_->begin().ns); }
-  [[nodiscard]] std::string end() const { return std::to_string(service_->end().ns); }
+  [[nodiscard]] std::string begin() { return std::to_string(capture_.service().begin().ns); }
+  [[nodiscard]] std::string end() { return std::to_string(capture_.service().end().ns); }
   /// The first row of a kind in a view.
   json row(const std::string& view, const std::string& kind) {
     const json answer = post("rows", {{"view", view}});  // outlives the loop
@@ -57,33 +55,14 @@ class World {
 
  private:
   World() {
-    session::SessionOptions options;
-    options.inputs.paths = {std::string(VS_SOURCE_DIR) + "/tests/captures/twovms-tsc"};
-    session_ = std::move(session::Session::open(os::real_files(), std::move(options)).value());
-    EXPECT_TRUE(session_->join().ok());
-    summary_ = query::summarise(*session_);
-    source_ = std::make_unique<query::SessionSource>(*session_);
-    service_ = std::make_unique<Service>(Service::Sources{summary_,
-                                                          *source_,
-                                                          [this]() -> Status {
-                                                            VS_TRY(session_->analyse());
-                                                            source_->attach_history();
-                                                            return {};
-                                                          },
-                                                          {},
-                                                          "virtscope serve twovms-tsc"});
     EXPECT_EQ(ask(Method::kGet, {"report"}).status, 503U);
     EXPECT_EQ(ask(Method::kPost, {"sql"}, R"({"sql":"SELECT 1","limit":1})").status, 503U);
     EXPECT_EQ(fetch("experiment")["status"], "RUNNING");
     EXPECT_EQ(fetch("experiment")["clocks"].size(), 3U);  // known before the analysis
     EXPECT_EQ(fetch("marks")["clocks"].size(), 3U);
-    service_->start();
-    service_->wait();
+    capture_.analyse();
   }
-  std::unique_ptr<session::Session> session_;
-  query::ExperimentSummary summary_;
-  std::unique_ptr<query::SessionSource> source_;
-  std::unique_ptr<Service> service_;
+  test::ServedCapture capture_{"twovms-tsc"};
 };
 
 TEST(PageApi, Experiment) {

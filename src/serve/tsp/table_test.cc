@@ -5,10 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "os/file.h"
-#include "query/session_source.h"
+#include "serve/capture_test_support.h"
 #include "serve/tsp/tsp.h"
-#include "session/session.h"
 
 namespace vs::serve {
 namespace {
@@ -19,26 +17,10 @@ using nlohmann::json;
 class World {
  public:
   explicit World(std::size_t kept) {
-    session::SessionOptions options;
-    options.inputs.paths = {std::string(VS_SOURCE_DIR) + "/tests/captures/preempt-tsc"};
-    session_ = std::move(session::Session::open(os::real_files(), std::move(options)).value());
-    EXPECT_TRUE(session_->join().ok());
-    summary_ = query::summarise(*session_);
-    source_ = std::make_unique<query::SessionSource>(*session_);
-    service_ = std::make_unique<Service>(Service::Sources{summary_,
-                                                          *source_,
-                                                          [this]() -> Status {
-                                                            VS_TRY(session_->analyse());
-                                                            source_->attach_history();
-                                                            return {};
-                                                          },
-                                                          {},
-                                                          ""});
-    service_->start();
-    service_->wait();
+    capture_.analyse();
     TspOptions tsp;
     tsp.kept_lines = kept;
-    handler_ = make_tsp(*service_, tsp);
+    handler_ = make_tsp(capture_.service(), tsp);
     uuid_ = json::parse(ask(Method::kGet, {"experiments"}, "").body)[0]["UUID"];
   }
 
@@ -60,10 +42,7 @@ class World {
   }
 
  private:
-  std::unique_ptr<session::Session> session_;
-  query::ExperimentSummary summary_;
-  std::unique_ptr<query::SessionSource> source_;
-  std::unique_ptr<Service> service_;
+  test::ServedCapture capture_{"preempt-tsc"};
   std::unique_ptr<Handler> handler_;
   std::string uuid_;
 };
