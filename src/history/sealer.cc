@@ -164,7 +164,7 @@ void Sealer::seal_table(TableId table, TableSlab& slab, std::span<OpenEntity> en
   auto& states = states_[static_cast<std::size_t>(table)];
   if (layout_of(table).has_state()) slab.number_states(states);
   start_piece(table, slab);
-  for (const TableSlab::Run& run : slab.group(entities)) seal_run(slab, table, run);
+  slab.take_runs(entities, [&](const TableSlab::Run& run) { seal_run(slab, table, run); });
   write_rows(table);
   trees_[static_cast<std::size_t>(table)]->end_slab(states);
   slab.clear();
