@@ -76,6 +76,20 @@ std::string mean_text(std::int64_t total_ns, std::uint64_t count) {
   return count == 0 ? "" : duration_text(total_ns / static_cast<std::int64_t>(count));
 }
 
+// What it took its requests there with others and without, where both are known from a few.
+std::string difference_text(const DiskWaiting& disk, const DiskCulprit& top) {
+  constexpr std::uint64_t kFewest = 5;
+  for (const WaitedDisk& one : disk.disks) {
+    const flow::DiskUse& use = one.use;
+    if (one.machine != top.disk_machine || one.device != top.device) continue;
+    if (use.alone < kFewest || use.shared < kFewest) break;
+    return fmt::format(", where its own took {} on average, and {} alone",
+                       mean_text(use.shared_took_ns, use.shared),
+                       mean_text(use.alone_ns, use.alone));
+  }
+  return {};
+}
+
 std::string disks_table(const DiskWaiting& disk, const Painter& paint) {
   Grid grid({{"disk"},
              {"own there", true},
@@ -124,7 +138,13 @@ std::string culprits_table(const WhyData& data, const Painter& paint) {
     if (data.cycle) row.push_back({duration_text(one.typical_ns), Tone::kDim, 0});
     grid.add(std::move(row));
   }
-  return grid.empty() ? std::string{} : grid.render(paint, 2);
+  if (grid.empty()) return {};
+  const bool inferred = std::ranges::any_of(data.disk.culprits, &DiskCulprit::inferred);
+  return grid.render(paint, 2) +
+         (inferred ? paint(Tone::kDim,
+                           "  a VM's task is inferred: the only one there with requests around "
+                           "these\n")
+                   : std::string{});
 }
 
 }  // namespace
@@ -166,12 +186,14 @@ std::string disk_text(const WhyData& data) {
   const DiskCulprit& top = data.disk.culprits.front();
   const std::int64_t total_ns = top.share.total_ns();
   if (ratio(total_ns, data.total_ns) < kWorthSaying) return {};
-  std::string text =
-      fmt::format("; for {} of its {} of waits for a disk {}'s requests were in the way at {}'s {}",
-                  duration_text(total_ns), duration_text(data.disk.waited_ns), name_of(top),
-                  terminal_text(top.disk_machine), terminal_text(top.device));
+  const std::string when =
+      data.cycle ? fmt::format("in the {} slowest, ", count_text(data.slow.size())) : "";
+  std::string text = fmt::format(
+      "; {}for {} of its {} of waits for a disk {}'s requests were in the way at {}'s {}", when,
+      duration_text(total_ns), duration_text(data.disk.waited_ns), name_of(top),
+      terminal_text(top.disk_machine), terminal_text(top.device));
   if (data.cycle) text += fmt::format(" (typical: {})", duration_text(top.typical_ns));
-  return text;
+  return text + difference_text(data.disk, top);
 }
 
 std::string disk_tables(const WhyData& data, const Painter& paint) {

@@ -55,9 +55,9 @@ Answer ask(const Memory& memory, std::int64_t begin = 0, std::int64_t end = 300,
 TEST(DiskNeighbours, AnEarlierRequestIsAheadUntilItEndsALaterOneBesideWhileInService) {
   Memory memory;
   fill(memory);
-  memory.request("host", "8:0", 90, 90, 140, 900, "vm2");
-  memory.request("host", "8:0", 110, 110, 190, 800, "vm1");
-  memory.request("host", "8:0", 120, 150, 400, 900, "vm2");  // in the queue from 120
+  memory.request("host", "8:0", 90, 90, 140, {900, "vm2"});
+  memory.request("host", "8:0", 110, 110, 190, {800, "vm1"});
+  memory.request("host", "8:0", 120, 150, 400, {900, "vm2"});  // in the queue from 120
   const Answer answer = ask(memory);
   EXPECT_EQ(answer.waited_ns, 100);
   ASSERT_EQ(answer.disks.size(), 1u);
@@ -75,19 +75,19 @@ TEST(DiskNeighbours, AnEarlierRequestIsAheadUntilItEndsALaterOneBesideWhileInSer
 TEST(DiskNeighbours, AnEarlierRequestInTheQueueIsAhead) {
   Memory memory;
   fill(memory);
-  memory.request("host", "8:0", 95, 180, 195, 900, "vm2");
-  memory.request("host", "8:0", 110, 115, 190, 800, "vm1");
+  memory.request("host", "8:0", 95, 180, 195, {900, "vm2"});
+  memory.request("host", "8:0", 110, 115, 190, {800, "vm1"});
   EXPECT_EQ(ask(memory).only().ahead_ns, 80);
 }
 
 TEST(DiskNeighbours, WhatIsElsewhereIsNotInTheWay) {
   Memory memory;
   fill(memory);
-  memory.request("host", "8:0", 110, 110, 150, 800, "vm1");
-  memory.request("host", "8:16", 90, 90, 210, 900, "vm2");   // another disk
-  memory.request("host", "8:0", 50, 50, 110, 900, "vm2");    // before
-  memory.request("host", "8:0", 130, 155, 180, 900, "vm2");  // only in the queue behind it
-  memory.request("host", "8:0", 150, 150, 180, 900, "vm2");  // after
+  memory.request("host", "8:0", 110, 110, 150, {800, "vm1"});
+  memory.request("host", "8:16", 90, 90, 210, {900, "vm2"});   // another disk
+  memory.request("host", "8:0", 50, 50, 110, {900, "vm2"});    // before
+  memory.request("host", "8:0", 130, 155, 180, {900, "vm2"});  // only in the queue behind it
+  memory.request("host", "8:0", 150, 150, 180, {900, "vm2"});  // after
   const Answer answer = ask(memory);
   EXPECT_TRUE(answer.neighbours.empty());
   ASSERT_EQ(answer.disks.size(), 1u);
@@ -99,7 +99,7 @@ TEST(DiskNeighbours, WhatIsElsewhereIsNotInTheWay) {
 TEST(DiskNeighbours, NoOwnRequestAtTheDiskNoBlame) {
   Memory memory;
   fill(memory);
-  memory.request("host", "8:0", 90, 90, 210, 900, "vm2");
+  memory.request("host", "8:0", 90, 90, 210, {900, "vm2"});
   const Answer answer = ask(memory);
   EXPECT_TRUE(answer.neighbours.empty());
   EXPECT_TRUE(answer.disks.empty());
@@ -108,26 +108,26 @@ TEST(DiskNeighbours, NoOwnRequestAtTheDiskNoBlame) {
 TEST(DiskNeighbours, NoDiskWaitNoBlame) {
   Memory memory;
   fill(memory);
-  memory.request("host", "8:0", 10, 10, 90, 900, "vm2");
-  memory.request("host", "8:0", 20, 20, 90, 800, "vm1");
+  memory.request("host", "8:0", 10, 10, 90, {900, "vm2"});
+  memory.request("host", "8:0", 20, 20, 90, {800, "vm1"});
   EXPECT_TRUE(ask(memory).neighbours.empty());
 }
 
 TEST(DiskNeighbours, TheTasksOwnRequestsNarrowWhatIsIts) {
   Memory memory;
   fill(memory);
-  memory.request("vm1", "vda", 105, 105, 150, kReader, "vm1");
-  memory.request("host", "8:0", 110, 110, 145, 800, "vm1");
-  memory.request("host", "8:0", 160, 160, 190, 800, "vm1");  // of another task of vm1
-  memory.request("host", "8:0", 100, 100, 195, 900, "vm2");
+  memory.request("vm1", "vda", 105, 105, 150, {kReader, "vm1"});
+  memory.request("host", "8:0", 110, 110, 145, {800, "vm1"});
+  memory.request("host", "8:0", 160, 160, 190, {800, "vm1"});  // of another task of vm1
+  memory.request("host", "8:0", 100, 100, 195, {900, "vm2"});
   EXPECT_EQ(ask(memory).only().total_ns(), 35);
 }
 
 TEST(DiskNeighbours, InsideTheVmOtherTasksAreNeighbours) {
   Memory memory;
   fill(memory);
-  memory.request("vm1", "vda", 100, 100, 190, 6, "vm1");
-  memory.request("vm1", "vda", 110, 110, 180, kReader, "vm1");
+  memory.request("vm1", "vda", 100, 100, 190, {6, "vm1"});
+  memory.request("vm1", "vda", 110, 110, 180, {kReader, "vm1"});
   const Answer answer = ask(memory);
   EXPECT_EQ(answer.only().ahead_ns, 70);
   EXPECT_EQ(answer.neighbours.begin()->first.tid, 6);
@@ -140,21 +140,24 @@ TEST(DiskNeighbours, TheTaskOfTheOtherVmIsToldWhenOnlyOneCanBe) {
     Memory memory;
     fill(memory);
     add(memory);
-    memory.request("host", "8:0", 105, 105, 150, 900, "vm2");
-    memory.request("host", "8:0", 110, 110, 145, 800, "vm1");
+    memory.request("host", "8:0", 105, 105, 150, {900, "vm2"});
+    memory.request("host", "8:0", 110, 110, 145, {800, "vm1"});
     return ask(memory).neighbours.begin()->first.tid;
   };
   EXPECT_EQ(who([](Memory&) {}), model::kNull);
-  EXPECT_EQ(who([](Memory& m) { m.request("vm2", "vda", 100, 100, 155, 9, "vm2"); }), 9);
-  EXPECT_EQ(who([](Memory& m) { m.request("vm2", "vda", 106, 106, 155, 9, "vm2"); }), model::kNull);
+  EXPECT_EQ(who([](Memory& m) { m.request("vm2", "vda", 100, 100, 155, {9, "vm2"}); }), 9);
   EXPECT_EQ(who([](Memory& m) {
-              m.request("vm2", "vda", 99, 99, 160, 8, "vm2");
-              m.request("vm2", "vda", 100, 100, 155, 9, "vm2");
+              m.request("vm2", "vda", 106, 106, 155, {9, "vm2"});
             }),
             model::kNull);
   EXPECT_EQ(who([](Memory& m) {
-              m.request("vm2", "vda", 99, 99, 160, 8, "vm2", 512);
-              m.request("vm2", "vda", 100, 100, 155, 9, "vm2");
+              m.request("vm2", "vda", 99, 99, 160, {8, "vm2"});
+              m.request("vm2", "vda", 100, 100, 155, {9, "vm2"});
+            }),
+            model::kNull);
+  EXPECT_EQ(who([](Memory& m) {
+              m.request("vm2", "vda", 99, 99, 160, {8, "vm2", 512});
+              m.request("vm2", "vda", 100, 100, 155, {9, "vm2"});
             }),
             9);
 }
@@ -165,9 +168,9 @@ TEST(DiskNeighbours, AClockWithoutBoundTellsNoTask) {
   memory.machine("vm1", "host");
   memory.machine("vm2", "host");
   memory.is("vm1", kReader, 100, 200, {ThreadState::kBlocked, 0, "disk"});
-  memory.request("vm2", "vda", 100, 100, 155, 9, "vm2");
-  memory.request("host", "8:0", 105, 105, 150, 900, "vm2");
-  memory.request("host", "8:0", 110, 110, 145, 800, "vm1");
+  memory.request("vm2", "vda", 100, 100, 155, {9, "vm2"});
+  memory.request("host", "8:0", 105, 105, 150, {900, "vm2"});
+  memory.request("host", "8:0", 110, 110, 145, {800, "vm1"});
   EXPECT_EQ(ask(memory).neighbours.begin()->first.tid, model::kNull);
 }
 
@@ -190,8 +193,8 @@ TEST(DiskNeighbours, SharesOfSeveralAreEachTheirOwnAndTogetherNoMoreThanTheWait)
   Memory memory;
   fill(memory);
   memory.request("host", "8:0", 100, 100, 170, 70);
-  memory.request("host", "8:0", 105, 105, 190, 800, "vm1");
-  memory.request("host", "8:0", 120, 120, 180, 900, "vm2");
+  memory.request("host", "8:0", 105, 105, 190, {800, "vm1"});
+  memory.request("host", "8:0", 120, 120, 180, {900, "vm2"});
   const Answer answer = ask(memory);
   ASSERT_EQ(answer.neighbours.size(), 2u);
   std::int64_t sum = 0;
@@ -221,7 +224,7 @@ TEST(DiskNeighbours, EqualsAReferenceThatLooksAtEveryNanosecond) {
     }
     std::ranges::sort(all);
     for (const auto& r : all) {
-      memory.request("host", "8:0", r[0], r[1], r[2], 1, r[3] == 1 ? "vm1" : "vm2");
+      memory.request("host", "8:0", r[0], r[1], r[2], {1, r[3] == 1 ? "vm1" : "vm2"});
     }
     Brute want;
     for (std::int64_t t = 100; t < 200; ++t) {

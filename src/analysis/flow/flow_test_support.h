@@ -126,13 +126,22 @@ class Memory final : public StateSource {
         .push_back(
             {begin, end, {2, text(by.machine), by.vcpu, by.tid, text(by.comm), 2, kNull, 0}});
   }
+  /// Who submitted a request, for which VM.
+  struct Whose {
+    Whose(std::int64_t submitter, std::string_view of_vm = {}, std::int64_t size = 4096)
+        : tid(submitter), vm(of_vm), bytes(size) {}
+    std::int64_t tid;
+    std::string_view vm;
+    std::int64_t bytes;
+  };
   void request(const std::string& machine, const std::string& device, std::int64_t insert,
-               std::int64_t issue, std::int64_t complete, std::int64_t tid,
-               std::string_view vm = {}, std::int64_t bytes = 4096) {
+               std::int64_t issue, std::int64_t complete, const Whose& whose) {
     std::vector<StoredRow>& rows = device_rows(machine, device);
     const auto after = std::ranges::upper_bound(rows, insert, {}, &StoredRow::begin);
     rows.insert(after,
-                {insert, complete, {text(vm), 8, bytes, 0, issue - insert, complete - issue, tid}});
+                {insert,
+                 complete,
+                 {text(whose.vm), 8, whose.bytes, 0, issue - insert, complete - issue, whose.tid}});
   }
   /// A packet that `from` sent at `sent` wakes the thread.
   void packet(const std::string& machine, std::int64_t tid, std::int64_t sent, std::int64_t wakes,
