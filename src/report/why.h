@@ -66,6 +66,12 @@ struct PathShare {
   std::uint64_t count = 0;
 };
 
+/// What the path spends in threads of a machine, by label; not in devices, which are explanations.
+struct ThreadWaits {
+  std::string machine;
+  std::vector<std::int64_t> label_ns;  ///< by model::PathLabel
+};
+
 struct Iteration {
   std::uint64_t number = 0;  ///< from 1, in the order of time
   HostTime begin;
@@ -137,6 +143,7 @@ struct WhyData {
   std::vector<PathShare> path_workers;
   std::vector<PathShare> path_machines;
   std::vector<PathShare> path_layers;
+  std::vector<ThreadWaits> path_waits;  ///< what is left unexplained of the path, by machine
   DiskWaiting disk;
   std::vector<MissingCause> missing;
 

@@ -135,6 +135,9 @@ class PathTally {
     data.path_workers = sorted(workers_);
     data.path_machines = sorted(machines_);
     data.path_layers = sorted(layers_);
+    for (const auto& [machine, label_ns] : waits_) {
+      data.path_waits.push_back({std::string(machine), label_ns});
+    }
   }
 
  private:
@@ -159,6 +162,10 @@ class PathTally {
     add(workers_, machine, piece, true);
     add(machines_, machine, piece, false);
     add(layers_, layer_of(piece), piece, false);
+    if (piece.tid == kNull) return;
+    std::vector<std::int64_t>& label_ns = waits_[machine];
+    label_ns.resize(model::path_label_names().size());
+    label_ns[static_cast<std::size_t>(piece.label)] += piece.end - piece.begin;
   }
 
   // Where the time went: on the host, in a VM, in a VM of a VM, or in a device.
@@ -189,6 +196,7 @@ class PathTally {
   Shares workers_;
   Shares machines_;
   Shares layers_;
+  std::map<std::string_view, std::vector<std::int64_t>> waits_;
 };
 
 // The part of the asked window in which the task lived.

@@ -1,5 +1,6 @@
 // `why` on a task whose timing is known to the nanosecond.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -150,6 +151,47 @@ TEST(Why, AWaitForAnInterruptMayBeForADiskOrAPacketThatIsNotRecorded) {
     EXPECT_EQ(missing.affected_ns, data.total_ns);
   }
   EXPECT_EQ(events, "block_rq_issue, block_rq_complete; net_dev_xmit, netif_receive_skb; ");
+}
+
+// Events of one machine's trace that another machine's would not replace.
+TEST(Why, MissingEventsAreThoseOfTheMachineWhereThePathEnds) {
+  auto scene = query::testing::robbed_task();
+  const auto drop = [&](std::string_view machine, model::EventKind kind) {
+    for (auto& trace : scene.summary.traces) {
+      const auto& machines = scene.summary.experiment.machines;
+      if (machines[trace.machine].name != machine) continue;
+      std::erase_if(trace.events,
+                    [&](const query::EventCount& count) { return count.kind == kind; });
+    }
+  };
+  const auto said = [&](const WhyData& data) {
+    std::string text;
+    for (const MissingCause& one : why::missing_causes(scene.summary, data)) {
+      text += fmt::format("{} {} {}; ", one.machine, one.events, one.affected_ns);
+    }
+    return text;
+  };
+  WhyData data;
+  data.machine = "vm1";
+  data.path_waits = {{"host", std::vector<std::int64_t>(model::path_label_names().size())}};
+  const auto unknown = static_cast<std::size_t>(model::PathLabel::kWaitUnknown);
+  data.path_waits[0].label_ns[unknown] = 70;
+  EXPECT_EQ(said(data), "");
+  drop("vm1", model::EventKind::kSchedWaking);
+  drop("vm1", model::EventKind::kSchedWakeup);
+  EXPECT_EQ(said(data), "");
+  drop("host", model::EventKind::kSchedWaking);
+  drop("host", model::EventKind::kSchedWakeup);
+  EXPECT_EQ(said(data), "host sched_waking 70; ");
+  data.path_waits[0].machine = "vm1";
+  EXPECT_EQ(said(data), "vm1 sched_waking 70; ");
+  data.path_waits.clear();
+  data.disk.waited_ns = 50;
+  drop("host", model::EventKind::kBlockRqIssue);
+  drop("host", model::EventKind::kBlockRqComplete);
+  EXPECT_EQ(said(data), "host block_rq_issue, block_rq_complete 50; ");
+  data.machine = "host";  // nobody is below it
+  EXPECT_EQ(said(data), "");
 }
 
 TEST(Why, TheHeadlineNamesWhoWasBehindTheWaits) {
