@@ -4,9 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
+#include <array>
 
 #include "analysis/flow/flow_test_support.h"
+#include "analysis/flow/property_test_support.h"
 
 namespace vs::analysis::flow {
 namespace {
@@ -212,8 +213,7 @@ struct Brute {
 
 TEST(DiskNeighbours, EqualsAReferenceThatLooksAtEveryNanosecond) {
   for (std::uint32_t seed = 0; seed < 500; ++seed) {
-    std::mt19937 dice(seed);
-    const auto roll = [&](std::uint32_t most) { return static_cast<std::int64_t>(dice() % most); };
+    test::Dice roll(seed);
     Memory memory;
     fill(memory);
     std::vector<std::array<std::int64_t, 4>> all;  // insert, issue, complete, own

@@ -4,11 +4,9 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
-
-#include "analysis/flow/critical_path.h"
 #include "analysis/flow/execution_flow.h"
 #include "analysis/flow/flow_test_support.h"
+#include "analysis/flow/property_test_support.h"
 
 namespace vs::analysis::flow {
 namespace {
@@ -19,7 +17,9 @@ using model::PathLabel;
 using model::TableId;
 using model::ThreadState;
 using model::VcpuState;
+using test::expect_tiling;
 using test::Memory;
+using test::Step;
 using test::StoredRow;
 
 constexpr std::int64_t kEnd = 60;
@@ -27,7 +27,7 @@ constexpr std::int64_t kEnd = 60;
 /// Random tilings of a host with two CPUs, two guests with two vCPUs each, and their threads.
 class RandomWorld {
  public:
-  explicit RandomWorld(std::uint32_t seed) : random_(seed) {
+  explicit RandomWorld(std::uint32_t seed) : dice(seed) {
     memory.machine("host");
     for (const char* vm : {"vm1", "vm2"}) memory.machine(vm, "host");
     for (std::int64_t v = 0; v < 2; ++v) {
@@ -48,9 +48,7 @@ class RandomWorld {
     return machine == "host" ? std::vector<std::int64_t>{30, 31, 32, 33, 10, 20}
                              : std::vector<std::int64_t>{1, 2, 3};
   }
-  std::int64_t dice(std::int64_t sides) {
-    return std::uniform_int_distribution<std::int64_t>(0, sides - 1)(random_);
-  }
+  test::Dice dice;
   Memory memory;
 
  private:
@@ -119,8 +117,6 @@ class RandomWorld {
           {static_cast<VcpuState>(dice(13)), dice(8) == 0 ? kNull : dice(2), kReasons[dice(3)]});
     });
   }
-
-  std::mt19937 random_;
 };
 
 /// One moment on its own, by the rules as they are written in design.md 4.
@@ -238,17 +234,6 @@ std::string short_text(const World& world, const FlowPiece& piece) {
   return text;
 }
 
-template <typename Piece>
-void expect_tiling(const std::vector<Piece>& pieces, std::int64_t begin, std::int64_t end) {
-  std::int64_t at = begin;
-  for (const Piece& piece : pieces) {
-    ASSERT_EQ(piece.begin.ns, at);
-    ASSERT_GT(piece.end.ns, piece.begin.ns);
-    at = piece.end.ns;
-  }
-  ASSERT_EQ(at, std::max(begin, end));
-}
-
 void expect_same(const std::vector<FlowPiece>& a, const std::vector<FlowPiece>& b) {
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -300,20 +285,12 @@ TEST(FlowProperty, EqualsTheReferenceAtEveryMoment) {
 
 // ---- critical paths
 
-struct Step {
-  HostTime begin;
-  HostTime end;
-  std::size_t depth = 0;
-  PathLabel label = PathLabel::kUnknown;
-  std::int64_t tid = 0;
-  friend bool operator==(const Step&, const Step&) = default;
-};
-
-/// F.3 as a recursion over explanations instead of a stack: explain(worker, low, t) gives what the
-/// worker did in [low, t), each wait that ends where the cursor is replaced by its waker's.
-class PathReference {
+/// explain(worker, low, t) gives what the worker did in [low, t), moment by moment; each wait that
+/// ends where the cursor is replaced by its waker's.
+class PathReference final : public test::PathRecursion {
  public:
-  explicit PathReference(Reference& reference) : reference_(reference) {}
+  PathReference(Reference& reference, const World& world)
+      : reference_(reference), machine_(world.find_machine("host")) {}
 
   void explain(std::int64_t tid, std::int64_t low, std::int64_t high, std::size_t depth) {
     std::int64_t t = high;
@@ -329,22 +306,16 @@ class PathReference {
         if (follow) {
           explain(waker, begin, t, depth + 1);
         } else {
-          emit(begin, t, depth, label_of(row), tid);
+          emit({HostTime{begin}, HostTime{t}, depth, label_of(row), machine_, tid});
         }
       } else {
-        emit(begin, t, depth, label_of(row), tid);
+        emit({HostTime{begin}, HostTime{t}, depth, label_of(row), machine_, tid});
       }
       t = begin;
     }
   }
-  std::vector<Step> steps;  ///< latest first
 
  private:
-  bool may_hop(std::int64_t time) {
-    if (time != hop_time_) hops_ = 0;
-    hop_time_ = time;
-    return ++hops_ <= 64;
-  }
   bool same_wait(std::int64_t tid, const StoredRow* row, std::int64_t time) {
     const StoredRow* before = reference_.thread("host", tid, time);
     if (before == nullptr) return false;
@@ -373,42 +344,17 @@ class PathReference {
     if (cause == "disk") return PathLabel::kWaitDisk;
     return cause == "network" ? PathLabel::kWaitNetwork : PathLabel::kWaitUnknown;
   }
-  void emit(std::int64_t begin, std::int64_t end, std::size_t depth, PathLabel label,
-            std::int64_t tid) {
-    const Step made{HostTime{begin}, HostTime{end}, depth, label, tid};
-    if (!steps.empty() && steps.back().depth == depth && steps.back().label == label &&
-        steps.back().tid == tid) {
-      steps.back().begin = made.begin;
-    } else {
-      steps.push_back(made);
-    }
-  }
   Reference& reference_;
-  std::int64_t hop_time_ = kNull;
-  int hops_ = 0;
+  const MachineNumber machine_;
 };
 
-std::vector<Step> path_of(const World& world, const TaskWindow& task, std::size_t part_rows,
-                          bool unbounded = false) {
+std::vector<Step> path_in_parts(const World& world, const TaskWindow& task, std::size_t part_rows,
+                                bool unbounded = false) {
   PathOptions options;
   options.states.part_rows = part_rows;
   options.states.kept_rows = 16;
   options.unbounded = unbounded;
-  auto walk = PathWalk::make(world, task, options);
-  EXPECT_TRUE(walk.ok());
-  std::vector<Step> steps;
-  PathPiece piece;
-  while (walk.ok() && walk->next(piece)) {
-    const Step made{piece.begin, piece.end, piece.depth, piece.label, piece.tid};
-    const bool same = !steps.empty() && steps.back().depth == made.depth &&
-                      steps.back().label == made.label && steps.back().tid == made.tid;
-    if (same) {
-      steps.back().end = made.end;
-    } else {
-      steps.push_back(made);
-    }
-  }
-  return steps;
+  return test::path_of(world, task, options);
 }
 
 TEST(PathProperty, EqualsTheRecursionOnRandomGraphs) {
@@ -419,16 +365,11 @@ TEST(PathProperty, EqualsTheRecursionOnRandomGraphs) {
     const std::int64_t tid = 30 + random.dice(4);
     const TaskWindow task{world.find_machine("host"), tid, HostTime{random.dice(9) - 3},
                           HostTime{kEnd + 3 - random.dice(9)}};
-    PathReference expected(reference);
+    PathReference expected(reference, world);
     expected.explain(tid, task.begin.ns, task.end.ns, 1);
-    std::reverse(expected.steps.begin(), expected.steps.end());
-    const auto steps = path_of(world, task, 2048);
+    const auto steps = path_in_parts(world, task, 2048);
     expect_tiling(steps, task.begin.ns, task.end.ns);
-    ASSERT_EQ(steps.size(), expected.steps.size()) << "seed " << seed;
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      ASSERT_TRUE(steps[i] == expected.steps[i])
-          << "seed " << seed << " step " << i << " at " << steps[i].begin.ns;
-    }
+    ASSERT_EQ(steps, expected.steps()) << "seed " << seed;
   }
 }
 
@@ -439,9 +380,9 @@ TEST(PathProperty, TilesOnEveryLayerHoweverRowsAreRead) {
     for (const bool unbounded : {false, true}) {
       const TaskWindow task{world.find_machine("vm1"), 1 + random.dice(3), HostTime{-2},
                             HostTime{kEnd + 2}};
-      const auto steps = path_of(world, task, 2048, unbounded);
+      const auto steps = path_in_parts(world, task, 2048, unbounded);
       expect_tiling(steps, task.begin.ns, task.end.ns);
-      ASSERT_EQ(steps, path_of(world, task, 1 + seed % 3, unbounded)) << "seed " << seed;
+      ASSERT_EQ(steps, path_in_parts(world, task, 1 + seed % 3, unbounded)) << "seed " << seed;
     }
   }
 }
