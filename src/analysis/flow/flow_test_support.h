@@ -149,6 +149,15 @@ class Memory final : public StateSource {
     rows_of(TableId::kNetWakeup, machine, tid).push_back({sent, wakes, {text(from), from_tid, 60}});
   }
 
+  /// Every row is handed out, with the strings that it is about as they are numbered here.
+  template <typename Visit>
+  void each_row(Visit&& visit) const {
+    for (const Entity& entity : entities_) {
+      for (const StoredRow& row : entity.rows) visit(entity.table, entity.key, row);
+    }
+  }
+  const std::deque<std::string>& strings() const { return strings_; }
+
   // ---- StateSource
   const model::SmallTable& small(TableId table) const override {
     return small_[static_cast<std::size_t>(table)];
