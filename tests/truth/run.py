@@ -17,6 +17,7 @@ import time
 import captures
 import check_block
 import check_cuts
+import check_disk
 import check_events
 import check_exits
 import check_flow
@@ -35,7 +36,7 @@ import program
 
 CHECKS = [
     check_events, check_exits, check_invariants, check_threads, check_sync, check_preempt, check_twovms, check_scenes,
-    check_cuts, check_block, check_net, check_wakers, check_flow, check_waits, check_jobs,
+    check_cuts, check_block, check_disk, check_net, check_wakers, check_flow, check_waits, check_jobs,
 ]
 
 
