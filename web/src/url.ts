@@ -2,7 +2,7 @@
 // that a link stays right when the experiment begins elsewhere (a longer recording of the same
 // boot).
 
-import { type BottomTab, initialState, type RowRef, type State, type Theme } from './store';
+import { type BottomTab, firstPosition, type RowRef, type State, type Theme } from './store';
 import { toAbs, toRel } from './time';
 
 /** Per cent of the page. */
@@ -45,7 +45,7 @@ const rowText = (row: RowRef): string => `${row.view}.${row.id}`;
 /** The fragment without '#'. */
 export function encodePosition(state: State): string {
   const out = new URLSearchParams();
-  const usual = initialState();
+  const usual = firstPosition();
   if (state.window.from !== state.limit.from || state.window.to !== state.limit.to)
     out.set('w', span(state.window));
   if (state.range) out.set('s', span(state.range));

@@ -273,29 +273,7 @@ export class Page {
       const { store } = virtscopeTimeline;
       document.activeElement?.blur?.();
       document.querySelector('.lanes').scrollTop = 0;
-      store.set({
-        window: store.get().limit,
-        undo: [],
-        redo: [],
-        time: null,
-        range: null,
-        row: null,
-        task: null,
-        measure: [null, null],
-        openViews: ['fused', 'vms'],
-        collapsed: {},
-        pins: [],
-        filter: '',
-        idle: false,
-        machine: null,
-        arrows: true,
-        grid: true,
-        rowHeight: 18,
-        theme: 'system',
-        tab: 'overview',
-        bottomOpen: false,
-        notice: null,
-      });
+      store.reset({ bottomOpen: false });
     });
     await this.mouse.move(5, 5);
     await this.quiet();
