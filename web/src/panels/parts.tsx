@@ -224,3 +224,51 @@ export function MachineField(props: {
     </label>
   );
 }
+
+/** Figures by size, each with a bar; `open` shows where a figure comes from. */
+export function Ranked({
+  title,
+  rows,
+}: {
+  title: string;
+  rows: Array<{
+    label: string;
+    share: number;
+    value: string;
+    tone: string;
+    open?: (() => void) | undefined;
+  }>;
+}) {
+  if (rows.length === 0) return null;
+  return (
+    <div class="p-ranked">
+      <h4>{title}</h4>
+      <ol>
+        {rows.map((row) => (
+          <li key={row.label}>
+            {row.open ? (
+              <button class="p-link" onClick={row.open}>
+                {row.label}
+              </button>
+            ) : (
+              <span>{row.label}</span>
+            )}
+            <Meter share={row.share} tone={row.tone} label={`${row.label}: ${row.value}`} />{' '}
+            <span class="p-value">{row.value}</span>
+          </li>
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+export function Card({ title, children }: { title: string; children: ComponentChildren }) {
+  return (
+    <section class="p-card" aria-label={title}>
+      <header class="p-head">
+        <h3>{title}</h3>
+      </header>
+      {children}
+    </section>
+  );
+}

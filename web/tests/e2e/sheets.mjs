@@ -2,9 +2,7 @@
 //   node tests/e2e/sheets.mjs --virtscope BIN --out DIR CAPTURE...
 // DIR gets NAME-THEME-views.png and NAME-THEME-panels.png. What a view or panel lacks, and errors of
 // the page, are printed; exit code 1 when the page had an error.
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
@@ -12,20 +10,6 @@ import { Page, Server, sleep, until } from './harness.mjs';
 
 const viewport = { width: 1200, height: 750 };
 const shown = 660;
-const packed = '.ctf.tar.zst';
-
-/** The folder of a capture's traces; packed ones are unpacked into `scratch` first. */
-function tracesOf(capture, scratch) {
-  const archives = readdirSync(capture).filter((name) => name.endsWith(packed));
-  if (archives.length === 0) return capture;
-  const folder = join(scratch, basename(capture));
-  for (const archive of archives) {
-    const place = join(folder, archive.slice(0, -packed.length));
-    mkdirSync(place, { recursive: true });
-    execFileSync('tar', ['--zstd', '-xf', join(capture, archive), '-C', place]);
-  }
-  return folder;
-}
 
 async function shot(page, title) {
   await page.mouse.move(5, 5);
@@ -127,10 +111,10 @@ async function panels(page) {
   return shots;
 }
 
-async function sheetsOf(browser, capture, options, scratch) {
+async function sheetsOf(browser, capture, options) {
   const name = basename(capture);
   const say = (text) => console.log(`${name}: ${text}`);
-  const server = await Server.start(options.virtscope, [tracesOf(capture, scratch)]);
+  const server = await Server.start(options.virtscope, [capture]);
   let problems = 0;
   try {
     for (const theme of ['dark', 'light']) {
@@ -161,17 +145,15 @@ const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu'],
 });
-const scratch = mkdtempSync(join(tmpdir(), 'virtscope-sheets-'));
 let problems = 0;
 try {
   for (const capture of positionals) {
-    problems += await sheetsOf(browser, capture, values, scratch).catch((error) => {
+    problems += await sheetsOf(browser, capture, values).catch((error) => {
       console.log(`${basename(capture)}: ${error.message}`);
       return 1;
     });
   }
 } finally {
   await browser.close();
-  rmSync(scratch, { recursive: true, force: true });
 }
 process.exit(problems === 0 ? 0 : 1);
