@@ -24,8 +24,6 @@ export interface Facts {
   bookmarks: Bookmark[];
   /** The whole experiment. */
   limit: Span;
-  /** Threads that ran, as "vm1/156"; null: not known (yet), and then all are shown. */
-  ran: Record<string, true> | null;
   fatal: { title: string; detail: string; login: boolean } | null;
 }
 
@@ -52,6 +50,10 @@ export interface Position {
   filter: string;
   /** Whether threads that never ran are shown. */
   idle: boolean;
+  /** Whether only rows are shown that do something in the window. */
+  active: boolean;
+  /** Threads by number; else those that ran longest come first. */
+  byNumber: boolean;
   machine: string | null;
   arrows: boolean;
   grid: boolean;
@@ -84,6 +86,8 @@ export function firstPosition(): Position {
     pins: [],
     filter: '',
     idle: false,
+    active: false,
+    byNumber: false,
     machine: null,
     arrows: true,
     grid: true,
@@ -105,7 +109,6 @@ function noFacts(): Facts {
     marks: { losses: [], clocks: [] },
     bookmarks: [],
     limit: everything,
-    ran: null,
     fatal: null,
   };
 }

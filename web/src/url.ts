@@ -58,6 +58,8 @@ export function encodePosition(state: State): string {
   if (collapsed.length > 0) out.set('c', collapsed.map((key) => key.replace(':', '.')).join('_'));
   if (state.filter) out.set('f', state.filter);
   if (state.idle) out.set('idle', '1');
+  if (state.active) out.set('active', '1');
+  if (state.byNumber) out.set('order', 'number');
   if (state.machine) out.set('m', state.machine);
   if (state.measure[0] !== null) out.set('a', toAbs(state.measure[0]));
   if (state.measure[1] !== null) out.set('b', toAbs(state.measure[1]));
@@ -113,6 +115,8 @@ export function decodePosition(fragment: string): Partial<State> {
   const filter = from.get('f');
   if (filter) out.filter = filter.slice(0, 500);
   if (from.get('idle') === '1') out.idle = true;
+  if (from.get('active') === '1') out.active = true;
+  if (from.get('order') === 'number') out.byNumber = true;
   const machine = from.get('m');
   if (machine) out.machine = machine.slice(0, 200);
   const marks: [number | null, number | null] = [

@@ -60,6 +60,7 @@ const thread: Row = {
   begin_ns: String(begin),
   end_ns: '68376784226',
   has_data: true,
+  ran_ns: '7',
 };
 
 let root: HTMLElement;

@@ -90,21 +90,42 @@ function writeFill(out: Uint32Array, at: number, fill: Fill, step: number, schem
     for (let x = 0; x < 8; ++x) out[at + y * 8 + x] = patternMask(fill.pattern, x, y) ? ink : base;
 }
 
-/** For every column of the window the pixel of `source` that its middle falls into, -1 outside. */
-export function columns(
-  source: Geometry,
-  from: number,
-  to: number,
-  width: number,
-  out = new Int32Array(width),
-): Int32Array {
+/** Which pixels of a source the columns of a window show. */
+export interface Columns {
+  /** The pixel that the middle of each column falls into, -1 outside. */
+  middle: Int32Array;
+  /**
+   * Where several pixels fall into a column: the first one of each, and at the end where the last
+   * column ends. Null where none is left out.
+   */
+  first: Int32Array | null;
+}
+
+export function columns(source: Geometry, from: number, to: number, width: number): Columns {
   const scale = source.pixels / (source.to - source.from);
   const step = (to - from) / width;
+  const middle = new Int32Array(width);
   for (let x = 0; x < width; ++x) {
     const at = Math.floor((from + (x + 0.5) * step - source.from) * scale);
-    out[x] = at >= 0 && at < source.pixels ? at : -1;
+    middle[x] = at >= 0 && at < source.pixels ? at : -1;
   }
-  return out;
+  if (step * scale <= 1) return { middle, first: null };
+  const first = new Int32Array(width + 1);
+  for (let x = 0; x <= width; ++x) {
+    const at = Math.floor((from + x * step - source.from) * scale);
+    first[x] = Math.max(0, Math.min(source.pixels, at));
+  }
+  return { middle, first };
+}
+
+/** Something that is in a column beside its middle, where nothing is: what is rare must show. */
+function beside(styles: Uint32Array, first: Int32Array, x: number): number {
+  const end = first[x + 1] as number;
+  for (let at = first[x] as number; at < end; ++at) {
+    const style = styles[at] as number;
+    if (style >= shareSteps) return style;
+  }
+  return 0;
 }
 
 /** Style numbers of all pixels of a row. */
@@ -128,21 +149,23 @@ function stylesOf(row: RowPixels, table: StyleTable): Uint32Array {
  * preference.
  */
 export function styleColumns(
-  sources: ReadonlyArray<{ row: RowPixels; columns: Int32Array }>,
+  sources: ReadonlyArray<{ row: RowPixels; columns: Columns }>,
   table: StyleTable,
   width: number,
   out: Uint32Array,
 ): void {
   let left = width;
-  sources.forEach(({ row, columns: places }, index) => {
+  sources.forEach(({ row, columns: { middle, first } }, index) => {
     if (left === 0) return;
     const styles = stylesOf(row, table);
     left = 0;
     for (let x = 0; x < width; ++x) {
       if (index > 0 && out[x] !== notYet) continue;
-      const at = places[x] as number;
-      if (at >= 0) out[x] = styles[at] as number;
-      else {
+      const at = middle[x] as number;
+      if (at >= 0) {
+        const style = styles[at] as number;
+        out[x] = style < shareSteps && first ? beside(styles, first, x) : style;
+      } else {
         out[x] = notYet;
         ++left;
       }

@@ -8,6 +8,7 @@ import { StatesCache } from './data';
 import { type Lane, type Layout, pathView, seriesView } from './lanes';
 import {
   buildTable,
+  type Columns,
   columns,
   comboOfStyle,
   paintLane,
@@ -133,24 +134,18 @@ export class Scene {
     );
   }
 
-  /** The state's names in the layers of a row at a time, as drawn. */
-  namesAt(view: string, id: number, time: number): string[] {
-    const pixels =
-      view === pathView
-        ? [this.path?.pixels(id) ?? null]
-        : [this.cache.get(view, id)?.fine ?? null, this.cache.get(view, id)?.coarse ?? null];
-    for (const one of pixels) {
-      if (!one) continue;
-      const { from, to, pixels: count } = one.geometry;
-      const at = Math.floor(((time - from) / (to - from)) * count);
-      if (at < 0 || at >= count) continue;
-      const layers = this.layersOf(view);
-      return one.codes.map(
-        (codes, layer) =>
-          this.cache.layerNames(layers[layer] ?? '').list[codes[at] as number] ?? '',
-      );
-    }
-    return [];
+  /** The state's names in the layers of a row, as drawn at a column or next to it. */
+  namesAt(lane: Lane & { kind: 'row' }, x: number): string[] {
+    const near = this.runs(lane, store.get())
+      .filter((run) => run.combo !== 0 && run.from <= x + nearPx && run.to > x - nearPx)
+      .sort((a, b) => distance(a, x) - distance(b, x))[0];
+    return near ? this.comboNames(lane.view, near.combo) : [];
+  }
+
+  /** How far from the pointer what it points at may be, in ns. */
+  nearNs(): number {
+    const { window } = store.get();
+    return Math.ceil(((window.to - window.from) / this.width) * nearPx);
   }
 
   layersOf(view: string): string[] {
@@ -192,8 +187,8 @@ export class Scene {
     const { words } = this;
     words.fill(pack(this.scheme.gap));
     const surface = { pixels: words, width: this.width, height: this.height };
-    const maps = new Map<string, Int32Array>();
-    const mapOf = (row: RowPixels): Int32Array => {
+    const maps = new Map<string, Columns>();
+    const mapOf = (row: RowPixels): Columns => {
       const key = `${row.geometry.from}/${row.geometry.to}/${row.geometry.pixels}`;
       let map = maps.get(key);
       if (!map)
@@ -464,6 +459,13 @@ export class Scene {
 }
 
 export const rulerHeight = 26;
+
+/** What is a pixel wide can be pointed at from here. */
+const nearPx = 2;
+
+function distance(run: { from: number; to: number }, x: number): number {
+  return Math.max(0, run.from - x, x - run.to);
+}
 
 /** Machine, condition and state of a fused lane; the host's own time is not called that twice. */
 export function namesOf(names: string[]): string {
