@@ -8,13 +8,21 @@ import {
   paintLane,
   styleColumns,
 } from '../../src/timeline/paint';
-import { darkScheme, isStolen, pack, stateFill, stolen } from '../../src/timeline/palette';
+import {
+  darkScheme,
+  type Fill,
+  isStolen,
+  pack,
+  stateFill,
+  stolen,
+} from '../../src/timeline/palette';
 
 const red = { base: [255, 0, 0] as const, ink: [255, 0, 0] as const, pattern: 'solid' as const };
 
-test('columns map a window into data, -1 where there is none', () => {
-  const { middle, first } = columns({ from: 0, to: 100, pixels: 10 }, -20, 120, 7);
-  expect([...middle]).toEqual([-1, 1, 3, 5, 7, 9, -1]);
+test('columns map a window into data', () => {
+  const { begin, end, middle, first } = columns({ from: 0, to: 100, pixels: 10 }, -20, 120, 7);
+  expect([begin, end]).toEqual([1, 6]);
+  expect([...middle.subarray(begin, end)]).toEqual([1, 3, 5, 7, 9]);
   expect([...(first ?? [])]).toEqual([0, 0, 2, 4, 6, 8, 10, 10]);
   expect(columns({ from: 0, to: 100, pixels: 10 }, 0, 50, 7).first).toBeNull();
 });
@@ -43,8 +51,8 @@ test('fine data goes before coarse, and lanes stay inside their rows', () => {
   const styles = new Uint32Array(4);
   styleColumns(
     [
-      { row: row([0, 1, 0, 0]), columns: { middle: Int32Array.from([0, 1, -1, -1]), first: null } },
-      { row: row([1, 1, 1, 0]), columns: { middle: Int32Array.from([0, 1, 2, 3]), first: null } },
+      { row: row([0, 1, 0, 0]), columns: columns({ from: 0, to: 2, pixels: 2 }, 0, 4, 4) },
+      { row: row([1, 1, 1, 0]), columns: columns({ from: 0, to: 4, pixels: 4 }, 0, 4, 4) },
     ],
     table,
     4,
@@ -134,4 +142,34 @@ test('which rows are shown: those that ran, those that are awake, the selected o
   expect(hiddenText(0, usual)).toBe('');
   expect(hiddenText(1, usual)).toContain('1 thread that never ran');
   expect(hiddenText(2, { ...usual, active: true })).toContain('2 without activity');
+});
+
+test('every pixel of a lane is that of the table, whatever the height and the clipping', () => {
+  const looks = ['user', 'preempted', 'syscall', 'irq', 'guest', 'waking'].map((name) =>
+    stateFill(name, darkScheme),
+  );
+  const table = buildTable([looks.length], darkScheme, ([code]) => ({
+    upper: looks[code as number] as Fill,
+    lower: code === 1 ? (looks[0] as Fill) : null,
+  }));
+  const width = 97;
+  const styles = Uint32Array.from({ length: width }, (_, x) =>
+    x < 40 ? (x % 3) * 4 : Math.floor(x / 17) * 4 + 3,
+  );
+  for (const [top, height] of [
+    ...[1, 2, 3, 4, 5, 8, 17, 30].map((high) => [3, high] as const),
+    ...[[-7, 20] as const, [30, 20] as const],
+  ]) {
+    const tall = 40;
+    const pixels = new Uint32Array(width * tall);
+    paintLane({ pixels, width, height: tall }, top, height, styles, table);
+    const low = height >= 5 ? top + height - Math.max(2, Math.floor(height / 3)) : top + height;
+    for (let y = 0; y < tall; ++y)
+      for (let x = 0; x < width; ++x) {
+        const colours = y >= low ? table.lower : table.upper;
+        const at = ((styles[x] as number) << 6) | (((y - top) & 7) << 3) | (x & 7);
+        const wanted = y >= top && y < top + height ? colours[at] : 0;
+        if (pixels[y * width + x] !== wanted) expect([top, height, x, y]).toBeNull();
+      }
+  }
 });
