@@ -162,6 +162,13 @@ class Views {
   /// From an interval in which something else had the CPU, or which somebody ended, to that.
   [[nodiscard]] Result<std::optional<Target>> follow(const View& view, const Row& row,
                                                      HostTime time) const;
+  /// Time in which the row had a processor, over its whole life; 0 of rows that are no tasks.
+  [[nodiscard]] std::int64_t ran_ns(const Row& row) const;
+  /// Ids of the rows that do something in [from, to): threads that ran or wanted to, and all others
+  /// that have an interval there. Reads up to the first such interval of each row.
+  [[nodiscard]] Result<std::vector<std::int32_t>> active(const View& view, HostTime from,
+                                                         HostTime to,
+                                                         const std::atomic<bool>* cancel) const;
   /// Arrows between the rows asked for. Looks at a bounded number of intervals, spread evenly over
   /// rows and window, so that the cost does not grow with the trace.
   [[nodiscard]] Result<ArrowList> arrows(const View& view, const ArrowRequest& request) const;

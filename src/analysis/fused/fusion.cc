@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/limits.h"
+#include "model/host_time.h"
 
 namespace vs::analysis::fused {
 namespace {
@@ -70,7 +71,7 @@ Fusion::Fusion(const model::Experiment& experiment, model::IntervalSink& sink,
     machine.name = sink_.intern(from.name);
     machine.parent = from.parent;
     machine.physical = from.kind == model::MachineKind::kHost;
-    machine.traced = !from.traces.empty() && from.joined;
+    machine.traced = !from.traces.empty() && model::keeps_host_time(from);
     machine.first_vcpu = static_cast<std::uint32_t>(vcpus_.size());
     machine.listener = std::make_unique<Listener>(*this, m);
     for (const model::Vcpu& vcpu : from.vcpus) {
