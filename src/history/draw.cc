@@ -10,7 +10,7 @@ namespace vs::history {
 namespace {
 
 /// A picture of few pixels is made of narrower buckets, where that costs nothing.
-constexpr std::uint64_t kLeastBuckets = 2000;
+constexpr std::uint64_t kLeastOfPicture = 2000;
 constexpr std::size_t kCacheLine = 64;
 
 /// The first block that may hold rows from `from_ns` on: the one before the first that begins then.
@@ -54,20 +54,21 @@ class Drawing {
         layout_(layout_of(table)),
         window_(window),
         frame_(window),
-        states_known_(store.states(table).size()) {
+        drawn_(layout_.drawn(window.value_slot)) {
     const std::uint64_t width =
         static_cast<std::uint64_t>(frame_.to_ns()) - static_cast<std::uint64_t>(frame_.from_ns());
     const std::uint64_t pixel_ns = width / std::max<std::uint64_t>(1, window.pixels);
-    bucket_ns_ = std::min(pixel_ns, width / kLeastBuckets);
+    bucket_ns_ = std::min(pixel_ns, width / kLeastOfPicture);
     number_ = std::ranges::count(layout_.number_slots, window.value_slot) != 0;
     constexpr bool kStates = std::is_same_v<Parts, StateParts>;
-    summaries_ = kStates && !layout_.overlaps && window.value_slot == layout_.state_slot;
+    summaries_ = kStates && !layout_.overlaps;
+    if (kStates) values_known_ = store.values(table)[drawn_];
   }
 
   /// Entities must be added in ascending order.
   void add(EntityId entity, std::vector<Stretch>& out) {
     entities_.push_back(entity);
-    painters_.emplace_back(frame_, store_.states(table_), out);
+    painters_.emplace_back(frame_, values_known_, out);
     drawn_ns_.push_back(-kTimeLimit);
   }
   [[nodiscard]] Status run();
@@ -79,6 +80,7 @@ class Drawing {
   [[nodiscard]] Status visit_index(std::uint32_t number, Visits visits);
   [[nodiscard]] Status visit_rows(std::uint32_t number, Visits visits);
   void draw_level(const SummaryLevel& level, const Visit& visit);
+  void draw_kept_rows(std::span<const Span> rows, const Visit& visit);
   [[nodiscard]] bool draw_rows(const Piece& piece, std::span<const BlockRef> blocks,
                                std::uint32_t picture);
   [[nodiscard]] bool draw_block(const Piece& piece, std::uint32_t picture);
@@ -91,7 +93,8 @@ class Drawing {
   const TableLayout& layout_;
   const Window window_;
   const Frame frame_;
-  const std::size_t states_known_;
+  const std::size_t drawn_;                     ///< of the drawn columns, where it is one
+  std::span<const std::int64_t> values_known_;  ///< of that
   std::uint64_t bucket_ns_ = 0;
   bool number_ = false;     ///< a column of numbers
   bool summaries_ = false;  ///< of this column
@@ -145,13 +148,13 @@ template <typename Parts>
 auto Drawing<Parts>::draw_summary(std::uint32_t number, Visits visits) -> Result<Visits> {
   cost_.nodes += visits.size();
   if (!summaries_) return visits;
-  VS_ASSIGN(const auto summary, store_.summary_of(number));
+  VS_ASSIGN(const auto summary, store_.summary_of(number, drawn_));
   if (summary == nullptr || summary->narrowest_ns() > bucket_ns_) return visits;
   left_.clear();
   for (const Visit& visit : visits) {
     SummaryLevel level;
     if (summary->level_for(entities_[visit.picture], bucket_ns_, level)) {
-      draw_level(level, visit);
+      level.rows.empty() ? draw_level(level, visit) : draw_kept_rows(level.rows, visit);
     } else {
       left_.push_back(visit);
     }
@@ -211,14 +214,34 @@ void Drawing<Parts>::draw_level(const SummaryLevel& level, const Visit& visit) {
   std::int64_t bucket = std::max(level.first, from_ns >> level.exponent);
   const std::int64_t last = level.first + level.buckets - 1;
   for (; bucket <= last && !painter.done(); ++bucket) {
-    const auto at = static_cast<std::size_t>(bucket - level.first) * level.states.size();
+    const auto at = static_cast<std::size_t>(bucket - level.first) * level.values.size();
     const std::int64_t begin_ns = std::max(bucket << level.exponent, visit.begin_ns);
     const std::int64_t end_ns = std::min((bucket + 1) << level.exponent, visit.end_ns);
     if (begin_ns >= window_.to.ns) break;
     ++cost_.buckets;
     if constexpr (std::is_same_v<Parts, StateParts>) {
-      painter.add_bucket(begin_ns, end_ns, share_ns, level.shares.subspan(at, level.states.size()),
-                         level.states);
+      painter.add_bucket(begin_ns, end_ns, share_ns, level.shares.subspan(at, level.values.size()),
+                         level.values);
+    }
+  }
+}
+
+template <typename Parts>
+void Drawing<Parts>::draw_kept_rows(std::span<const Span> rows, const Visit& visit) {
+  if constexpr (std::is_same_v<Parts, StateParts>) {
+    Painter<Parts>& painter = painters_[visit.picture];
+    rows = rows.subspan(static_cast<std::size_t>(
+        std::ranges::upper_bound(rows, window_.from.ns, {}, &Span::end_ns) - rows.begin()));
+    while (!rows.empty() && rows.front().begin_ns < window_.to.ns && !painter.done()) {
+      const std::size_t count = std::min(rows.size(), kBlockRows);
+      for (std::size_t i = 0; i < count; ++i) {
+        times_.begin_ns[i] = rows[i].begin_ns;
+        times_.end_ns[i] = rows[i].end_ns;
+        keys_[i] = rows[i].value;
+      }
+      painter.add_rows(times_, std::span<const typename Parts::Key>(keys_).first(count), room_);
+      cost_.rows += count;
+      rows = rows.subspan(count);
     }
   }
 }
@@ -255,10 +278,10 @@ template <typename Parts>
 bool Drawing<Parts>::find_keys(const Piece& piece) {
   const std::size_t rows = block_.rows();
   if constexpr (std::is_same_v<Parts, StateParts>) {
-    if (!block_.states(keys_)) return false;
+    if (!block_.values(drawn_, keys_)) return false;
     std::uint8_t most = 0;
     for (std::size_t i = 0; i < rows; ++i) most = std::max(most, keys_[i]);
-    return most < states_known_;
+    return most < values_known_.size();
   } else {
     values_.restart();
     for (std::size_t i = 0; i < rows; ++i) {
@@ -318,9 +341,11 @@ Status draw(const Store& store, std::span<const EntityId> entities, const Window
     const auto table = static_cast<TableId>(t);
     if (by_table[t].empty()) continue;
     std::ranges::stable_sort(by_table[t], {}, &Wanted::entity);
-    const bool states = window.value_slot == layout_of(table).state_slot &&
-                        store.states(table).size() <= StateParts::kMost;
-    const auto draw_all = states ? draw_table<StateParts> : draw_table<ValueParts>;
+    const TableLayout& layout = layout_of(table);
+    const std::size_t drawn = layout.drawn(window.value_slot);
+    const bool numbered = drawn < layout.drawn_slots.size() && (drawn == 0 || !layout.overlaps) &&
+                          store.values(table)[drawn].size() <= StateParts::kMost;
+    const auto draw_all = numbered ? draw_table<StateParts> : draw_table<ValueParts>;
     VS_TRY(draw_all(store, table, by_table[t], window, pictures, cost));
   }
   return {};

@@ -71,7 +71,7 @@ class Frame {
 class StateParts {
  public:
   using Key = std::uint8_t;
-  static constexpr std::size_t kMost = 64;
+  static constexpr std::size_t kMost = 254;  ///< with kMaxStates values there may be more
 
   /// `values` are what the numbers stand for, ascending; at most kMost.
   explicit StateParts(std::span<const std::int64_t> values) : values_(values) {}
@@ -93,7 +93,7 @@ class StateParts {
 
  private:
   std::span<const std::int64_t> values_;
-  std::array<double, kMost> held_ns_{};
+  std::array<double, 256> held_ns_{};  ///< by any key: a broken file may have others
 };
 
 /// The same for any values.
@@ -140,10 +140,10 @@ class Painter {
   using Room = std::array<Stretch, 2 * kBlockRows>;
   /// Adds the rows of a block; parts outside the window are cut off.
   void add_rows(const BlockTimes& times, std::span<const Key> keys, Room& room);
-  /// Adds a bucket [begin, end) of a summary that is not wider than a pixel: of `states` with
+  /// Adds a bucket [begin, end) of a summary that is not wider than a pixel: of `values` with
   /// `shares`, one of which is worth `share_ns`. A bucket across a pixel's edge is divided evenly.
   void add_bucket(std::int64_t begin_ns, std::int64_t end_ns, double share_ns, Bytes shares,
-                  std::span<const std::uint8_t> states);
+                  std::span<const std::uint8_t> values);
 
   [[nodiscard]] bool done() const { return at_ >= frame_.pixels(); }
   /// Ends the picture: pixels that nothing was added to have no value.
