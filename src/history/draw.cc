@@ -47,6 +47,9 @@ void sort_by_piece(std::vector<Visit>& visits) {
 
 template <typename Parts>
 class Drawing {
+  /// Values of the column have numbers.
+  static constexpr bool kNumbered = !std::is_same_v<Parts, ValueParts>;
+
  public:
   Drawing(const Store& store, TableId table, const Window& window)
       : store_(store),
@@ -60,15 +63,19 @@ class Drawing {
     const std::uint64_t pixel_ns = width / std::max<std::uint64_t>(1, window.pixels);
     bucket_ns_ = std::min(pixel_ns, width / kLeastOfPicture);
     number_ = std::ranges::count(layout_.number_slots, window.value_slot) != 0;
-    constexpr bool kStates = std::is_same_v<Parts, StateParts>;
-    summaries_ = kStates && !layout_.overlaps;
-    if (kStates) values_known_ = store.values(table)[drawn_];
+    if constexpr (!kNumbered) return;
+    summaries_ = !layout_.overlaps;
+    values_known_ = store.values(table)[drawn_];
+    painted_ = values_known_;
   }
+
+  /// What painters are made with, in place of the column's values.
+  void paint_with(std::span<const std::int64_t> values) { painted_ = values; }
 
   /// Entities must be added in ascending order.
   void add(EntityId entity, std::vector<Stretch>& out) {
     entities_.push_back(entity);
-    painters_.emplace_back(frame_, values_known_, out);
+    painters_.emplace_back(frame_, painted_, out);
     drawn_ns_.push_back(-kTimeLimit);
   }
   [[nodiscard]] Status run();
@@ -95,6 +102,7 @@ class Drawing {
   const Frame frame_;
   const std::size_t drawn_;                     ///< of the drawn columns, where it is one
   std::span<const std::int64_t> values_known_;  ///< of that
+  std::span<const std::int64_t> painted_;
   std::uint64_t bucket_ns_ = 0;
   bool number_ = false;     ///< a column of numbers
   bool summaries_ = false;  ///< of this column
@@ -219,7 +227,7 @@ void Drawing<Parts>::draw_level(const SummaryLevel& level, const Visit& visit) {
     const std::int64_t end_ns = std::min((bucket + 1) << level.exponent, visit.end_ns);
     if (begin_ns >= window_.to.ns) break;
     ++cost_.buckets;
-    if constexpr (std::is_same_v<Parts, StateParts>) {
+    if constexpr (kNumbered) {
       painter.add_bucket(begin_ns, end_ns, share_ns, level.shares.subspan(at, level.values.size()),
                          level.values);
     }
@@ -228,7 +236,7 @@ void Drawing<Parts>::draw_level(const SummaryLevel& level, const Visit& visit) {
 
 template <typename Parts>
 void Drawing<Parts>::draw_kept_rows(std::span<const Span> rows, const Visit& visit) {
-  if constexpr (std::is_same_v<Parts, StateParts>) {
+  if constexpr (kNumbered) {
     Painter<Parts>& painter = painters_[visit.picture];
     rows = rows.subspan(static_cast<std::size_t>(
         std::ranges::upper_bound(rows, window_.from.ns, {}, &Span::end_ns) - rows.begin()));
@@ -277,7 +285,7 @@ bool Drawing<Parts>::draw_block(const Piece& piece, std::uint32_t picture) {
 template <typename Parts>
 bool Drawing<Parts>::find_keys(const Piece& piece) {
   const std::size_t rows = block_.rows();
-  if constexpr (std::is_same_v<Parts, StateParts>) {
+  if constexpr (kNumbered) {
     if (!block_.values(drawn_, keys_)) return false;
     std::uint8_t most = 0;
     for (std::size_t i = 0; i < rows; ++i) most = std::max(most, keys_[i]);
@@ -321,6 +329,28 @@ Status draw_table(const Store& store, TableId table, std::span<const Wanted> wan
 }
 
 }  // namespace
+
+Status draw_shares(const Store& store, std::span<const EntityId> entities, const Window& window,
+                   std::span<const std::int64_t> values,
+                   std::vector<std::vector<Stretch>>& pictures) {
+  pictures.resize(entities.size());
+  if (entities.empty()) return {};
+  const TableId table = store.footer().entities[entities.front()].table;
+  const TableLayout& layout = layout_of(table);
+  const auto& known = store.values(table)[0];
+  if (!layout.has_state() || layout.overlaps || known.size() > StateParts::kMost) {
+    return Error{ErrorCode::kUnsupported, "this table has no summaries of states", "", ""};
+  }
+  std::array<std::int64_t, 256> in_set{};
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    in_set[i] = std::ranges::find(values, known[i]) != values.end() ? 1 : 0;
+  }
+  Drawing<SetParts> drawing(store, table,
+                            Window{window.from, window.to, window.pixels, layout.state_slot});
+  drawing.paint_with(in_set);
+  for (std::size_t i = 0; i < entities.size(); ++i) drawing.add(entities[i], pictures[i]);
+  return drawing.run();
+}
 
 Status draw(const Store& store, std::span<const EntityId> entities, const Window& window,
             std::vector<std::vector<Stretch>>& pictures, DrawCost* cost) {

@@ -218,6 +218,33 @@ TEST(Timelines, EveryDrawnColumnHasSummaries) {
   }
 }
 
+// Shares of a set of values, from summaries and from rows, against the totals.
+TEST(Timelines, SharesOfASetAddUpToTheTotals) {
+  const Crowd all = crowd(300'000, 5);
+  const std::int64_t set[] = {1, 3};
+  for (const std::size_t pixels : {1U, 700U, 200'000U}) {
+    const EntityId ids[] = {all.pcpu};
+    const Window window{HostTime{0}, HostTime{all.end_ns}, pixels, 0};
+    std::vector<std::vector<Stretch>> pictures;
+    ASSERT_TRUE(all.reader->shares(ids, window, set, pictures).ok());
+    double held_ns = 0;
+    std::size_t count = 0;
+    for (const Stretch& stretch : pictures[0]) {
+      count += stretch.pixels;
+      const double width_ns = static_cast<double>(all.end_ns) / static_cast<double>(pixels);
+      if (stretch.value == 1) held_ns += double{stretch.share} * stretch.pixels * width_ns;
+    }
+    EXPECT_EQ(count, pixels);
+    double expected_ns = 0;
+    for (const StateTotal& total : all.reader->totals(all.pcpu)) {
+      const bool wanted = total.value == 1 || total.value == 3;
+      expected_ns += wanted ? static_cast<double>(total.duration_ns) : 0;
+    }
+    EXPECT_NEAR(held_ns, expected_ns, 0.002 * expected_ns);
+    EXPECT_GT(expected_ns, 0);
+  }
+}
+
 // More machines than a column of summaries can number: pictures come from the rows.
 TEST(Timelines, ColumnsWithTooManyValuesAreDrawnFromRows) {
   MemoryOutputs outputs;

@@ -115,6 +115,7 @@ void Painter<Parts>::repeat_nanoseconds() {
 }
 
 template class Painter<StateParts>;
+template class Painter<SetParts>;
 template class Painter<ValueParts>;
 
 }  // namespace vs::history

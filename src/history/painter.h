@@ -96,6 +96,25 @@ class StateParts {
   std::array<double, 256> held_ns_{};  ///< by any key: a broken file may have others
 };
 
+/// How long any of some values held: their stretches have the value 1, all others 0. `in_set`: by
+/// number of a state, 1 or 0, of all 256.
+class SetParts {
+ public:
+  using Key = std::uint8_t;
+
+  explicit SetParts(std::span<const std::int64_t> in_set) : in_set_(in_set) {}
+  void add(Key state, double held_ns) { held_ns_ += in_set_[state] != 0 ? held_ns : 0; }
+  [[nodiscard]] std::pair<std::int64_t, double> take() {
+    const double held_ns = std::exchange(held_ns_, 0);
+    return {held_ns > 0 ? 1 : 0, held_ns};
+  }
+  [[nodiscard]] std::int64_t value(Key state) const { return in_set_[state]; }
+
+ private:
+  std::span<const std::int64_t> in_set_;
+  double held_ns_ = 0;
+};
+
 /// The same for any values.
 class ValueParts {
  public:
@@ -166,6 +185,7 @@ class Painter {
 };
 
 extern template class Painter<StateParts>;
+extern template class Painter<SetParts>;
 extern template class Painter<ValueParts>;
 
 }  // namespace vs::history
