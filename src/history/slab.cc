@@ -106,9 +106,9 @@ TableSlab::TableSlab(TableId table)
     : layout_(layout_of(table)), has_numbers_(!layout_.number_slots.empty()) {
   dictionary_.start(layout_);
   const auto& slots = layout_.tuple_slots;
-  if (layout_.has_state()) {
-    state_column_ = static_cast<std::size_t>(
-        std::find(slots.begin(), slots.end(), layout_.state_slot) - slots.begin());
+  for (const std::uint8_t slot : layout_.drawn_slots) {
+    const auto place = std::find(slots.begin(), slots.end(), slot) - slots.begin();
+    drawn_.push_back(Drawn{static_cast<std::size_t>(place), {}, {}});
   }
 }
 
@@ -180,18 +180,19 @@ std::span<SlabRow> TableSlab::rows_of(const OpenEntity& open) {
   return rows;
 }
 
-void TableSlab::number_states(std::vector<std::int64_t>& states) {
-  state_numbers_.clear();
+void TableSlab::number_values(std::size_t drawn, std::vector<std::int64_t>& values) {
+  Drawn& column = drawn_[drawn];
+  column.numbers.clear();
   const std::size_t width = layout_.tuple_slots.size();
   const std::span<const std::int64_t> tuples = dictionary_.tuples();
-  for (std::size_t at = state_column_; at < tuples.size(); at += width) {
-    const auto found = std::find(states.begin(), states.end(), tuples[at]);
-    auto number = static_cast<std::size_t>(found - states.begin());
-    if (found == states.end() && number < kMaxStates) states.push_back(tuples[at]);
+  for (std::size_t at = column.column; at < tuples.size(); at += width) {
+    const auto found = std::find(values.begin(), values.end(), tuples[at]);
+    auto number = static_cast<std::size_t>(found - values.begin());
+    if (found == values.end() && number < kMaxStates) values.push_back(tuples[at]);
     number = std::min<std::size_t>(number, kNoNumber);
-    state_numbers_.push_back(static_cast<std::uint8_t>(number));
+    column.numbers.push_back(static_cast<std::uint8_t>(number));
   }
-  states_ = states;
+  column.values = values;
 }
 
 void TableSlab::clear() {

@@ -112,15 +112,19 @@ class TableSlab {
   [[nodiscard]] std::size_t entities() const { return present_.size(); }
   [[nodiscard]] std::span<const std::int64_t> tuples() const { return dictionary_.tuples(); }
   [[nodiscard]] std::span<const std::int64_t> numbers() const { return numbers_; }
-  /// Numbers the values of the state column, for the calls below. `states` has the numbers that
-  /// were given before, and gets new ones; it must outlive those calls. Requires a table that has
-  /// a state column.
-  void number_states(std::vector<std::int64_t>& states);
-  [[nodiscard]] std::span<const std::int64_t> states() const { return states_; }
-  /// By tuple: index into states(), or kNoNumber for values beyond the first 255.
-  [[nodiscard]] std::span<const std::uint8_t> state_numbers() const { return state_numbers_; }
+  /// Numbers the values of a drawn column, for the calls below. `values` has the numbers that were
+  /// given before, and gets new ones; it must outlive those calls.
+  void number_values(std::size_t drawn, std::vector<std::int64_t>& values);
+  [[nodiscard]] std::span<const std::int64_t> values(std::size_t drawn) const {
+    return drawn_[drawn].values;
+  }
+  /// By tuple: index into values(), or kNoNumber for values beyond the first 255.
+  [[nodiscard]] std::span<const std::uint8_t> numbers_of(std::size_t drawn) const {
+    return drawn_[drawn].numbers;
+  }
+  /// The value of the state column.
   [[nodiscard]] std::int64_t state_of(const SlabRow& row) const {
-    return dictionary_.tuples()[row.tuple * layout_.tuple_slots.size() + state_column_];
+    return dictionary_.tuples()[row.tuple * layout_.tuple_slots.size() + drawn_[0].column];
   }
   /// Hands over the runs by entity, ascending, each entity's rows by begin; a run is valid during
   /// the call of `use`. clear() has to follow. `entities`: those of add_row().
@@ -147,9 +151,13 @@ class TableSlab {
 
   const TableLayout& layout_;
   bool has_numbers_ = false;
-  std::size_t state_column_ = 0;  ///< of the tuple
-  std::span<const std::int64_t> states_;
-  std::vector<std::uint8_t> state_numbers_;  ///< by tuple
+  /// A drawn column.
+  struct Drawn {
+    std::size_t column = 0;  ///< of the tuple
+    std::span<const std::int64_t> values;
+    std::vector<std::uint8_t> numbers;  ///< by tuple
+  };
+  std::vector<Drawn> drawn_;
   TupleDictionary dictionary_;
   std::vector<std::int64_t> numbers_;
   std::uint32_t row_numbers_ = 0;  ///< where in numbers_ those of the next row are
