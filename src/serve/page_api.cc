@@ -28,6 +28,7 @@ constexpr Endpoint kEndpoints[] = {
     {Method::kGet, "report", false, true, page::report},
     {Method::kGet, "views", false, true, page::views},
     {Method::kPost, "rows", false, true, page::rows},
+    {Method::kPost, "active", false, true, page::active},
     {Method::kPost, "states", false, true, page::states},
     {Method::kPost, "at", false, true, page::at},
     {Method::kPost, "step", false, true, page::step},
@@ -141,7 +142,7 @@ Response experiment(const Call& call) {
   out.key("machines"), append_machines(summary.experiment, out);
   out.key("clocks");
   append_clocks(call, out);
-  out.key("overview").boolean(call.views != nullptr && call.views->overview() != nullptr);
+  out.key("sums").boolean(call.views != nullptr && call.views->sums() != nullptr);
   out.key("command").text(call.service.command()).key("paths");
   append_strings(summary.paths, out);
   out.close('}');
@@ -309,8 +310,24 @@ Response rows(const Call& call) {
     out.key("label").text(row.label).key("sub").text(row.sub).key("machine").text(row.machine);
     out.key("kind").text(name_of(row.kind)).key("cpu").maybe(row.cpu).key("vcpu").maybe(row.vcpu);
     out.key("tid").maybe(row.tid).key("begin_ns").time(row.begin).key("end_ns").time(row.end);
-    out.key("has_data").boolean(row.begin < to && row.end >= from).close('}');
+    out.key("has_data").boolean(row.begin < to && row.end >= from);
+    out.key("ran_ns").wide(call.views->ran_ns(row)).close('}');
   }
+  out.close(']').close('}');
+  return json_answer(out.take());
+}
+
+Response active(const Call& call) {
+  Fields in = call.fields();
+  const View* const view = call.views->find(in.text("view", limits::kBookmarkBytes));
+  const auto [from, to] = in.window();
+  if (in.ok() && view == nullptr) in.refuse("view", "names no view; ask api/views");
+  if (!in.ok()) return in.refused();
+  const auto found = call.views->active(*view, from, to, call.request.cancel);
+  if (!found.ok()) return failed(found.error());
+  JsonWriter out;
+  out.open('{').key("rows").open('[');
+  for (const std::int32_t id : *found) out.integer(id);
   out.close(']').close('}');
   return json_answer(out.take());
 }

@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "serve/capture_test_support.h"
@@ -231,6 +235,44 @@ TEST(PageApi, FollowLeadsToWhoTookTheCpu) {
     return;
   }
   FAIL() << "no row of that vCPU";
+}
+
+// Against SQL over the same history: threads that ran or wanted to in a window, and time that they
+// ran in all.
+TEST(PageApi, ActiveRowsOfAWindow) {
+  World& world = World::get();
+  const std::int64_t from = std::stoll(world.begin()) + 6'000'000'000;
+  const std::int64_t to = from + 20'000'000;
+  const json active = world.post(
+      "active",
+      {{"view", "vms"}, {"from_ns", std::to_string(from)}, {"to_ns", std::to_string(to)}});
+  std::set<int> ids;
+  for (const json& id : active["rows"]) ids.insert(id.get<int>());
+  const std::string where = fmt::format(
+      "SELECT machine, tid, sum((state IN ('user', 'syscall', 'irq')) * dur), max("
+      "state NOT IN ('unknown', 'blocked', 'exited') AND ts < {} AND ts + dur > {}) "
+      "FROM thread_state GROUP BY 1, 2",
+      to, from);
+  const json truth = world.post("sql", {{"sql", where}, {"limit", 10000}});
+  std::map<std::string, json> by_thread;
+  for (const json& row : truth["rows"]) by_thread[row[0].dump() + row[1].dump()] = row;
+  const json rows = world.post("rows", {{"view", "vms"}});
+  std::size_t asleep = 0;
+  for (const json& row : rows["rows"]) {
+    const std::size_t listed = ids.count(row["id"].get<int>());
+    if (row["kind"] != "thread") {
+      EXPECT_EQ(listed, row["kind"] == "vcpu" ? 1U : 0U) << row;
+      continue;
+    }
+    const json& one = by_thread[row["machine"].dump() + row["tid"].dump()];
+    const json& ran = one[2];
+    EXPECT_EQ(row["ran_ns"], ran.is_string() ? ran.get<std::string>() : ran.dump()) << row;
+    EXPECT_EQ(listed, one[3].get<std::size_t>()) << row;
+    if (listed == 0) ++asleep;
+  }
+  EXPECT_GT(asleep, 5U);
+  EXPECT_EQ(world.status("active", {{"view", "none"}, {"from_ns", "1"}, {"to_ns", "2"}}), 400U);
+  EXPECT_EQ(world.status("active", {{"view", "vms"}, {"from_ns", "2"}, {"to_ns", "2"}}), 400U);
 }
 
 TEST(PageApi, ArrowsAndMarks) {

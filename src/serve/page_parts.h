@@ -101,6 +101,7 @@ void append_sections(const report::Document& document, JsonWriter& out);
 [[nodiscard]] Response report(const Call& call);
 [[nodiscard]] Response views(const Call& call);
 [[nodiscard]] Response rows(const Call& call);
+[[nodiscard]] Response active(const Call& call);
 // page_api_states.cc
 [[nodiscard]] Response states(const Call& call);
 [[nodiscard]] Response at(const Call& call);

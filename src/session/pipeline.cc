@@ -11,6 +11,7 @@
 #include "analysis/kernel/machine_state.h"
 #include "analysis/vcpu/state.h"
 #include "merge/merger.h"
+#include "model/host_time.h"
 #include "session/arguments.h"
 #include "session/decode_ahead.h"
 
@@ -24,6 +25,7 @@ using analysis::vcpu::HostVcpus;
 using model::MachineIndex;
 
 constexpr std::uint64_t kTellEvents = 1U << 16;
+constexpr analysis::kernel::CpuView kNothingKnown{};  // of a CPU
 
 /// Everything that runs for one machine with a trace.
 struct MachineRun {
@@ -48,10 +50,10 @@ MachineIndex root_of(const model::Experiment& experiment, MachineIndex machine) 
   return machine;
 }
 
-/// Machines that share one flow: 0 = the joined ones; an unjoined host with what hangs on it; an
-/// unjoined guest on its own.
+/// Machines that share one flow: 0 = the joined ones; an unjoined host with what hangs on it; a
+/// guest whose clock follows no other on its own.
 std::size_t group_of(const model::Experiment& experiment, MachineIndex machine) {
-  if (!experiment.machines[machine].joined) return 1 + std::size_t{machine};
+  if (!model::keeps_host_time(experiment.machines[machine])) return 1 + std::size_t{machine};
   const MachineIndex root = root_of(experiment, machine);
   return experiment.machines[root].joined ? 0 : 1 + std::size_t{root};
 }
@@ -289,7 +291,7 @@ class Flow final : public analysis::fused::EffectiveSink {
     for (const model::Vcpu& vcpu : experiment_.machines[run.index].vcpus) {
       if (vcpu.guest_cpu < 0) continue;
       fusion_.cpu_observer(run.index).on_cpu_change(
-          run.end, static_cast<std::uint32_t>(vcpu.guest_cpu), analysis::kernel::CpuView{});
+          run.end, static_cast<std::uint32_t>(vcpu.guest_cpu), kNothingKnown);
     }
   }
 

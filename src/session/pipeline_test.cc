@@ -174,6 +174,24 @@ TEST(Pipeline, NothingThatTouchesALossIsWithoutItsMark) {
   EXPECT_TRUE(rig.vcpu().ends_with("95-110 guest")) << rig.vcpu();
 }
 
+// A second host has no relation to the reference, but its guests have one to it.
+TEST(Pipeline, AnUnjoinedHostIsOneFlowWithItsGuests) {
+  Rig rig;
+  rig.host.add_stream({0, Rig::host_events()});
+  rig.guest.add_stream({0, Rig::guest_events()});
+  for (model::Machine& machine : rig.experiment.machines) machine.joined = false;
+  model::ClockSegment own;
+  own.own_begin = kOwnTimeMin;
+  own.method = model::SyncMethod::kNone;
+  rig.experiment.machines[0].clock = model::ClockMap({own});
+  own.method = model::SyncMethod::kTsc;
+  rig.experiment.machines[1].clock = model::ClockMap({own});
+  ASSERT_TRUE(rig.run().ok());
+  EXPECT_EQ(rig.effective(7),
+            "25-40 running; 40-50 hypervisor; 50-70 running; 70-72 hypervisor; 72-90 deprived; "
+            "90-95 hypervisor; 95-100 running");
+}
+
 TEST(Pipeline, AnUnjoinedGuestIsAnalysedAloneAndItsVmFromTheHost) {
   Rig rig;
   rig.experiment.machines[1].joined = false;

@@ -94,6 +94,7 @@ function row(
     begin_ns: begin.toString(),
     end_ns: (begin + BigInt(length)).toString(),
     has_data: kind !== 'group',
+    ran_ns: kind === 'thread' ? String(id) : '0',
     ...more,
   };
 }
@@ -445,6 +446,9 @@ const posts: Record<string, (body: Body) => unknown> = {
   arrows,
   series,
   rows: (body) => ({ rows: rowsOf(body['view'] as string) }),
+  active: (body) => ({
+    rows: rowsOf(body['view'] as string).flatMap((one) => (one.id % 2 ? [one.id] : [])),
+  }),
   events: (body) => ({
     rows: Array.from({ length: Math.min(100, body['limit'] as number) }, (_, index) => ({
       ts_ns: abs(rel(body['from_ns']) + index * 1000),

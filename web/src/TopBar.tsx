@@ -3,6 +3,7 @@
 import { store, useStore } from './store';
 import { actions } from './store';
 import { formatDuration } from './time';
+import { press } from './timeline/commands';
 import { css, machineColour } from './timeline/palette';
 import { isDark, useScheme } from './timeline/theme';
 import { encodePosition } from './url';
@@ -70,7 +71,15 @@ export function TopBar() {
       <span class={lost === noLoss ? 'muted' : 'lossy'}>{lost}</span>
       <Machines />
       <span class="spring" />
-      <button onClick={() => void copyLink()}>Share</button>
+      <button onClick={() => press('x')} title="Picture of the timeline as PNG (X)">
+        PNG
+      </button>
+      <button onClick={() => press('X')} title="Picture of the timeline as SVG (Shift+X)">
+        SVG
+      </button>
+      <button onClick={() => void copyLink()} title="Copy the link to this place">
+        Share
+      </button>
       <button
         aria-label="Dark or light"
         title="Dark or light"

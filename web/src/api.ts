@@ -95,6 +95,8 @@ export interface Row {
   begin_ns: AbsText;
   end_ns: AbsText;
   has_data: boolean;
+  /** Time in which a task had a processor, over its whole life; 0 of what is no task. */
+  ran_ns: AbsText;
 }
 export interface Place {
   view: string;
@@ -289,10 +291,14 @@ export const api = {
   report: () => json<Report>('report', 'GET'),
   views: async () => (await json<{ views: ViewInfo[] }>('views', 'GET')).views,
   rows: async (view: string) => (await json<{ rows: Row[] }>('rows', 'POST', { view })).rows,
+  /** Ids of the rows that do something in a span. */
+  active: async (view: string, from_ns: AbsText, to_ns: AbsText, signal?: AbortSignal) =>
+    (await json<{ rows: number[] }>('active', 'POST', { view, from_ns, to_ns }, signal)).rows,
   states: async (query: StatesQuery, signal?: AbortSignal): Promise<StatesAnswer> =>
     decodeStates(new Uint8Array(await (await call('states', 'POST', query, signal)).arrayBuffer())),
-  at: (view: string, row: number, time_ns: AbsText, signal?: AbortSignal) =>
-    optional<AtAnswer>('at', { view, row, time_ns }, signal),
+  /** `near`: where nothing holds at the time, how far away what is meant may begin, in ns. */
+  at: (view: string, row: number, time_ns: AbsText, near = 0, signal?: AbortSignal) =>
+    optional<AtAnswer>('at', { view, row, time_ns, within_ns: String(near) }, signal),
   step: (view: string, row: number, time_ns: AbsText, direction: 1 | -1, layer: string) =>
     optional<Step>('step', { view, row, time_ns, direction, layer }),
   follow: (view: string, row: number, time_ns: AbsText) =>

@@ -6,7 +6,7 @@ import { DetailsPanel } from './panels';
 import './panels.css';
 import { store, useStore } from './store';
 import { loginWith } from './start';
-import { isDark } from './timeline/theme';
+import { isDark, systemIsLight } from './timeline/theme';
 import { Timeline } from './timeline/Timeline';
 import { TopBar } from './TopBar';
 
@@ -67,15 +67,14 @@ function Notice() {
 function useTheme(): void {
   const theme = useStore((state) => state.theme);
   useEffect(() => {
-    const system = window.matchMedia('(prefers-color-scheme: light)');
     const apply = (): void => {
       document.documentElement.dataset['theme'] = isDark(theme) ? 'dark' : 'light';
       // The timeline paints with the colours of the theme, and draws when the store changes.
       store.set({});
     };
     apply();
-    system.addEventListener('change', apply);
-    return () => system.removeEventListener('change', apply);
+    systemIsLight.addEventListener('change', apply);
+    return () => systemIsLight.removeEventListener('change', apply);
   }, [theme]);
 }
 

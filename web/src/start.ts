@@ -26,9 +26,7 @@ function fail(error: unknown): void {
   else store.set({ fatal: { title: 'The page failed', detail: String(error), login: false } });
 }
 
-async function later(events: string): Promise<void> {
-  // Best effort: without it all threads are shown.
-  void loadRan(events).catch(() => undefined);
+async function later(): Promise<void> {
   const [report, marks, bookmarks] = await Promise.allSettled([
     api.report(),
     api.marks(),
@@ -38,19 +36,6 @@ async function later(events: string): Promise<void> {
   else actions.notify(`The report did not load: ${String(report.reason)}`, 'error');
   if (marks.status === 'fulfilled') store.set({ marks: marks.value });
   if (bookmarks.status === 'fulfilled') store.set({ bookmarks: bookmarks.value });
-}
-
-const ranQuery =
-  "SELECT DISTINCT machine, tid FROM thread_state WHERE state IN ('user', 'syscall', 'irq')";
-/** Above this many events the query would keep the server from other questions for seconds. */
-const mostEvents = 5_000_000;
-
-/** Which threads ran at all: a recording of LTTng names every sleeping one, too. */
-async function loadRan(events: string): Promise<void> {
-  if (Number(events) > mostEvents) return;
-  const { rows, truncated } = await api.sql(ranQuery, 10_000);
-  if (truncated) return;
-  store.set({ ran: Object.fromEntries(rows.map(([machine, tid]) => [`${machine}/${tid}`, true])) });
 }
 
 /** Rows of a view, once. */
@@ -80,7 +65,7 @@ async function open(): Promise<void> {
   store.set({ experiment, views, limit, window: limit, ...decodePosition(location.hash) });
   document.title = `${experiment.name} · virtscope`;
   keepUrl();
-  await later(experiment.events);
+  await later();
 }
 
 /**
@@ -97,7 +82,11 @@ function keepUrl(): void {
   store.subscribe(() => {
     if (timer === null) timer = setTimeout(write, 200);
   });
-  window.addEventListener('hashchange', () => store.set(decodePosition(location.hash)));
+  // A link that is pasted into the open page: what it leaves out is as at the beginning.
+  window.addEventListener('hashchange', () => {
+    const { undo, window: before } = store.get();
+    store.reset({ undo: [...undo, before], ...decodePosition(location.hash) });
+  });
 }
 
 export async function start(): Promise<void> {

@@ -13,7 +13,8 @@ export interface RowRef {
 export type Theme = 'system' | 'dark' | 'light';
 export type BottomTab = 'overview' | 'events' | 'sql' | 'why' | 'compare' | 'bookmarks' | 'help';
 
-export interface State {
+/** What the server said. */
+export interface Facts {
   experiment: Experiment | null;
   report: Report | null;
   views: ViewInfo[];
@@ -21,8 +22,14 @@ export interface State {
   rows: Record<string, Row[]>;
   marks: Marks;
   bookmarks: Bookmark[];
-  /** The whole experiment and what is visible of it. */
+  /** The whole experiment. */
   limit: Span;
+  fatal: { title: string; detail: string; login: boolean } | null;
+}
+
+/** What the user did: the place that a link leads to, and how one came there. */
+export interface Position {
+  /** What is visible of the experiment. */
   window: Span;
   undo: Span[];
   redo: Span[];
@@ -43,8 +50,10 @@ export interface State {
   filter: string;
   /** Whether threads that never ran are shown. */
   idle: boolean;
-  /** Threads that ran, as "vm1/156"; null: not known (yet), and then all are shown. */
-  ran: Record<string, true> | null;
+  /** Whether only rows are shown that do something in the window. */
+  active: boolean;
+  /** Threads by number; else those that ran longest come first. */
+  byNumber: boolean;
   machine: string | null;
   arrows: boolean;
   grid: boolean;
@@ -54,22 +63,16 @@ export interface State {
   bottomOpen: boolean;
   /** Height of the bottom panel in per cent of the page's. */
   bottomShare: number;
-  /** Whether the overview covers the timeline (first page) or the timeline shows. */
   notice: { kind: 'info' | 'error'; text: string } | null;
-  fatal: { title: string; detail: string; login: boolean } | null;
 }
+
+export type State = Facts & Position;
 
 const everything: Span = { from: 0, to: 1 };
 
-export function initialState(): State {
+/** Where the page begins. */
+export function firstPosition(): Position {
   return {
-    experiment: null,
-    report: null,
-    views: [],
-    rows: {},
-    marks: { losses: [], clocks: [] },
-    bookmarks: [],
-    limit: everything,
     window: everything,
     undo: [],
     redo: [],
@@ -83,7 +86,8 @@ export function initialState(): State {
     pins: [],
     filter: '',
     idle: false,
-    ran: null,
+    active: false,
+    byNumber: false,
     machine: null,
     arrows: true,
     grid: true,
@@ -93,6 +97,18 @@ export function initialState(): State {
     bottomOpen: true,
     bottomShare: 36,
     notice: null,
+  };
+}
+
+function noFacts(): Facts {
+  return {
+    experiment: null,
+    report: null,
+    views: [],
+    rows: {},
+    marks: { losses: [], clocks: [] },
+    bookmarks: [],
+    limit: everything,
     fatal: null,
   };
 }
@@ -100,7 +116,7 @@ export function initialState(): State {
 type Listener = () => void;
 
 export class Store {
-  private current: State = initialState();
+  private current: State = { ...noFacts(), ...firstPosition() };
   private readonly listeners = new Set<Listener>();
 
   get(): State {
@@ -117,8 +133,10 @@ export class Store {
     return () => this.listeners.delete(listener);
   }
 
-  reset(state: Partial<State> = {}): void {
-    this.set({ ...initialState(), ...state });
+  /** Back to where the page begins, with what the server said kept; `change` on top of it. */
+  reset(change: Partial<State> = {}): void {
+    const window = change.limit ?? this.current.limit;
+    this.set({ ...firstPosition(), window, ...change });
   }
 }
 

@@ -2,7 +2,7 @@
 // that a link stays right when the experiment begins elsewhere (a longer recording of the same
 // boot).
 
-import { type BottomTab, initialState, type RowRef, type State, type Theme } from './store';
+import { type BottomTab, firstPosition, type RowRef, type State, type Theme } from './store';
 import { toAbs, toRel } from './time';
 
 /** Per cent of the page. */
@@ -45,7 +45,7 @@ const rowText = (row: RowRef): string => `${row.view}.${row.id}`;
 /** The fragment without '#'. */
 export function encodePosition(state: State): string {
   const out = new URLSearchParams();
-  const usual = initialState();
+  const usual = firstPosition();
   if (state.window.from !== state.limit.from || state.window.to !== state.limit.to)
     out.set('w', span(state.window));
   if (state.range) out.set('s', span(state.range));
@@ -58,6 +58,8 @@ export function encodePosition(state: State): string {
   if (collapsed.length > 0) out.set('c', collapsed.map((key) => key.replace(':', '.')).join('_'));
   if (state.filter) out.set('f', state.filter);
   if (state.idle) out.set('idle', '1');
+  if (state.active) out.set('active', '1');
+  if (state.byNumber) out.set('order', 'number');
   if (state.machine) out.set('m', state.machine);
   if (state.measure[0] !== null) out.set('a', toAbs(state.measure[0]));
   if (state.measure[1] !== null) out.set('b', toAbs(state.measure[1]));
@@ -113,6 +115,8 @@ export function decodePosition(fragment: string): Partial<State> {
   const filter = from.get('f');
   if (filter) out.filter = filter.slice(0, 500);
   if (from.get('idle') === '1') out.idle = true;
+  if (from.get('active') === '1') out.active = true;
+  if (from.get('order') === 'number') out.byNumber = true;
   const machine = from.get('m');
   if (machine) out.machine = machine.slice(0, 200);
   const marks: [number | null, number | null] = [

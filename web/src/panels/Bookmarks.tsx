@@ -5,7 +5,7 @@ import { api, type Bookmark } from '../api';
 import { actions, store, useStore } from '../store';
 import { formatDuration, formatRel, toAbs, toRel } from '../time';
 import { errorText } from './data';
-import { Problem } from './parts';
+import { Field, Problem } from './parts';
 
 export const colours: ReadonlyArray<readonly [string, string]> = [
   ['#e69f00', 'orange'],
@@ -112,23 +112,8 @@ export function BookmarksPanel() {
           add();
         }}
       >
-        <label>
-          Name{' '}
-          <input
-            value={name}
-            maxLength={120}
-            onInput={(event) => setName(event.currentTarget.value)}
-          />
-        </label>
-        <label>
-          Note{' '}
-          <input
-            value={note}
-            maxLength={500}
-            size={40}
-            onInput={(event) => setNote(event.currentTarget.value)}
-          />
-        </label>
+        <Field label="Name" value={name} maxLength={120} change={setName} />
+        <Field label="Note" value={note} maxLength={500} size={40} change={setNote} />
         <label>
           Colour{' '}
           <select value={colour} onChange={(event) => setColour(event.currentTarget.value)}>

@@ -5,7 +5,7 @@ import { api, type CompareRow } from '../api';
 import { store, useStore } from '../store';
 import { formatDuration, formatRel, type Span, toAbs } from '../time';
 import { errorText, parseEnds } from './data';
-import { Meter, Problem, SaveCsv } from './parts';
+import { Field, MachineField, Meter, Problem, SaveCsv } from './parts';
 
 interface Side {
   machine: string;
@@ -118,38 +118,13 @@ function SideForm({
   side: Side;
   change: (side: Side) => void;
 }) {
-  const machines = useStore((state) => state.experiment)?.machines ?? [];
   const range = useStore((state) => state.range);
   return (
     <fieldset class="p-side">
       <legend>{name}</legend>
-      <label>
-        Machine{' '}
-        <select
-          value={side.machine}
-          onChange={(event) => change({ ...side, machine: event.currentTarget.value })}
-        >
-          {machines.map((one) => (
-            <option key={one.machine} value={one.machine}>
-              {one.machine}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        from{' '}
-        <input
-          value={side.from}
-          onInput={(event) => change({ ...side, from: event.currentTarget.value })}
-        />
-      </label>
-      <label>
-        to{' '}
-        <input
-          value={side.to}
-          onInput={(event) => change({ ...side, to: event.currentTarget.value })}
-        />
-      </label>
+      <MachineField value={side.machine} change={(machine) => change({ ...side, machine })} />
+      <Field label="from" value={side.from} change={(from) => change({ ...side, from })} />
+      <Field label="to" value={side.to} change={(to) => change({ ...side, to })} />
       <button
         type="button"
         disabled={!range}

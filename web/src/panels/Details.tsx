@@ -15,6 +15,9 @@ type Answer =
   | { kind: 'error'; text: string }
   | { kind: 'at'; at: AtAnswer };
 
+/** Of the window: about as far as a click may miss what is a pixel wide. */
+const nearShare = 0.002;
+
 function useAt(): Answer | null {
   const row = useStore((state) => state.row);
   const time = useStore((state) => state.time);
@@ -25,8 +28,10 @@ function useAt(): Answer | null {
       return undefined;
     }
     const stop = new AbortController();
+    const { window } = store.get();
+    const near = Math.ceil((window.to - window.from) * nearShare);
     const timer = setTimeout(() => {
-      api.at(row.view, row.id, toAbs(time), stop.signal).then(
+      api.at(row.view, row.id, toAbs(time), near, stop.signal).then(
         (at) => setAnswer(at ? { kind: 'at', at } : { kind: 'none' }),
         (error: unknown) => {
           if (!stop.signal.aborted) setAnswer({ kind: 'error', text: errorText(error) });

@@ -18,7 +18,7 @@ import {
   queryOf,
   rowAt,
 } from './eventPages';
-import { Problem } from './parts';
+import { Field, MachineField, Problem } from './parts';
 
 const rowPx = 22;
 
@@ -136,7 +136,6 @@ interface FormProps {
 }
 
 function FilterForm({ filter, change, step, save, saved }: FormProps) {
-  const machines = useStore((state) => state.experiment)?.machines ?? [];
   return (
     <form
       class="p-form"
@@ -146,35 +145,22 @@ function FilterForm({ filter, change, step, save, saved }: FormProps) {
         step(1);
       }}
     >
-      <label>
-        Names{' '}
-        <input
-          value={filter.names}
-          placeholder="sched_switch, kvm_exit"
-          onInput={(event) => change({ ...filter, names: event.currentTarget.value })}
-        />
-      </label>
-      <label>
-        Contains{' '}
-        <input
-          value={filter.contains}
-          onInput={(event) => change({ ...filter, contains: event.currentTarget.value })}
-        />
-      </label>
-      <label>
-        Machine{' '}
-        <select
-          value={filter.machine}
-          onChange={(event) => change({ ...filter, machine: event.currentTarget.value })}
-        >
-          <option value="">all</option>
-          {machines.map((one) => (
-            <option key={one.machine} value={one.machine}>
-              {one.machine}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Field
+        label="Names"
+        value={filter.names}
+        placeholder="sched_switch, kvm_exit"
+        change={(names) => change({ ...filter, names })}
+      />
+      <Field
+        label="Contains"
+        value={filter.contains}
+        change={(contains) => change({ ...filter, contains })}
+      />
+      <MachineField
+        value={filter.machine}
+        all="all"
+        change={(machine) => change({ ...filter, machine })}
+      />
       <button type="button" onClick={() => step(-1)}>
         ↑ Previous
       </button>

@@ -1,26 +1,27 @@
 // The report as cards: what is wrong first, then the figures that it rests on, then what could not
 // be told and why.
 
-import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api, type Cell, type Conclusion, type Report } from '../api';
 import { actions, useStore } from '../store';
 import { toRel } from '../time';
 import { send } from './bus';
+import { amount, duration, entries, errorText, type Entry, percent, text } from './data';
 import {
-  amount,
-  duration,
-  entries,
-  errorText,
-  type Entry,
-  num,
-  percent,
-  selectRow,
-  text,
-  who,
-} from './data';
+  type Evidence,
+  evidenceOf,
+  exitBy,
+  exitsOf,
+  openEvidence,
+  openRow,
+  robberyBy,
+  robberyOf,
+  thievesOf,
+  waitFor,
+} from './evidence';
 import { missingText } from '../timeline/lanes';
-import { Command, Meter, type Part, Problem, StackedBar } from './parts';
+import { Card, Command, type Part, Problem, Ranked, StackedBar } from './parts';
+import { DiskCard } from './DiskCard';
 
 const badness: Record<string, number> = { bad: 0, warn: 1, note: 2, good: 3 };
 const word: Record<string, string> = { bad: 'Bad', warn: 'Warning', note: 'Note', good: 'Good' };
@@ -36,8 +37,9 @@ export function taskOf(next: string | null): string | null {
   return /--task\s+([^\s/]+\/\S+)/.exec(next ?? '')?.[1] ?? null;
 }
 
-function openTarget(conclusion: Conclusion): void {
+function openConclusion(conclusion: Conclusion, evidence: Evidence | null): void {
   const { target } = conclusion;
+  if (evidence) return void openEvidence(evidence);
   if (!target) return;
   actions.goTo({
     from: toRel(target.from_ns),
@@ -47,8 +49,10 @@ function openTarget(conclusion: Conclusion): void {
   });
 }
 
-function ConclusionCard({ conclusion }: { conclusion: Conclusion }) {
+function ConclusionCard({ conclusion, report }: { conclusion: Conclusion; report: Report }) {
   const task = taskOf(conclusion.next);
+  const evidence = evidenceOf(conclusion, report);
+  const opens = evidence !== null || conclusion.target !== null;
   const body = (
     <>
       <span class="p-badge">
@@ -56,13 +60,13 @@ function ConclusionCard({ conclusion }: { conclusion: Conclusion }) {
         {word[conclusion.kind] ?? conclusion.kind} · {conclusion.subject}
       </span>
       <span class="p-message">{conclusion.message}</span>
-      {conclusion.target && <span class="p-go">Show on the timeline →</span>}
+      {opens && <span class="p-go">Show on the timeline →</span>}
     </>
   );
   return (
     <li class={`p-card p-conclusion p-k-${conclusion.kind}`}>
-      {conclusion.target ? (
-        <button class="p-open" onClick={() => openTarget(conclusion)}>
+      {opens ? (
+        <button class="p-open" onClick={() => openConclusion(conclusion, evidence)}>
           {body}
         </button>
       ) : (
@@ -114,90 +118,16 @@ export function vmParts(vcpus: Entry[]): Part[] {
   ];
 }
 
-/** Who took a VM's CPU, added over its vCPUs, most first. */
-export function thievesOf(
-  all: Entry[],
-  machine: string,
-): Array<{ label: string; machine: string; tid: number | null; ns: number; count: number }> {
-  const out = new Map<
-    string,
-    { label: string; machine: string; tid: number | null; ns: number; count: number }
-  >();
-  for (const entry of all.filter((one) => one['machine'] === machine)) {
-    const label = who({ ...entry, by_vcpu: null }, 'by_');
-    const known = out.get(label) ?? {
-      label,
-      machine: text(entry['by_machine']),
-      tid: num(entry['by_tid']),
-      ns: 0,
-      count: 0,
-    };
-    out.set(label, {
-      ...known,
-      ns: known.ns + amount(entry['total_ns']),
-      count: known.count + amount(entry['count']),
-    });
-  }
-  return [...out.values()].sort((a, b) => b.ns - a.ns);
-}
-
-function Ranked({
-  title,
-  rows,
-}: {
-  title: string;
-  rows: Array<{
-    label: string;
-    share: number;
-    value: string;
-    tone: string;
-    open?: (() => void) | undefined;
-  }>;
-}) {
-  if (rows.length === 0) return null;
-  return (
-    <div class="p-ranked">
-      <h4>{title}</h4>
-      <ol>
-        {rows.map((row) => (
-          <li key={row.label}>
-            {row.open ? (
-              <button class="p-link" onClick={row.open}>
-                {row.label}
-              </button>
-            ) : (
-              <span>{row.label}</span>
-            )}
-            <Meter share={row.share} tone={row.tone} label={`${row.label}: ${row.value}`} />{' '}
-            <span class="p-value">{row.value}</span>
-          </li>
-        ))}
-      </ol>
-    </div>
-  );
-}
-
 function VmCard({ machine, report }: { machine: string; report: Report }) {
   const vcpus = entries(report.sections['vcpu']).filter((one) => one['machine'] === machine);
   const steal = sum(vcpus, 'steal_ns');
   const demand = sum(vcpus, 'demand_ns');
   const thieves = thievesOf(entries(report.sections['thief']), machine);
-  const exits = entries(report.sections['exit'])
-    .filter((one) => one['machine'] === machine && one['vcpu'] === null)
-    .sort(
-      (a, b) =>
-        amount(b['handling_ns']) +
-        amount(b['userspace_ns']) -
-        amount(a['handling_ns']) -
-        amount(a['userspace_ns']),
-    )
-    .slice(0, 4);
+  const exits = exitsOf(report, machine).slice(0, 4);
   const cost = (exit: Entry): number => amount(exit['handling_ns']) + amount(exit['userspace_ns']);
   const hit = entries(report.sections['hit_task'])
     .filter((one) => one['machine'] === machine)
     .slice(0, 4);
-  const task = (name: string, tid: number | null): (() => void) | undefined =>
-    tid === null || !name ? undefined : () => void selectRow(name, { tid });
   return (
     <section class="p-card" aria-label={machine}>
       <header class="p-head">
@@ -221,7 +151,7 @@ function VmCard({ machine, report }: { machine: string; report: Report }) {
             share: steal > 0 ? one.ns / steal : 0,
             value: duration(one.ns),
             tone: 'stolen',
-            open: task(one.machine, one.tid),
+            open: () => void openEvidence(robberyBy(one, machine)),
           }))}
         />
         <Ranked
@@ -231,7 +161,7 @@ function VmCard({ machine, report }: { machine: string; report: Report }) {
             share: steal > 0 ? amount(one['total_ns']) / steal : 0,
             value: duration(one['total_ns']),
             tone: 'stolen',
-            open: task(machine, num(one['tid'])),
+            open: () => void openEvidence(robberyOf(machine, amount(one['tid']))),
           }))}
         />
         <Ranked
@@ -241,20 +171,10 @@ function VmCard({ machine, report }: { machine: string; report: Report }) {
             share: cost(one) / Math.max(1, ...exits.map(cost)),
             value: duration(cost(one)),
             tone: 'hyper',
+            open: () => void openEvidence(exitBy(text(one['reason']), machine)),
           }))}
         />
       </div>
-    </section>
-  );
-}
-
-function Card({ title, children }: { title: string; children: ComponentChildren }) {
-  return (
-    <section class="p-card" aria-label={title}>
-      <header class="p-head">
-        <h3>{title}</h3>
-      </header>
-      {children}
     </section>
   );
 }
@@ -271,6 +191,11 @@ function shareOf(part: Cell | undefined, whole: Cell | undefined): number {
   return amount(part) / Math.max(1, amount(whole));
 }
 
+/** Shows the pCPU's row. */
+function openPcpu(pcpu: Entry): Promise<void> {
+  return openRow('fused', { machine: pcpu['host_machine'] ?? null, cpu: pcpu['cpu'] ?? null });
+}
+
 function hostWords(pcpu: Entry): string {
   const parts = hostParts.map(([name]) => `${name} ${duration(pcpu[`${name}_ns`])}`);
   return `pCPU ${text(pcpu['cpu'])}: ${parts.join(', ')}`;
@@ -278,12 +203,15 @@ function hostWords(pcpu: Entry): string {
 
 function HostCard({ pcpus }: { pcpus: Entry[] }) {
   if (pcpus.length === 0) return null;
+  const several = new Set(pcpus.map((one) => text(one['host_machine']))).size > 1;
   return (
     <Card title="Physical CPUs">
       <ul class="p-lanes">
         {pcpus.map((one) => (
           <li key={`${text(one['host_machine'])}/${text(one['cpu'])}`}>
-            <span>pCPU {text(one['cpu'])}</span>
+            <button class="p-link" onClick={() => void openPcpu(one)}>
+              {several ? `${text(one['host_machine'])} ` : ''}pCPU {text(one['cpu'])}
+            </button>
             <div class="p-bar" role="img" aria-label={hostWords(one)}>
               {hostParts.map(([name, tone]) => (
                 <span
@@ -358,6 +286,7 @@ function WaitCard() {
               share: amount(one['total_ns']) / most,
               value: duration(one['total_ns']),
               tone: text(one['state']).startsWith('preempted') ? 'stolen' : 'waiting',
+              open: () => void openEvidence(waitFor(text(one['state']), machine)),
             }))}
         />
       ))}
@@ -471,7 +400,7 @@ export function OverviewPanel() {
       ) : (
         <ul class="p-grid p-conclusions">
           {conclusions.map((one, i) => (
-            <ConclusionCard key={i} conclusion={one} />
+            <ConclusionCard key={i} conclusion={one} report={report} />
           ))}
         </ul>
       )}
@@ -484,6 +413,7 @@ export function OverviewPanel() {
       <div class="p-grid">
         <HostCard pcpus={entries(report.sections['pcpu'])} />
         <WaitCard />
+        <DiskCard />
         <ClockCard clocks={entries(report.sections['clock'])} />
         <DataCards report={report} />
       </div>

@@ -19,7 +19,7 @@ import {
   text,
   who,
 } from './data';
-import { Meter, type Part, Problem, SaveCsv, StackedBar } from './parts';
+import { Field, Meter, type Part, Problem, SaveCsv, StackedBar } from './parts';
 
 const tones: Record<string, string> = {
   run: 'guest',
@@ -315,15 +315,9 @@ export function WhyPanel() {
           ask(typed);
         }}
       >
-        <label>
-          Why did{' '}
-          <input
-            value={typed}
-            placeholder="vm1/156"
-            onInput={(event) => setTyped(event.currentTarget.value)}
-          />{' '}
+        <Field label="Why did" value={typed} placeholder="vm1/156" change={setTyped}>
           take its time
-        </label>
+        </Field>
         {range ? (
           <span>over the selected {formatDuration(range.to - range.from)}</span>
         ) : (

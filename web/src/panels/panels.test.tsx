@@ -24,7 +24,9 @@ import { EventsPanel, visibleRows } from './Events';
 import { ascending, fresh, queryOf, rowAt } from './eventPages';
 import { countsOf, HelpPanel } from './Help';
 import { legends } from './legend';
-import { OverviewPanel, sortConclusions, taskOf, thievesOf, vmParts } from './Overview';
+import { bytesText, devicesOf } from './DiskCard';
+import { evidenceOf, quote, thievesOf } from './evidence';
+import { OverviewPanel, sortConclusions, taskOf, vmParts } from './Overview';
 import { SqlPanel } from './Sql';
 import { flowParts, headlineOf, WhyPanel, WhyResult } from './Why';
 import { entries } from './data';
@@ -58,6 +60,7 @@ const thread: Row = {
   begin_ns: String(begin),
   end_ns: '68376784226',
   has_data: true,
+  ran_ns: '7',
 };
 
 let root: HTMLElement;
@@ -160,6 +163,62 @@ describe('overview', () => {
     });
     expect(thievesOf([row(0, 5), row(1, 7), { ...row(0, 99), machine: 'vm2' }], 'vm1')).toEqual([
       { label: 'vm2 x (9)', machine: 'vm2', tid: 9, ns: 12, count: 2 },
+    ]);
+  });
+  it('finds the evidence of a conclusion: the worst exit, the state, the thief that nobody is', () => {
+    const of = (rule: string): Conclusion => ({
+      kind: 'warn',
+      rule,
+      subject: 'vm1',
+      message: '',
+      next: null,
+      target: null,
+    });
+    const exits = {
+      columns: ['machine', 'vcpu', 'reason', 'handling_ns', 'userspace_ns'],
+      rows: [
+        ['vm1', null, 'HLT', 5, 0],
+        ['vm1', null, 'IOIO', 3, 4],
+        ['vm1', 0, 'MSR', 99, 0],
+        ['vm2', null, 'NPF', 99, 0],
+      ],
+    };
+    const thieves = {
+      columns: [
+        'machine',
+        'vcpu',
+        'by_machine',
+        'by_vcpu',
+        'by_tid',
+        'by_comm',
+        'count',
+        'total_ns',
+      ],
+      rows: [
+        ['vm1', 0, null, null, null, null, 2, 50],
+        ['vm1', 0, 'host', null, 9, 'x', 1, 40],
+      ],
+    };
+    const made = { sections: { exit: exits, thief: thieves }, conclusions: [] } as Report;
+    expect(evidenceOf(of('exit_overhead'), made)?.sql).toContain("reason = 'IOIO'");
+    expect(evidenceOf(of('blocked_in_vmm'), made)?.sql).toContain("state = 'blocked'");
+    expect(evidenceOf(of('stolen_time'), made)?.sql).toContain('by_machine IS NULL');
+    expect(evidenceOf({ ...of('stolen_time'), subject: 'vm1/0' }, made)?.sql).toContain('vcpu = 0');
+    expect(evidenceOf(of('stolen_time'), report)).toBeNull();
+    expect(evidenceOf(of('got_its_cpu'), made)).toBeNull();
+    expect(quote("it's")).toBe("'it''s'");
+  });
+  it('puts devices first that several machines share', () => {
+    const of = (device: string, vm: string) => ({ machine: 'host', device, vm });
+    const devices = devicesOf([of('sda', 'vm1'), of('sdb', 'vm1'), of('sdb', 'vm2')]);
+    expect(devices.map((one) => [one.device, one.users.length])).toEqual([
+      ['sdb', 2],
+      ['sda', 1],
+    ]);
+    expect([bytesText(12), bytesText(15_728_640), bytesText(2e9)]).toEqual([
+      '12 B',
+      '15.7 MB',
+      '2.00 GB',
     ]);
   });
   it('shows text as text, never as markup', () => {

@@ -1,7 +1,8 @@
 // Small parts that several panels draw: stacked bars, tables of cells, commands to copy.
 
+import type { ComponentChildren, JSX } from 'preact';
 import type { Cell } from '../api';
-import { actions } from '../store';
+import { actions, useStore } from '../store';
 import {
   duration,
   jump,
@@ -181,5 +182,93 @@ export function Problem({ children }: { children: string }) {
     <p class="p-problem" role="alert">
       {children}
     </p>
+  );
+}
+
+type FieldProps = Pick<JSX.InputHTMLAttributes, 'placeholder' | 'maxLength' | 'size'> & {
+  label: string;
+  value: string;
+  change: (value: string) => void;
+  /** What the sentence goes on with behind the field. */
+  children?: ComponentChildren;
+};
+
+/** A line of text with its name before it. */
+export function Field({ label, change, children, ...input }: FieldProps) {
+  return (
+    <label>
+      {label} <input {...input} onInput={(event) => change(event.currentTarget.value)} /> {children}
+    </label>
+  );
+}
+
+/** One of the machines; `all`: what stands for every one of them, as the empty value. */
+export function MachineField(props: {
+  value: string;
+  change: (machine: string) => void;
+  all?: string;
+}) {
+  const machines = useStore((state) => state.experiment)?.machines ?? [];
+  const { value, change, all } = props;
+  return (
+    <label>
+      Machine{' '}
+      <select value={value} onChange={(event) => change(event.currentTarget.value)}>
+        {all !== undefined && <option value="">{all}</option>}
+        {machines.map(({ machine }) => (
+          <option key={machine} value={machine}>
+            {machine}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** Figures by size, each with a bar; `open` shows where a figure comes from. */
+export function Ranked({
+  title,
+  rows,
+}: {
+  title: string;
+  rows: Array<{
+    label: string;
+    share: number;
+    value: string;
+    tone: string;
+    open?: (() => void) | undefined;
+  }>;
+}) {
+  if (rows.length === 0) return null;
+  return (
+    <div class="p-ranked">
+      <h4>{title}</h4>
+      <ol>
+        {rows.map((row) => (
+          <li key={row.label}>
+            {row.open ? (
+              <button class="p-link" onClick={row.open}>
+                {row.label}
+              </button>
+            ) : (
+              <span>{row.label}</span>
+            )}
+            <Meter share={row.share} tone={row.tone} label={`${row.label}: ${row.value}`} />{' '}
+            <span class="p-value">{row.value}</span>
+          </li>
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+export function Card({ title, children }: { title: string; children: ComponentChildren }) {
+  return (
+    <section class="p-card" aria-label={title}>
+      <header class="p-head">
+        <h3>{title}</h3>
+      </header>
+      {children}
+    </section>
   );
 }

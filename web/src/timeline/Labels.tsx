@@ -3,7 +3,8 @@
 
 import type { Series } from '../api';
 import { actions, type RowRef, store, useStore } from '../store';
-import { type Lane, pathView, sameRow } from './lanes';
+import { type Lane, pathView } from './lanes';
+import { sameRow } from './rows';
 import { css, machineColour } from './palette';
 import { useScheme } from './theme';
 

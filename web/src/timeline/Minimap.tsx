@@ -63,7 +63,7 @@ function frameOf(width: number): { left: number; right: number } {
   return { left: (window.from - limit.from) * scale, right: (window.to - limit.from) * scale };
 }
 
-export function Minimap({ scene, labelWidth }: { scene: Scene | null; labelWidth: number }) {
+export function Minimap({ scene }: { scene: Scene | null }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const frame = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -85,7 +85,7 @@ export function Minimap({ scene, labelWidth }: { scene: Scene | null; labelWidth
       const { left, right } = frameOf(scene.width);
       if (frame.current)
         Object.assign(frame.current.style, {
-          left: `${labelWidth + left}px`,
+          left: `${left}px`,
           width: `${Math.max(3, right - left)}px`,
         });
     };
@@ -95,7 +95,7 @@ export function Minimap({ scene, labelWidth }: { scene: Scene | null; labelWidth
   function drag(event: PointerEvent): void {
     if (!scene) return;
     const target = event.currentTarget as HTMLElement;
-    const left = target.getBoundingClientRect().left + labelWidth;
+    const left = target.getBoundingClientRect().left;
     const { window: before, limit } = store.get();
     const scale = (limit.to - limit.from) / scene.width;
     const start = event.clientX - left;
@@ -142,14 +142,12 @@ export function Minimap({ scene, labelWidth }: { scene: Scene | null; labelWidth
   return (
     <div
       class="minimap"
-      style={{ height: `${height}px`, paddingLeft: `${labelWidth}px` }}
+      style={{ height: `${height}px` }}
       onPointerDown={drag}
       onDblClick={() => actions.showAll()}
+      title="The whole trace: move or resize the frame; double click shows all"
       aria-hidden="true"
     >
-      <span class="minimap-name" style={{ width: `${labelWidth}px` }}>
-        Whole trace
-      </span>
       <canvas ref={canvas} />
       <div class="frame" ref={frame} />
     </div>

@@ -3,25 +3,20 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { actions, type RowRef, store, useStore } from '../store';
 import { formatDuration } from '../time';
-import { type Context, onKey } from './commands';
+import { bind, onKey } from './commands';
 import { ensureRows } from './data';
 import { dragLanes, dragRuler, useWheel } from './gestures';
 import { Labels, rowId } from './Labels';
-import { layout, sameRow } from './lanes';
-import { useArrows, useCriticalPath, useSeries } from './live';
+import { layout } from './lanes';
+import { sameRow, wouldHide } from './rows';
+import { useArrows, useAwake, useCriticalPath, useSeries } from './live';
 import { Minimap } from './Minimap';
 import { frames, rulerHeight, Scene } from './scene';
 import { StatusLine } from './Status';
 import { TipBox, useTip } from './Tip';
-import { askTime, Toolbar } from './Toolbar';
+import { askTime, Toolbar, ZoomButtons } from './Toolbar';
 
 const labelWidth = 210;
-
-function isSleeper(ref: RowRef): boolean {
-  const { rows, ran } = store.get();
-  const row = rows[ref.view]?.find((one) => one.id === ref.id);
-  return row?.kind === 'thread' && ran !== null && !ran[`${row.machine}/${row.tid}`];
-}
 
 export function Timeline() {
   const base = useRef<HTMLCanvasElement>(null);
@@ -40,31 +35,27 @@ export function Timeline() {
   const filter = useStore((state) => state.filter);
   const rowHeight = useStore((state) => state.rowHeight);
   const idle = useStore((state) => state.idle);
-  const ran = useStore((state) => state.ran);
+  const active = useStore((state) => state.active);
+  const byNumber = useStore((state) => state.byNumber);
   const row = useStore((state) => state.row);
+  const awake = useAwake();
   const path = useCriticalPath();
   const series = useSeries(size.width);
   // Only a row that would be hidden changes the layout by being selected.
-  const kept = row && isSleeper(row) ? row : null;
+  const selected = row && rows[row.view]?.find((one) => one.id === row.id);
+  const choice = { filter, idle, active, byNumber, awake, row };
+  const kept = row && selected && wouldHide(selected, row.view, choice) ? row : null;
   const laid = useMemo(
     () =>
       layout(
-        {
-          views: parts,
-          rows,
-          openViews,
-          collapsed,
-          pins,
-          filter,
-          rowHeight,
-          idle,
-          ran,
-          row: kept,
-        },
+        { views: parts, rows, openViews, collapsed, pins, rowHeight, ...choice, row: kept },
         series,
         path,
       ),
-    [parts, rows, openViews, collapsed, pins, filter, rowHeight, idle, ran, kept, series, path],
+    [
+      ...[parts, rows, openViews, collapsed, pins, filter, rowHeight, idle, active, byNumber],
+      ...[awake, kept, series, path],
+    ],
   );
 
   useEffect(
@@ -119,14 +110,12 @@ export function Timeline() {
 
   useArrows(scene, path, laid.lanes);
 
-  const context = useRef<Context | null>(null);
-  if (scene) {
-    context.current = {
-      scene,
-      focusFilter: () => document.getElementById('row-filter')?.focus(),
-      askTime,
-    };
-  }
+  useEffect(() => {
+    if (!scene) return undefined;
+    const focusFilter = (): void => document.getElementById('row-filter')?.focus();
+    bind({ scene, focusFilter, askTime });
+    return () => bind(null);
+  }, [scene]);
 
   function scrollTo(row: RowRef): void {
     requestAnimationFrame(() => {
@@ -151,7 +140,7 @@ export function Timeline() {
     );
   useEffect(() => {
     if (row && known) scrollTo(row);
-  }, [row, known]);
+  }, [row, known, awake]);
 
   // A view that was switched on: bring it onto the screen, once it is laid out.
   const opened = useRef({ views: openViews, wanted: '' });
@@ -179,19 +168,19 @@ export function Timeline() {
   }, [path]);
 
   useEffect(() => {
-    const handler = (event: KeyboardEvent): void => {
-      if (context.current) onKey(context.current, event);
-    };
-    window.addEventListener('keydown', handler);
-    return () => window.removeEventListener('keydown', handler);
+    window.addEventListener('keydown', onKey);
+    return () => window.removeEventListener('keydown', onKey);
   }, []);
 
   useWheel(lanesBox, scene);
 
   return (
     <main class="timeline" aria-label="Timeline">
-      <Toolbar context={context} />
-      <Minimap scene={scene} labelWidth={labelWidth} />
+      <Toolbar />
+      <div class="whole">
+        <ZoomButtons width={labelWidth} />
+        <Minimap scene={scene} />
+      </div>
       <div class="ruler">
         <RulerInfo />
         <canvas

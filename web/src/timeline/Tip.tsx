@@ -53,14 +53,14 @@ export function useTip(scene: Scene | null) {
       x: event.clientX,
       y: event.clientY,
       title: `${row.label} ${row.sub}`,
-      state: namesOf(scene.namesAt(view, row.id, time)) || 'nothing',
+      state: namesOf(scene.namesAt(lane, at.x)) || 'nothing',
       loss: lossAt(row, time),
     };
     setTip({ ...shown, answer: null });
     if (view === pathView) return;
     timer.current = setTimeout(() => {
       api
-        .at(view, row.id, toAbs(time))
+        .at(view, row.id, toAbs(time), scene.nearNs())
         .then((answer) => setTip((now) => (now ? { ...shown, answer } : null)))
         .catch(() => undefined);
     }, waitMs);

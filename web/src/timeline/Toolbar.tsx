@@ -1,8 +1,7 @@
-// Views on and off, the filter, zoom and undo, and the small dialog of "go to time".
+// Views on and off, which rows, zoom and undo, and the small dialog of "go to time".
 
 import { actions, store, useStore } from '../store';
-import { followCulprit } from '../jump';
-import { type Context, keys, zoom } from './commands';
+import { press } from './commands';
 import { seriesView } from './lanes';
 
 /** A native dialog: focus stays inside, Escape closes it. */
@@ -46,15 +45,47 @@ function ViewButtons() {
   );
 }
 
-export function Toolbar({ context }: { context: { current: Context | null } }) {
-  const filter = useStore((state) => state.filter);
-  const idle = useStore((state) => state.idle);
+function Toggle(props: { name: string; title: string; on: boolean; press: string }) {
+  const { name, title, on, press: key } = props;
+  return (
+    <button aria-pressed={on} title={`${title} (${key.toUpperCase()})`} onClick={() => press(key)}>
+      {name}
+    </button>
+  );
+}
+
+export function ZoomButtons({ width }: { width: number }) {
   const canUndo = useStore((state) => state.undo.length > 0);
   const canRedo = useStore((state) => state.redo.length > 0);
-  const run = (key: string): void => {
-    const found = keys.find((item) => item.keys.includes(key));
-    if (found && context.current) found.run(context.current, new KeyboardEvent('keydown', { key }));
-  };
+  const all = [
+    { sign: '+', name: 'Zoom in', key: 'w', can: true },
+    { sign: '−', name: 'Zoom out', key: 's', can: true },
+    { sign: 'All', name: 'Show all', key: '0', can: true },
+    { sign: '↶', name: 'Undo zoom', key: 'Backspace', can: canUndo },
+    { sign: '↷', name: 'Redo zoom', key: 'U', can: canRedo },
+  ];
+  return (
+    <div class="zooms" role="group" aria-label="Zoom" style={{ width: `${width}px` }}>
+      {all.map(({ sign, name, key, can }) => (
+        <button
+          key={key}
+          aria-label={name}
+          title={`${name} (${key === 'U' ? 'Shift+U' : key.length > 1 ? key : key.toUpperCase()})`}
+          disabled={!can}
+          onClick={() => press(key)}
+        >
+          {sign}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+export function Toolbar() {
+  const filter = useStore((state) => state.filter);
+  const idle = useStore((state) => state.idle);
+  const active = useStore((state) => state.active);
+  const byNumber = useStore((state) => state.byNumber);
   return (
     <div class="toolbar" role="toolbar" aria-label="Timeline">
       <ViewButtons />
@@ -70,55 +101,12 @@ export function Toolbar({ context }: { context: { current: Context | null } }) {
           (event.currentTarget as HTMLElement).blur()
         }
       />
-      <button
-        aria-pressed={idle}
-        title="Show threads that never ran (I)"
-        onClick={() => store.set({ idle: !idle })}
-      >
-        Idle
-      </button>
+      <Toggle name="Active" title="Only rows that do something here" on={active} press="e" />
+      <Toggle name="Idle" title="Show threads that never ran" on={idle} press="i" />
+      <Toggle name="By number" title="Order of threads" on={byNumber} press="o" />
       <span class="spring" />
-      <button onClick={() => void followCulprit()} title="Follow the culprit (F)">
+      <button onClick={() => press('f')} title="Follow the culprit (F)">
         Follow culprit
-      </button>
-      <button
-        aria-label="Zoom in"
-        title="Zoom in (W)"
-        onClick={() => context.current && zoom(context.current.scene, 0.5)}
-      >
-        +
-      </button>
-      <button
-        aria-label="Zoom out"
-        title="Zoom out (S)"
-        onClick={() => context.current && zoom(context.current.scene, 2)}
-      >
-        −
-      </button>
-      <button onClick={() => actions.showAll()} title="Show all (0)">
-        All
-      </button>
-      <button
-        aria-label="Undo zoom"
-        title="Undo zoom (Backspace)"
-        disabled={!canUndo}
-        onClick={() => actions.undo()}
-      >
-        ↶
-      </button>
-      <button
-        aria-label="Redo zoom"
-        title="Redo zoom (Shift+U)"
-        disabled={!canRedo}
-        onClick={() => actions.redo()}
-      >
-        ↷
-      </button>
-      <button onClick={() => run('x')} title="Picture as PNG (X); Shift+X as SVG">
-        PNG
-      </button>
-      <button onClick={() => run('X')} title="Picture as SVG (Shift+X)">
-        SVG
       </button>
       <dialog id="go-to-time" aria-label="Go to a time">
         <form method="dialog">

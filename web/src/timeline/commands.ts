@@ -276,6 +276,18 @@ export const keys: Key[] = [
     text: 'Show or hide threads that never ran',
     run: () => store.set({ idle: !store.get().idle }),
   },
+  {
+    keys: ['e'],
+    label: 'E',
+    text: 'Hide rows that do nothing in this window, or show them',
+    run: () => store.set({ active: !store.get().active }),
+  },
+  {
+    keys: ['o'],
+    label: 'O',
+    text: 'Order of threads: those that ran longest first, or by number',
+    run: () => store.set({ byNumber: !store.get().byNumber }),
+  },
   { keys: ['g'], label: 'G', text: 'Go to a time', run: (context) => void goToTime(context) },
   {
     keys: ['m'],
@@ -319,8 +331,21 @@ export const keys: Key[] = [
   },
 ];
 
-export function onKey(context: Context, event: KeyboardEvent): void {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+let bound: Context | null = null;
+
+/** The timeline that keys and buttons act on. */
+export function bind(context: Context | null): void {
+  bound = context;
+}
+
+/** What a key does, for a button. */
+export function press(key: string): void {
+  const found = keys.find((item) => item.keys.includes(key));
+  if (found && bound) found.run(bound, new KeyboardEvent('keydown', { key }));
+}
+
+export function onKey(event: KeyboardEvent): void {
+  if (!bound || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   const target = event.target as HTMLElement;
   if (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable) return;
   if (event.key === 'Enter' && /^(BUTTON|A)$/.test(target.tagName)) return;
@@ -330,5 +355,5 @@ export function onKey(context: Context, event: KeyboardEvent): void {
     keys.find((key) => key.keys.includes(event.key.toLowerCase()));
   if (!found) return;
   event.preventDefault();
-  found.run(context, event);
+  found.run(bound, event);
 }

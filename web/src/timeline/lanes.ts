@@ -2,7 +2,8 @@
 // filtered and folded.
 
 import type { Row, Series, ViewInfo } from '../api';
-import type { RowRef, State } from '../store';
+import type { State } from '../store';
+import { type Awake, flatten, hiddenText, shownRows, type TreeRow } from './rows';
 
 export type Lane =
   | {
@@ -54,80 +55,6 @@ const headerHeight = 24;
 const seriesHeight = 54;
 const emptyHeight = 58;
 
-/**
- * The filter of '/': words that must all match (label, number, machine or kind); `!word` must not;
- * `vm:vm1`, `kind:thread`, `cpu:1`, `tid:156` ask one field.
- */
-export function rowMatcher(filter: string): (row: Row) => boolean {
-  const tests = filter.trim().toLowerCase().split(/\s+/).filter(Boolean).map(term);
-  return (row) => tests.every((test) => test(row));
-}
-
-function term(text: string): (row: Row) => boolean {
-  if (text.startsWith('!') && text.length > 1) {
-    const inner = term(text.slice(1));
-    return (row) => !inner(row);
-  }
-  const field = /^(vm|machine|kind|cpu|vcpu|tid):(.+)$/.exec(text);
-  if (field) {
-    const name =
-      field[1] === 'vm' ? 'machine' : (field[1] as 'machine' | 'kind' | 'cpu' | 'vcpu' | 'tid');
-    return (row) => String(row[name] ?? '').toLowerCase() === field[2];
-  }
-  return (row) =>
-    `${row.label} ${row.sub} ${row.machine} ${row.kind} ${row.tid ?? ''}`
-      .toLowerCase()
-      .includes(text);
-}
-
-export interface TreeRow {
-  row: Row;
-  depth: number;
-  parent: boolean;
-  open: boolean;
-}
-
-/**
- * Depth-first order with what is folded, filtered out or empty left out. Ancestors of a match stay.
- */
-export function flatten(
-  rows: readonly Row[],
-  filter: string,
-  folded: (id: number) => boolean,
-): TreeRow[] {
-  const children = new Map<number, Row[]>();
-  for (const row of rows) {
-    const list = children.get(row.parent);
-    if (list) list.push(row);
-    else children.set(row.parent, [row]);
-  }
-  const matches = rowMatcher(filter);
-  const keep = new Map<number, boolean>();
-  const wanted = (row: Row, above: boolean): boolean => {
-    const own = above || (filter.trim() !== '' && matches(row));
-    let any = (filter.trim() === '' || own) && (row.has_data || row.kind === 'group');
-    for (const child of children.get(row.id) ?? [])
-      any = wanted(child, own && row.kind === 'group') || any;
-    if (row.kind === 'group' && !(children.get(row.id) ?? []).some((child) => keep.get(child.id)))
-      any = false;
-    keep.set(row.id, any);
-    return any;
-  };
-  const out: TreeRow[] = [];
-  const walk = (row: Row, depth: number): void => {
-    if (!keep.get(row.id)) return;
-    const below = (children.get(row.id) ?? []).filter((child) => keep.get(child.id));
-    const open = !folded(row.id);
-    out.push({ row, depth, parent: below.length > 0, open });
-    if (open) for (const child of below) walk(child, depth + 1);
-  };
-  const known = new Set(rows.map((row) => row.id));
-  const roots = rows.filter((row) => row.parent < 0 || !known.has(row.parent));
-  for (const root of roots) wanted(root, false);
-  for (const root of roots) walk(root, 0);
-  return out;
-}
-
 export interface Layout {
   lanes: Lane[];
   /** Height of the pinned part, which does not scroll. */
@@ -146,9 +73,10 @@ type Parts = Pick<
   | 'filter'
   | 'rowHeight'
   | 'idle'
-  | 'ran'
+  | 'active'
+  | 'byNumber'
   | 'row'
->;
+> & { awake: Awake };
 
 function rowHeight(row: Row, base: number): number {
   if (row.kind === 'group') return Math.max(base, 14);
@@ -208,27 +136,20 @@ export function missingText(message: string): string {
   return message.startsWith('needs ') ? `This view ${message}: not in these traces.` : message;
 }
 
-function sleepersText(hidden: number): string {
-  if (hidden === 0) return '';
-  return `; ${hidden} ${hidden === 1 ? 'thread' : 'threads'} that never ran: press I to see`;
-}
-
-/** A thread that never ran, and that nobody asked for. */
-function sleeps(row: Row, view: string, state: Parts): boolean {
-  if (row.kind !== 'thread' || state.idle || state.ran === null || state.filter.trim())
-    return false;
-  return !state.ran[`${row.machine}/${row.tid}`] && !sameRow(state.row, { view, id: row.id });
+function emptyText(view: ViewInfo, state: Parts): string {
+  if (state.filter) return `No row matches “${state.filter}”.`;
+  if (state.active && !view.missing) return 'No row does anything in this window (E shows all).';
+  return view.missing ? missingText(view.missing.message) : 'There is nothing to show here.';
 }
 
 function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
   const all = state.rows[view.id] ?? [];
-  const rows = all.filter((row) => !sleeps(row, view.id, state));
-  const hidden = all.length - rows.length;
+  const rows = shownRows(all, view.id, state);
   const tree = flatten(rows, state.filter, (id) => state.collapsed[`${view.id}:${id}`] === true);
   builder.header(
     view.id,
     view.name,
-    view.description + sleepersText(hidden),
+    view.description + hiddenText(all.length - rows.length, state),
     tree.filter((item) => item.row.kind !== 'group').length,
   );
   if (view.missing && rows.length === 0) {
@@ -243,11 +164,7 @@ function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
       fixed: false,
     });
   } else if (tree.length === 0 && state.rows[view.id]) {
-    const message = state.filter
-      ? `No row matches “${state.filter}”.`
-      : view.missing
-        ? missingText(view.missing.message)
-        : 'There is nothing to show here.';
+    const message = emptyText(view, state);
     builder.push({
       kind: 'empty',
       key: `e.${view.id}`,
@@ -316,8 +233,4 @@ export function layout(
       });
   }
   return { lanes: [...fixed.lanes, ...builder.lanes], fixedHeight: fixed.top, height: builder.top };
-}
-
-export function sameRow(a: RowRef | null, b: RowRef | null): boolean {
-  return a !== null && b !== null && a.view === b.view && a.id === b.id;
 }

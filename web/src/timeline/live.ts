@@ -1,12 +1,13 @@
 // What the timeline asks the server for as the window and the selection move: the critical path,
-// the series, the arrows.
+// the series, the arrows, and which rows do something.
 
 import { useEffect, useState } from 'preact/hooks';
 import { api, type Series } from '../api';
 import { actions, store, useStore } from '../store';
-import { toAbs } from '../time';
+import { toAbs, type Span } from '../time';
 import { type Lane, pathView, seriesView } from './lanes';
 import { type CriticalPath, loadPath } from './path';
+import type { Awake } from './rows';
 import type { Scene } from './scene';
 
 export function useCriticalPath(): CriticalPath | null {
@@ -25,79 +26,124 @@ export function useCriticalPath(): CriticalPath | null {
   return path;
 }
 
-/** Fetches after the window came to rest; the answer before stays until the new one is there. */
-export function useSeries(width: number): Series[] {
-  const open = useStore((state) => state.openViews.includes(seriesView));
-  const window = useStore((state) => state.window);
-  const [series, setSeries] = useState<Series[]>([]);
+/**
+ * Calls `ask` for the window once it came to rest, again for every later one, and stops what it
+ * asked when the window moves on. The component is not drawn again because of the window.
+ */
+function useWindow(
+  on: boolean,
+  ask: (window: Span, signal: AbortSignal) => Promise<void>,
+  restMs: number,
+  depends: unknown[],
+): void {
   useEffect(() => {
-    if (!open) return setSeries([]);
-    const abort = new AbortController();
-    const timer = setTimeout(() => {
-      api
-        .series(
-          {
-            from_ns: toAbs(window.from),
-            to_ns: toAbs(window.to),
-            points: Math.max(50, Math.min(1000, Math.floor(width / 2))),
-          },
-          abort.signal,
-        )
-        .then(setSeries)
-        .catch(
-          (error: Error) => error.name !== 'AbortError' && actions.notify(error.message, 'error'),
-        );
-    }, 120);
-    return () => {
+    if (!on) return undefined;
+    let asked: Span | null = null;
+    let stop = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const end = (): void => {
       clearTimeout(timer);
-      abort.abort();
+      stop.abort();
     };
-  }, [open, window, width]);
-  return series;
+    const look = (): void => {
+      const { window } = store.get();
+      if (window === asked) return;
+      asked = window;
+      end();
+      stop = new AbortController();
+      const { signal } = stop;
+      timer = setTimeout(() => {
+        ask(window, signal).catch(
+          (error: Error) => !signal.aborted && actions.notify(error.message, 'error'),
+        );
+      }, restMs);
+    };
+    look();
+    const off = store.subscribe(look);
+    return () => {
+      off();
+      end();
+    };
+  }, [on, ...depends]);
 }
 
+/** The answer before stays until the new one is there. */
+export function useSeries(width: number): Series[] {
+  const open = useStore((state) => state.openViews.includes(seriesView));
+  const [series, setSeries] = useState<Series[]>([]);
+  const points = Math.max(50, Math.min(1000, Math.floor(width / 2)));
+  useWindow(
+    open,
+    async (window, signal) =>
+      setSeries(
+        await api.series({ from_ns: toAbs(window.from), to_ns: toAbs(window.to), points }, signal),
+      ),
+    120,
+    [points],
+  );
+  return open ? series : none;
+}
+const none: Series[] = [];
+
+/** Rows that do something in the window, while only those are wanted. */
+export function useAwake(): Awake {
+  const on = useStore((state) => state.active);
+  const openViews = useStore((state) => state.openViews);
+  const views = useStore((state) => state.views);
+  const [awake, setAwake] = useState<Awake>({});
+  useWindow(
+    on,
+    async (window, signal) => {
+      const known = openViews.filter((id) => views.some((view) => view.id === id));
+      const answers = await Promise.all(
+        known.map((view) => api.active(view, toAbs(window.from), toAbs(window.to), signal)),
+      );
+      setAwake(Object.fromEntries(known.map((view, i) => [view, new Set(answers[i])])));
+    },
+    150,
+    [openViews, views],
+  );
+  return awake;
+}
+
+const mostRows = 400;
+const mostArrows = 500;
+
 export function useArrows(scene: Scene | null, path: CriticalPath | null, lanes: Lane[]): void {
-  const window = useStore((state) => state.window);
   const on = useStore((state) => state.arrows);
   const row = useStore((state) => state.row);
   useEffect(() => {
-    if (!scene) return undefined;
+    if (!scene) return;
     scene.arrows = path?.arrows ?? [];
     scene.invalidate();
-    if (!on || !row || row.view === pathView) return undefined;
-    const abort = new AbortController();
-    const timer = setTimeout(() => {
+  }, [scene, path, lanes, on, row]);
+  useWindow(
+    scene !== null && on && row !== null && row.view !== pathView,
+    async (window, signal) => {
+      if (!scene || !row) return;
       const rows = lanes.flatMap((lane) =>
         lane.kind === 'row' && lane.view === row.view && lane.row.kind !== 'group'
           ? [lane.row.id]
           : [],
       );
-      api
-        .arrows(
-          {
-            view: row.view,
-            rows: rows.slice(0, 400),
-            from_ns: toAbs(window.from),
-            to_ns: toAbs(window.to),
-            limit: 500,
-          },
-          abort.signal,
-        )
-        .then((answer) => {
-          const own = answer.arrows.filter(
-            (arrow) => arrow.from_row === row.id || arrow.to_row === row.id,
-          );
-          scene.arrows = [
-            ...(path?.arrows ?? []),
-            ...own.map((arrow) => ({ ...arrow, view: row.view })),
-          ];
-          scene.invalidate();
-        })
-        .catch(() => undefined);
-    }, 150);
-    return () => {
-      clearTimeout(timer);
-      abort.abort();
-    };
-  }, [scene, path, lanes, window, on, row]);
+      const { arrows } = await api.arrows(
+        {
+          view: row.view,
+          rows: rows.slice(0, mostRows),
+          from_ns: toAbs(window.from),
+          to_ns: toAbs(window.to),
+          limit: mostArrows,
+        },
+        signal,
+      );
+      const own = arrows.filter((arrow) => arrow.from_row === row.id || arrow.to_row === row.id);
+      scene.arrows = [
+        ...(path?.arrows ?? []),
+        ...own.map((arrow) => ({ ...arrow, view: row.view })),
+      ];
+      scene.invalidate();
+    },
+    150,
+    [scene, path, lanes, row],
+  );
 }

@@ -4,7 +4,7 @@
 import type { Loss, Row, Series } from '../api';
 import { store, type State } from '../store';
 import { toRel } from '../time';
-import { sameRow } from './lanes';
+import { sameRow } from './rows';
 import { css, machineColour } from './palette';
 import type { Scene } from './scene';
 

@@ -27,8 +27,6 @@ export interface Style {
 }
 
 const shareSteps = 4;
-/** No style has this number. */
-const notYet = 0xffffffff;
 
 export interface StyleTable {
   /** Number of codes per layer, zero included. */
@@ -90,21 +88,50 @@ function writeFill(out: Uint32Array, at: number, fill: Fill, step: number, schem
     for (let x = 0; x < 8; ++x) out[at + y * 8 + x] = patternMask(fill.pattern, x, y) ? ink : base;
 }
 
-/** For every column of the window the pixel of `source` that its middle falls into, -1 outside. */
-export function columns(
-  source: Geometry,
-  from: number,
-  to: number,
-  width: number,
-  out = new Int32Array(width),
-): Int32Array {
+/** Which pixels of a source the columns of a window show. */
+export interface Columns {
+  /** The columns [begin, end) lie in the source. */
+  begin: number;
+  end: number;
+  /** The pixel that the middle of each of them falls into. */
+  middle: Int32Array;
+  /**
+   * Where several pixels fall into a column: the first one of each, and at the end where the last
+   * column ends. Null where none is left out.
+   */
+  first: Int32Array | null;
+}
+
+export function columns(source: Geometry, from: number, to: number, width: number): Columns {
   const scale = source.pixels / (source.to - source.from);
   const step = (to - from) / width;
+  const middle = new Int32Array(width);
+  let begin = width;
+  let end = 0;
   for (let x = 0; x < width; ++x) {
     const at = Math.floor((from + (x + 0.5) * step - source.from) * scale);
-    out[x] = at >= 0 && at < source.pixels ? at : -1;
+    if (at < 0 || at >= source.pixels) continue;
+    middle[x] = at;
+    begin = Math.min(begin, x);
+    end = x + 1;
   }
-  return out;
+  if (step * scale <= 1) return { begin, end, middle, first: null };
+  const first = new Int32Array(width + 1);
+  for (let x = 0; x <= width; ++x) {
+    const at = Math.floor((from + x * step - source.from) * scale);
+    first[x] = Math.max(0, Math.min(source.pixels, at));
+  }
+  return { begin, end, middle, first };
+}
+
+/** Something that is in a column beside its middle, where nothing is: what is rare must show. */
+function beside(styles: Uint32Array, first: Int32Array, x: number): number {
+  const end = first[x + 1] as number;
+  for (let at = first[x] as number; at < end; ++at) {
+    const style = styles[at] as number;
+    if (style >= shareSteps) return style;
+  }
+  return 0;
 }
 
 /** Style numbers of all pixels of a row. */
@@ -123,33 +150,47 @@ function stylesOf(row: RowPixels, table: StyleTable): Uint32Array {
   return styles;
 }
 
+/** Style numbers of the columns [begin, end). */
+function styleSpan(
+  styles: Uint32Array,
+  { middle, first }: Columns,
+  begin: number,
+  end: number,
+  out: Uint32Array,
+): void {
+  for (let x = begin; x < end; ++x) out[x] = styles[middle[x] as number] as number;
+  if (!first) return;
+  for (let x = begin; x < end; ++x)
+    if ((out[x] as number) < shareSteps) out[x] = beside(styles, first, x);
+}
+
+export interface Source {
+  row: RowPixels;
+  columns: Columns;
+}
+
 /**
  * Style numbers per column; columns that no source covers get combination 0. `sources` in order of
- * preference.
+ * preference; a later one fills what the ones before leave at both sides.
  */
 export function styleColumns(
-  sources: ReadonlyArray<{ row: RowPixels; columns: Int32Array }>,
+  sources: readonly Source[],
   table: StyleTable,
   width: number,
   out: Uint32Array,
 ): void {
-  let left = width;
-  sources.forEach(({ row, columns: places }, index) => {
-    if (left === 0) return;
+  out.fill(0, 0, width);
+  let low = width;
+  let high = width;
+  for (const { row, columns: place } of sources) {
+    const { begin, end } = place;
+    if (begin >= end || (begin >= low && end <= high)) continue;
     const styles = stylesOf(row, table);
-    left = 0;
-    for (let x = 0; x < width; ++x) {
-      if (index > 0 && out[x] !== notYet) continue;
-      const at = places[x] as number;
-      if (at >= 0) out[x] = styles[at] as number;
-      else {
-        out[x] = notYet;
-        ++left;
-      }
-    }
-  });
-  if (sources.length === 0) out.fill(0, 0, width);
-  else if (left > 0) for (let x = 0; x < width; ++x) if (out[x] === notYet) out[x] = 0;
+    styleSpan(styles, place, begin, Math.min(end, low), out);
+    styleSpan(styles, place, Math.max(begin, high), end, out);
+    low = Math.min(low, begin);
+    high = high === width ? end : Math.max(high, end);
+  }
 }
 
 export function comboOfStyle(style: number): number {
@@ -164,27 +205,56 @@ export interface Surface {
 
 const shortRun = 12;
 
+/** Where a run of one style begins, and at the end the width; the memory is used again. */
+let runStarts = new Int32Array(0);
+
+function findRuns(styles: Uint32Array): number {
+  if (runStarts.length <= styles.length) runStarts = new Int32Array(styles.length + 1);
+  let count = 0;
+  let last = -1;
+  for (let x = 0; x < styles.length; ++x) {
+    const style = styles[x] as number;
+    if (style === last) continue;
+    last = style;
+    runStarts[count++] = x;
+  }
+  runStarts[count] = styles.length;
+  return count;
+}
+
+/** Whether all scan lines of the upper (bit 1) or lower (bit 2) part are alike. */
+function alike(styles: Uint32Array, runs: number, table: StyleTable, bit: number): boolean {
+  for (let i = 0; i < runs; ++i) {
+    const style = styles[runStarts[i] as number] as number;
+    if (((table.plain[style] as number) & bit) === 0) return false;
+  }
+  return true;
+}
+
 /** One scan line, line `line` of the patterns. Long runs of one colour are filled. */
 function paintLine(
   pixels: Uint32Array,
   at: number,
   styles: Uint32Array,
+  runs: number,
   table: StyleTable,
   low: boolean,
   line: number,
 ): void {
   const colours = low ? table.lower : table.upper;
   const bit = low ? 2 : 1;
-  const width = styles.length;
-  for (let x = 0; x < width; ) {
-    const style = styles[x] as number;
-    const begin = x;
-    while (++x < width && styles[x] === style);
+  for (let i = 0; i < runs; ++i) {
+    const begin = runStarts[i] as number;
+    const end = runStarts[i + 1] as number;
+    const style = styles[begin] as number;
     const base = (style << 6) | (line << 3);
-    if (x - begin >= shortRun && ((table.plain[style] as number) & bit) !== 0) {
-      pixels.fill(colours[base] as number, at + begin, at + x);
+    if (((table.plain[style] as number) & bit) === 0) {
+      for (let x = begin; x < end; ++x) pixels[at + x] = colours[base | (x & 7)] as number;
+    } else if (end - begin >= shortRun) {
+      pixels.fill(colours[base] as number, at + begin, at + end);
     } else {
-      for (let i = begin; i < x; ++i) pixels[at + i] = colours[base | (i & 7)] as number;
+      const colour = colours[base] as number;
+      for (let x = begin; x < end; ++x) pixels[at + x] = colour;
     }
   }
 }
@@ -200,16 +270,19 @@ export function paintLane(
   const { pixels, width } = surface;
   const first = Math.max(0, top);
   const last = Math.min(surface.height, top + height);
+  if (first >= last) return;
   const lowest = Math.max(2, Math.floor(height / 3));
   const splitAt = table.split && height >= 5 ? top + height - lowest : top + height;
+  const runs = findRuns(styles);
+  const plainUpper = alike(styles, runs, table, 1);
+  const plainLower = splitAt >= last || alike(styles, runs, table, 2);
   for (let y = first; y < last; ++y) {
     const low = y >= splitAt;
-    const twin = y - 8;
+    // The line before it that looks the same: patterns repeat after eight.
+    const twin = y - ((low ? plainLower : plainUpper) ? 1 : 8);
     const at = y * width;
-    if (twin >= first && (low ? twin >= splitAt : true)) {
+    if (twin >= (low ? Math.max(first, splitAt) : first))
       pixels.copyWithin(at, twin * width, twin * width + width);
-      continue;
-    }
-    paintLine(pixels, at, styles, table, low, (y - top) & 7);
+    else paintLine(pixels, at, styles, runs, table, low, (y - top) & 7);
   }
 }

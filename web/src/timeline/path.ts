@@ -34,6 +34,7 @@ function rowOf(id: number, step: PathStep): Row {
     begin_ns: step.ts_ns,
     end_ns: step.ts_ns,
     has_data: true,
+    ran_ns: step.dur_ns,
   };
 }
 

@@ -1,17 +1,20 @@
 // Draws the timeline: lanes as pixels (paint.ts), and above them what is thin or short-lived: grid,
 // text, arrows, losses, selection, cursor. One frame per change, none when nothing changes.
 
-import type { Arrow } from '../api';
+import type { Arrow, Row } from '../api';
 import { store, type State } from '../store';
 import { formatDuration, formatRel, tickStep } from '../time';
 import { StatesCache } from './data';
 import { type Lane, type Layout, pathView, seriesView } from './lanes';
 import {
   buildTable,
+  type Columns,
   columns,
   comboOfStyle,
   paintLane,
+  type Geometry,
   type RowPixels,
+  type Source,
   type Style,
   styleColumns,
   type StyleTable,
@@ -32,6 +35,8 @@ import { schemeOf } from './theme';
 import { cursor, drawArrows, losses, selectedSpan, series } from './overlay';
 
 export const frames: number[] = [];
+
+type RowLane = Lane & { kind: 'row' };
 
 interface PathRows {
   pixels: (id: number) => RowPixels | null;
@@ -54,6 +59,9 @@ export class Scene {
   private styles = new Uint32Array(0);
   private readonly tables = new Map<string, { key: string; table: StyleTable; layers: string[] }>();
   private queued = false;
+  private seen: { layout: Layout | null; scroll: number; height: number; lanes: Lane[] } = {
+    ...{ layout: null, scroll: 0, height: 0, lanes: [] },
+  };
 
   constructor(
     readonly base: HTMLCanvasElement,
@@ -109,11 +117,17 @@ export class Scene {
     return lane.fixed ? lane.top : lane.top + this.layout.fixedHeight - this.scroll;
   }
 
+  /** Lanes on the screen; found again when the layout, the scrolling or the size change. */
   visible(): Lane[] {
-    return this.layout.lanes.filter((lane) => {
+    const { layout, scroll, height, seen } = this;
+    if (seen.layout === layout && seen.scroll === scroll && seen.height === height)
+      return seen.lanes;
+    const lanes = layout.lanes.filter((lane) => {
       const top = this.laneTop(lane);
-      return top < this.height && top + lane.height > (lane.fixed ? 0 : this.layout.fixedHeight);
+      return top < height && top + lane.height > (lane.fixed ? 0 : layout.fixedHeight);
     });
+    this.seen = { layout, scroll, height, lanes };
+    return lanes;
   }
 
   laneAt(y: number): Lane | null {
@@ -133,24 +147,18 @@ export class Scene {
     );
   }
 
-  /** The state's names in the layers of a row at a time, as drawn. */
-  namesAt(view: string, id: number, time: number): string[] {
-    const pixels =
-      view === pathView
-        ? [this.path?.pixels(id) ?? null]
-        : [this.cache.get(view, id)?.fine ?? null, this.cache.get(view, id)?.coarse ?? null];
-    for (const one of pixels) {
-      if (!one) continue;
-      const { from, to, pixels: count } = one.geometry;
-      const at = Math.floor(((time - from) / (to - from)) * count);
-      if (at < 0 || at >= count) continue;
-      const layers = this.layersOf(view);
-      return one.codes.map(
-        (codes, layer) =>
-          this.cache.layerNames(layers[layer] ?? '').list[codes[at] as number] ?? '',
-      );
-    }
-    return [];
+  /** The state's names in the layers of a row, as drawn at a column or next to it. */
+  namesAt(lane: RowLane, x: number): string[] {
+    const near = this.runs(lane, store.get())
+      .filter((run) => run.combo !== 0 && run.from <= x + nearPx && run.to > x - nearPx)
+      .sort((a, b) => distance(a, x) - distance(b, x))[0];
+    return near ? this.comboNames(lane.view, near.combo) : [];
+  }
+
+  /** How far from the pointer what it points at may be, in ns. */
+  nearNs(): number {
+    const { window } = store.get();
+    return Math.ceil(((window.to - window.from) / this.width) * nearPx);
   }
 
   layersOf(view: string): string[] {
@@ -177,14 +185,34 @@ export class Scene {
   }
 
   private request(state: State): void {
-    const byView = new Map<string, Lane[]>();
-    for (const lane of this.visible())
-      if (lane.kind === 'row' && lane.view !== pathView)
-        byView.set(lane.view, [...(byView.get(lane.view) ?? []), lane]);
-    for (const [view, lanes] of byView) {
-      const rows = lanes.flatMap((lane) => (lane.kind === 'row' ? [lane.row] : []));
+    const byView = new Map<string, Row[]>();
+    for (const lane of this.visible()) {
+      if (lane.kind !== 'row' || lane.view === pathView) continue;
+      const rows = byView.get(lane.view);
+      if (rows) rows.push(lane.row);
+      else byView.set(lane.view, [lane.row]);
+    }
+    for (const [view, rows] of byView) {
       this.cache.ensure(view, this.layersOf(view), rows, { ...state.window, pixels: this.width });
     }
+  }
+
+  /** What a lane is drawn from, finest first; rows of one answer share their columns. */
+  private sources(state: State): (lane: RowLane) => Source[] {
+    const { from, to } = state.window;
+    const known = new Map<Geometry, Columns>();
+    const columnsOf = (geometry: Geometry): Columns => {
+      let found = known.get(geometry);
+      if (!found) known.set(geometry, (found = columns(geometry, from, to, this.width)));
+      return found;
+    };
+    return ({ view, row }) => {
+      const kept = view === pathView ? null : this.cache.get(view, row.id);
+      const out: Source[] = [];
+      for (const pixels of kept ? [kept.fine, kept.coarse] : [this.path?.pixels(row.id)])
+        if (pixels) out.push({ row: pixels, columns: columnsOf(pixels.geometry) });
+      return out;
+    };
   }
 
   private paint(state: State): void {
@@ -192,35 +220,18 @@ export class Scene {
     const { words } = this;
     words.fill(pack(this.scheme.gap));
     const surface = { pixels: words, width: this.width, height: this.height };
-    const maps = new Map<string, Int32Array>();
-    const mapOf = (row: RowPixels): Int32Array => {
-      const key = `${row.geometry.from}/${row.geometry.to}/${row.geometry.pixels}`;
-      let map = maps.get(key);
-      if (!map)
-        maps.set(
-          key,
-          (map = columns(row.geometry, state.window.from, state.window.to, this.width)),
-        );
-      return map;
-    };
+    const sourcesOf = this.sources(state);
     for (const lane of this.ordered()) {
       if (lane.kind !== 'row' || lane.row.kind === 'group') {
         this.blank(surface, lane);
         continue;
       }
-      const kept =
-        lane.view === pathView
-          ? { fine: this.path?.pixels(lane.row.id) ?? null, coarse: null }
-          : this.cache.get(lane.view, lane.row.id);
-      const sources = [kept?.fine, kept?.coarse]
-        .filter((row): row is RowPixels => !!row)
-        .map((row) => ({ row, columns: mapOf(row) }));
       const table = this.table(lane.view, lane.row.machine, state);
-      styleColumns(sources, table, this.width, this.styles);
+      styleColumns(sourcesOf(lane), table, this.width, this.styles);
       const gap = lane.height > 8 ? 2 : lane.height > 4 ? 1 : 0;
       paintLane(surface, this.laneTop(lane), lane.height - gap, this.styles, table);
     }
-    this.base.getContext('2d')?.putImageData(this.image, 0, 0);
+    this.base.getContext('2d', { alpha: false })?.putImageData(this.image, 0, 0);
   }
 
   /** Lanes in the order of painting: what is pinned last, over what scrolls beneath it. */
@@ -370,21 +381,9 @@ export class Scene {
   }
 
   /** Runs of one style along a lane, for text and for the vector picture. */
-  runs(
-    lane: Lane & { kind: 'row' },
-    state: State,
-  ): Array<{ from: number; to: number; combo: number }> {
-    const kept =
-      lane.view === pathView
-        ? { fine: this.path?.pixels(lane.row.id) ?? null, coarse: null }
-        : this.cache.get(lane.view, lane.row.id);
-    const sources = [kept?.fine, kept?.coarse]
-      .filter((row): row is RowPixels => !!row)
-      .map((row) => ({
-        row,
-        columns: columns(row.geometry, state.window.from, state.window.to, this.width),
-      }));
-    styleColumns(sources, this.table(lane.view, lane.row.machine, state), this.width, this.styles);
+  runs(lane: RowLane, state: State): Array<{ from: number; to: number; combo: number }> {
+    const table = this.table(lane.view, lane.row.machine, state);
+    styleColumns(this.sources(state)(lane), table, this.width, this.styles);
     const out: Array<{ from: number; to: number; combo: number }> = [];
     for (let x = 0; x < this.width; ++x) {
       const combo = comboOfStyle(this.styles[x] as number);
@@ -430,7 +429,7 @@ export class Scene {
     c.fillText(lane.description, 8, this.laneTop(lane) + lane.height / 2, this.width - 16);
   }
 
-  private rowText(c: CanvasRenderingContext2D, lane: Lane & { kind: 'row' }, state: State): void {
+  private rowText(c: CanvasRenderingContext2D, lane: RowLane, state: State): void {
     if (lane.height < 15 || lane.row.kind === 'group' || this.visible().length > 60) return;
     const top = this.laneTop(lane);
     const runs = this.runs(lane, state);
@@ -464,6 +463,13 @@ export class Scene {
 }
 
 export const rulerHeight = 26;
+
+/** What is a pixel wide can be pointed at from here. */
+const nearPx = 2;
+
+function distance(run: { from: number; to: number }, x: number): number {
+  return Math.max(0, run.from - x, x - run.to);
+}
 
 /** Machine, condition and state of a fused lane; the host's own time is not called that twice. */
 export function namesOf(names: string[]): string {

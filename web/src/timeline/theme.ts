@@ -3,9 +3,11 @@
 import { type State, useStore } from '../store';
 import { darkScheme, lightScheme, type Scheme } from './palette';
 
+/** What the system says; asked for in every frame, so it is looked up once. */
+export const systemIsLight = window.matchMedia('(prefers-color-scheme: light)');
+
 export function isDark(theme: State['theme']): boolean {
-  if (theme !== 'system') return theme === 'dark';
-  return !window.matchMedia('(prefers-color-scheme: light)').matches;
+  return theme === 'system' ? !systemIsLight.matches : theme === 'dark';
 }
 
 export function schemeOf(theme: State['theme']): Scheme {

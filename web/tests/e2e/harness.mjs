@@ -2,10 +2,10 @@
 // every wait has an end. The page is asked through page.evaluate only: page.waitForFunction
 // evaluates text, which the server's Content-Security-Policy forbids.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 export const waitMs = 15_000;
 const startMs = 60_000;
@@ -33,12 +33,29 @@ export async function until(what, probe, limitMs = waitMs) {
   throw new Error(`${what}: not within ${limitMs} ms`);
 }
 
-/** `virtscope serve` on a free port of loopback, with a cache of its own. */
+const packed = '.ctf.tar.zst';
+
+/** The folder of a capture's traces; packed ones are unpacked into `scratch` first. */
+function tracesOf(capture, scratch) {
+  if (!statSync(capture).isDirectory()) return capture;
+  const archives = readdirSync(capture).filter((name) => name.endsWith(packed));
+  if (archives.length === 0) return capture;
+  const folder = join(scratch, basename(capture));
+  for (const archive of archives) {
+    const place = join(folder, archive.slice(0, -packed.length));
+    mkdirSync(place, { recursive: true });
+    execFileSync('tar', ['--zstd', '-xf', join(capture, archive), '-C', place]);
+  }
+  return folder;
+}
+
+/** `virtscope serve` of captures on a free port of loopback, with a cache of its own. */
 export class Server {
-  static async start(program, traces, options = []) {
+  static async start(program, captures, options = []) {
     const server = new Server();
     server.cache = mkdtempSync(join(tmpdir(), 'virtscope-e2e-'));
     server.said = '';
+    const traces = captures.map((capture) => tracesOf(capture, server.cache));
     server.process = spawn(program, ['serve', ...traces, ...options], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, XDG_CACHE_HOME: server.cache, NO_COLOR: '1', LC_ALL: 'C.UTF-8' },
@@ -273,29 +290,7 @@ export class Page {
       const { store } = virtscopeTimeline;
       document.activeElement?.blur?.();
       document.querySelector('.lanes').scrollTop = 0;
-      store.set({
-        window: store.get().limit,
-        undo: [],
-        redo: [],
-        time: null,
-        range: null,
-        row: null,
-        task: null,
-        measure: [null, null],
-        openViews: ['fused', 'vms'],
-        collapsed: {},
-        pins: [],
-        filter: '',
-        idle: false,
-        machine: null,
-        arrows: true,
-        grid: true,
-        rowHeight: 18,
-        theme: 'system',
-        tab: 'overview',
-        bottomOpen: false,
-        notice: null,
-      });
+      store.reset({ bottomOpen: false });
     });
     await this.mouse.move(5, 5);
     await this.quiet();

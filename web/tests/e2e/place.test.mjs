@@ -22,6 +22,8 @@ export const tests = {
       pins: [{ view: 'vms', id: row.id }],
       filter: 'kind:thread !swapper',
       idle: true,
+      active: true,
+      byNumber: true,
       machine: 'vm1',
       arrows: false,
       grid: false,

@@ -68,7 +68,6 @@ export const tests = {
   },
 
   'threads that never ran are hidden until one asks for them': async (page) => {
-    await page.stateWhen('who ran', (ran) => ran !== null, 'ran');
     const threads = async () => (await shown(page)).filter((row) => row.kind === 'thread');
     const ran = await page.sql(
       `SELECT DISTINCT machine, tid FROM thread_state WHERE state IN ('user', 'syscall', 'irq')`,
@@ -93,6 +92,63 @@ export const tests = {
     await until('the selected one', async () =>
       (await threads()).some((row) => row.id === hidden.id),
     );
+  },
+
+  'E leaves the rows that do something in the window, at any zoom; the selected one stays': async (
+    page,
+  ) => {
+    const { begin_ns: begin } = await page.state('experiment');
+    const threads = async () => (await shown(page)).filter((row) => row.kind === 'thread');
+    const before = (await threads()).length;
+    const asleep = (await threads())[0];
+    await page.key('e');
+    for (const from of [6e9, 11e9]) {
+      const window = { from, to: from + 2e7 };
+      await page.set({ window });
+      const [first, last] = [from, window.to].map((at) => BigInt(begin) + BigInt(at));
+      const awake = await page.sql(
+        `SELECT DISTINCT machine, tid FROM thread_state(${first}, ${last})
+          WHERE state NOT IN ('unknown', 'blocked', 'exited') AND machine <> 'host'`,
+      );
+      const wanted = awake.map((row) => `${row.machine}/${row.tid}`).sort();
+      await until('those that are awake', async () => {
+        const seen = (await threads()).map((row) => `${row.machine}/${row.tid}`).sort();
+        return seen.join() === wanted.join();
+      });
+      assert.ok(wanted.length < before / 2, `${wanted.length} of ${before}`);
+    }
+    assert.match(
+      await page.ask(
+        () =>
+          virtscopeTimeline.scene.layout.lanes.find(
+            (lane) => lane.kind === 'header' && lane.view === 'vms',
+          ).description,
+      ),
+      /without activity in this window: press E to see/,
+    );
+    await page.set({ row: { view: 'vms', id: asleep.id } });
+    await until('the selected one', async () =>
+      (await threads()).some((row) => row.id === asleep.id),
+    );
+    await page.set({ row: null });
+    await page.control('button', 'Active').click();
+    await until('all again', async () => (await threads()).length === before);
+  },
+
+  'threads that ran longest come first; O orders them by number': async (page) => {
+    const tids = async () =>
+      (await shown(page)).filter((row) => row.machine === 'vm1' && row.kind === 'thread');
+    const [most] = await page.sql(
+      `SELECT tid FROM thread_state WHERE machine = 'vm1' AND state IN ('user', 'syscall', 'irq')
+        GROUP BY 1 ORDER BY SUM(dur) DESC LIMIT 1`,
+    );
+    assert.equal((await tids())[0].tid, Number(most.tid));
+    const count = (await tids()).length;
+    await page.key('o');
+    await until('by number', async () => {
+      const list = (await tids()).map((row) => row.tid);
+      return list.length === count && list.every((tid, i) => i === 0 || tid > list[i - 1]);
+    });
   },
 
   'highlighting one machine fades the others, by key and by button': async (page) => {

@@ -3,8 +3,8 @@
 // NAME: `zoom` is zoom.test.mjs; without one all run. Exit code 77: Chromium or the npm packages
 // are missing.
 //
-// A test file exports `capture` (folder of --captures; the server is started on it) and `tests`, by
-// name. Each test gets the page, put back to where it was opened, and `at`: {server, captures,
+// A test file exports `capture` (folder of --captures, or a list of them; the server is started on it)
+// and `tests`, by name. Each test gets the page, put back to where it was opened, and `at`: {server, captures,
 // virtscope, browser}. No test may leave an error on the console, or a request to anywhere else.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
@@ -60,10 +60,10 @@ async function runTests(page, at, tests, name) {
 
 async function runFile(name, browser, options) {
   const { capture, tests } = await import(pathToFileURL(join(here, `${name}.test.mjs`)));
-  const folder = join(options.captures, capture);
-  const server = await Server.start(options.virtscope, [folder]);
+  const folders = [capture].flat().map((one) => join(options.captures, one));
+  const server = await Server.start(options.virtscope, folders);
   try {
-    const at = { ...options, server, browser, folder };
+    const at = { ...options, server, browser, folder: folders[0] };
     const page = await Page.open(browser, server.link);
     const failed = await runTests(page, at, tests, name);
     await page.close();

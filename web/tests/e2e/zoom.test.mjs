@@ -79,7 +79,7 @@ export const tests = {
       ([x, y]) => {
         const { scene } = virtscopeTimeline;
         const lane = scene.laneAt(y);
-        return scene.namesAt(lane.view, lane.row.id, scene.time(x));
+        return scene.namesAt(lane, x);
       },
       [at.width / 2, at.y - (await box(page, '.over')).y],
     );

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { actions, store } from '../../src/store';
+import { actions, firstPosition, store } from '../../src/store';
 import { setOrigin } from '../../src/time';
 import { decodePosition, encodePosition } from '../../src/url';
 
@@ -42,6 +42,9 @@ test('a link restores the whole position', () => {
     pins: [{ view: 'fused', id: 2 }],
     collapsed: { 'vms:3': true as const },
     filter: 'kind:thread burst',
+    idle: true,
+    active: true,
+    byNumber: true,
     machine: 'vm2',
     measure: [5, 77] as [number, number],
     arrows: false,
@@ -53,6 +56,16 @@ test('a link restores the whole position', () => {
   };
   store.set(place);
   expect(decodePosition(`#${encodePosition(store.get())}`)).toEqual(place);
+});
+
+test('reset goes back to where the page begins and keeps what the server said', () => {
+  const limit = { from: 0, to: 5e9 };
+  store.set({ limit, rows: { vms: [] } });
+  const begin = { ...store.get(), ...firstPosition(), window: limit };
+  store.set({ window: { from: 1, to: 2 }, filter: 'x', row: { view: 'vms', id: 1 }, pins: [] });
+  store.set({ bottomShare: 70, undo: [{ from: 0, to: 9 }], measure: [1, 2], theme: 'light' });
+  store.reset();
+  expect(store.get()).toEqual(begin);
 });
 
 test('wrong parts of a link are left out', () => {

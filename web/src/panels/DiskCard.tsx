@@ -1,0 +1,98 @@
+// Who asked the disks for how much, and how long it took: a device that several machines share is
+// where one waits for the other.
+
+import { useEffect, useState } from 'preact/hooks';
+import { api } from '../api';
+import { useStore } from '../store';
+import { amount, duration, entries, type Entry, errorText, text } from './data';
+import { openEvidence, requestOf } from './evidence';
+import { missingText } from '../timeline/lanes';
+import { Card, Command, Problem, Ranked } from './parts';
+
+const requestsOf =
+  'SELECT machine, device, vm, COUNT(*) AS count, SUM(bytes) AS bytes, AVG(dur) AS mean_ns, ' +
+  'MAX(dur) AS max_ns, SUM(dur) AS total_ns FROM block_request GROUP BY 1, 2, 3 ' +
+  'ORDER BY total_ns DESC';
+
+/** 1,536 kB as "1.54 MB". */
+export function bytesText(bytes: number): string {
+  for (const [size, unit] of [
+    [1e9, 'GB'],
+    [1e6, 'MB'],
+    [1e3, 'kB'],
+  ] as const) {
+    if (bytes >= size) return `${(bytes / size).toPrecision(3)} ${unit}`;
+  }
+  return `${bytes} B`;
+}
+
+interface Device {
+  machine: string;
+  device: string;
+  users: Entry[];
+}
+
+/** Devices with who used them; those that several share first. */
+export function devicesOf(rows: Entry[]): Device[] {
+  const out = new Map<string, Device>();
+  for (const row of rows) {
+    const [machine, device] = [text(row['machine']), text(row['device'])];
+    const known = out.get(`${machine} ${device}`);
+    if (known) known.users.push(row);
+    else out.set(`${machine} ${device}`, { machine, device, users: [row] });
+  }
+  return [...out.values()].sort((a, b) => b.users.length - a.users.length);
+}
+
+function DeviceLines({ machine, device, users }: Device) {
+  const total = users.reduce((sum, one) => sum + amount(one['total_ns']), 0);
+  const shared = users.length > 1 ? `, shared by ${users.length}` : '';
+  return (
+    <Ranked
+      title={`${device} of ${machine}${shared}`}
+      rows={users.map((one) => {
+        const vm = text(one['vm']);
+        const whose = vm && vm !== machine ? vm : `${machine} itself`;
+        const count = amount(one['count']).toLocaleString('en');
+        return {
+          label: `${whose}: ${count} × ${duration(one['mean_ns'])}, ${bytesText(amount(one['bytes']))}`,
+          share: total > 0 ? amount(one['total_ns']) / total : 0,
+          value: `slowest ${duration(one['max_ns'])}`,
+          tone: users.length > 1 ? 'stolen' : 'waiting',
+          open: () => void openEvidence(requestOf(machine, device, vm)),
+        };
+      })}
+    />
+  );
+}
+
+export function DiskCard() {
+  const missing = useStore((state) => state.views.find((view) => view.id === 'disk')?.missing);
+  const [rows, setRows] = useState<Entry[]>([]);
+  const [problem, setProblem] = useState('');
+  useEffect(() => {
+    let live = true;
+    api.sql(requestsOf).then(
+      (answer) => live && setRows(entries(answer)),
+      (error: unknown) => live && setProblem(errorText(error)),
+    );
+    return () => void (live = false);
+  }, []);
+  return (
+    <Card title="Disk requests">
+      {problem && <Problem>{problem}</Problem>}
+      {rows.length === 0 && missing && (
+        <>
+          <p class="muted">{missingText(missing.message)}</p>
+          <Command>{missing.command}</Command>
+        </>
+      )}
+      {rows.length === 0 && !missing && !problem && <p class="muted">No request was seen.</p>}
+      {devicesOf(rows)
+        .slice(0, 6)
+        .map((one) => (
+          <DeviceLines key={`${one.machine} ${one.device}`} {...one} />
+        ))}
+    </Card>
+  );
+}

@@ -1,0 +1,208 @@
+// Where the timeline shows what a figure of the overview says: the longest interval that went into
+// the figure, found by a statement when somebody asks for it.
+
+import { api, type Conclusion, type Report, type Row } from '../api';
+import { guarded } from '../jump';
+import { loadRows } from '../start';
+import { actions, store } from '../store';
+import { formatDuration, toRel } from '../time';
+import { amount, entries, type Entry, num, text, who } from './data';
+
+export interface Evidence {
+  /** Gives ts, dur, machine and what the row is known by: vcpu, tid, cpu, vprocess or device. */
+  sql: string;
+  view: string;
+  /** What the interval is, behind "The longest: 5.1 ms". */
+  says: string;
+}
+
+/** A text of SQL. */
+export function quote(value: string): string {
+  return `'${value.replace(/'/g, "''")}'`;
+}
+
+function longest(columns: string, table: string, where: string[], by = 'dur'): string {
+  return (
+    `SELECT ts, dur, machine, ${columns} FROM ${table} WHERE ${where.join(' AND ')} ` +
+    `ORDER BY ${by} DESC LIMIT 1`
+  );
+}
+
+export interface Thief {
+  label: string;
+  /** Empty: nobody is known to have run in the vCPU's place. */
+  machine: string;
+  tid: number | null;
+  ns: number;
+  count: number;
+}
+
+/** Who took a VM's CPU, added over its vCPUs (or of one of them), most first. */
+export function thievesOf(all: Entry[], machine: string, vcpu: number | null = null): Thief[] {
+  const out = new Map<string, Thief>();
+  for (const entry of all) {
+    if (entry['machine'] !== machine || (vcpu !== null && num(entry['vcpu']) !== vcpu)) continue;
+    const label = who({ ...entry, by_vcpu: null }, 'by_');
+    const known = out.get(label) ?? {
+      label,
+      machine: text(entry['by_machine']),
+      tid: num(entry['by_tid']),
+      ns: 0,
+      count: 0,
+    };
+    out.set(label, {
+      ...known,
+      ns: known.ns + amount(entry['total_ns']),
+      count: known.count + amount(entry['count']),
+    });
+  }
+  return [...out.values()].sort((a, b) => b.ns - a.ns);
+}
+
+export function robberyBy(thief: Thief, machine: string, vcpu: number | null = null): Evidence {
+  return {
+    view: 'vms',
+    says: thief.machine
+      ? `${thief.label} had the CPU of ${machine}. F goes there.`
+      : `${machine} was woken and nobody is known to have run in its place.`,
+    sql: longest('vcpu', 'preemption', [
+      `machine = ${quote(machine)}`,
+      ...(vcpu === null ? [] : [`vcpu = ${vcpu}`]),
+      thief.machine ? `by_machine = ${quote(thief.machine)}` : 'by_machine IS NULL',
+      thief.tid === null ? 'by_tid IS NULL' : `by_tid = ${thief.tid}`,
+    ]),
+  };
+}
+
+export function robberyOf(machine: string, tid: number): Evidence {
+  return {
+    view: 'vms',
+    says: 'its vCPU was off the processor. F goes to who had it.',
+    sql: longest('tid', 'preemption', [`machine = ${quote(machine)}`, `tid = ${tid}`]),
+  };
+}
+
+const busy = 'handling_ns + userspace_ns';
+
+export function exitBy(reason: string, machine: string): Evidence {
+  return {
+    view: 'vms',
+    says: `the exit ${reason} that took the hypervisor most time.`,
+    sql: longest(
+      'vcpu',
+      'vm_exit',
+      [`machine = ${quote(machine)}`, `reason = ${quote(reason)}`],
+      busy,
+    ),
+  };
+}
+
+export function vcpuIn(state: string, machine: string): Evidence {
+  return {
+    view: 'vms',
+    says: `a vCPU of ${machine} was ${state}.`,
+    sql: longest('vcpu', 'vcpu_state', [`machine = ${quote(machine)}`, `state = ${quote(state)}`]),
+  };
+}
+
+export function waitFor(state: string, machine: string): Evidence {
+  return {
+    view: 'vprocess',
+    says: `a process of ${machine} waited.`,
+    sql: longest('vprocess', 'vprocess_state', [
+      `machine = ${quote(machine)}`,
+      `state = ${quote(state)}`,
+    ]),
+  };
+}
+
+export function requestOf(machine: string, device: string, vm: string): Evidence {
+  return {
+    view: 'disk',
+    says: `the slowest request${vm ? ` of ${vm}` : ''} on ${device}.`,
+    sql: longest('device', 'block_request', [
+      `machine = ${quote(machine)}`,
+      `device = ${quote(device)}`,
+      vm ? `vm = ${quote(vm)}` : 'vm IS NULL',
+    ]),
+  };
+}
+
+export const worstLoss: Evidence = {
+  view: 'fused',
+  says: 'events are missing.',
+  sql: longest('cpu', 'loss', ['dur >= 0']),
+};
+
+/** The exits of a machine by what they cost, worst first. */
+export function exitsOf(report: Report, machine: string): Entry[] {
+  const cost = (one: Entry): number => amount(one['handling_ns']) + amount(one['userspace_ns']);
+  return entries(report.sections['exit'])
+    .filter((one) => one['machine'] === machine && one['vcpu'] === null)
+    .sort((a, b) => cost(b) - cost(a));
+}
+
+/** A machine, or one vCPU of it: "vm1", "vm1/0", "vm1 vCPU 0". */
+function subjectOf(subject: string): { machine: string; vcpu: number | null } {
+  const match = /^(.+?)(?:\/| vCPU )(\d+)$/.exec(subject);
+  return match
+    ? { machine: match[1] as string, vcpu: Number(match[2]) }
+    : { machine: subject, vcpu: null };
+}
+
+/**
+ * What a conclusion rests on, where the server names no single interval; null: go where the server
+ * says. A robbery leads to the largest thief's longest interval, which the server has found; where
+ * most of the time nobody ran in the vCPU's place, to the longest of those.
+ */
+export function evidenceOf(conclusion: Conclusion, report: Report): Evidence | null {
+  const { machine, vcpu } = subjectOf(conclusion.subject);
+  if (conclusion.rule === 'stolen_time') {
+    const worst = thievesOf(entries(report.sections['thief']), machine, vcpu)[0];
+    return worst && !worst.machine ? robberyBy(worst, machine, vcpu) : null;
+  }
+  if (conclusion.rule === 'exit_overhead') {
+    const worst = exitsOf(report, machine)[0];
+    return worst ? exitBy(text(worst['reason']), machine) : null;
+  }
+  const state = { blocked_in_vmm: 'blocked', unknown_time: 'unknown', polling: 'polling' }[
+    conclusion.rule
+  ];
+  return state ? vcpuIn(state, machine) : null;
+}
+
+function isOf(row: Row, entry: Entry): boolean {
+  if (row.kind === 'group' || row.machine !== entry['machine']) return false;
+  for (const name of ['vcpu', 'tid', 'cpu'] as const) {
+    const wanted = num(entry[name]);
+    if (wanted !== null) {
+      const kind = name === 'tid' ? 'thread' : name === 'cpu' ? 'pcpu' : 'vcpu';
+      return row.kind === kind && row[name] === wanted;
+    }
+  }
+  return row.label === text(entry['vprocess'] ?? entry['device'] ?? null);
+}
+
+/** Selects the row of what an entry names; says so when the view has none. */
+export function openRow(view: string, entry: Entry): Promise<void> {
+  return guarded(async () => {
+    await loadRows(view);
+    const row = store.get().rows[view]?.find((one) => isOf(one, entry));
+    if (row) actions.choose(view, row.id);
+    else actions.notify('The view has no such row.');
+  });
+}
+
+/** Shows the interval on its row, and says what it is. */
+export function openEvidence({ sql, view, says }: Evidence): Promise<void> {
+  return guarded(async () => {
+    const [found] = entries(await api.sql(sql, 1));
+    if (!found) return actions.notify('No interval of it was recorded.');
+    await loadRows(view);
+    const row = store.get().rows[view]?.find((one) => isOf(one, found));
+    const from = toRel(text(found['ts']));
+    const length = amount(found['dur']);
+    actions.goTo({ from, to: from + length, view, row: row?.id ?? null });
+    actions.notify(`The longest, ${formatDuration(length)}: ${says}`);
+  });
+}
