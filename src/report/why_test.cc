@@ -209,13 +209,13 @@ TEST(Why, TheHeadlineNamesWhoWasBehindTheWaits) {
 }
 
 // The reader's scene, with its VM's requests on the host's disk and those of a neighbour in some.
-query::testing::Scene reading_beside_bulk(int shared) {
+query::testing::Scene reading_beside_bulk(int shared, const char* of = "host") {
   auto scene = query::testing::reading_task();
   query::testing::MemorySource& source = *scene.source;
   source.add_row(model::TableId::kMachine,
                  {std::string("vm2"), std::string("vm"), std::string("host"), {}, {}, {}, {}});
   const WhyData life = why(scene, ask("vm1/reader"));
-  const std::int64_t disk[] = {source.intern("host"), source.intern("254:32")};
+  const std::int64_t disk[] = {source.intern(of), source.intern("254:32")};
   const model::EntityId requests = source.entity(model::TableId::kBlockRequest, disk);
   const auto add = [&](const char* vm, HostTime begin, std::int64_t took_ns, std::int64_t tid) {
     const std::int64_t row[] = {source.intern(vm), 0, 4096, 0, 0, took_ns, tid};
@@ -226,7 +226,7 @@ query::testing::Scene reading_beside_bulk(int shared) {
     const std::int64_t took_ns = (round == 12 ? 30 : 5) * kMs;
     // Ours is there for all but 1 ms of the wait, theirs from 1 ms before it for 3 ms.
     if (round < shared) add("vm2", wait + -kMs, 3 * kMs, 900);
-    add("vm1", wait, took_ns - kMs, 800);
+    add("vm1", wait, took_ns - kMs, std::string_view(of) == "host" ? 800 : 5);
     wait = wait + took_ns + kMs;
   }
   return scene;
@@ -259,6 +259,20 @@ TEST(Why, TheHeadlineNamesWhoseRequestsWereAtItsDisk) {
   ASSERT_NE(row, json.end());
   EXPECT_EQ((*row)["ahead_ns"], 20 * kMs);
   EXPECT_EQ((*row)["inferred"], 0);
+}
+
+// What a request's time in its device tells is no part of what is left unexplained.
+TEST(Why, ADeviceAtWorkIsAnExplanation) {
+  const WhyData data = why(reading_beside_bulk(0, "vm1"), ask("vm1/reader"));
+  const auto disk = static_cast<std::size_t>(model::PathLabel::kWaitDisk);
+  ASSERT_EQ(data.path_waits.size(), 1u);
+  EXPECT_EQ(data.path_waits[0].machine, "vm1");
+  EXPECT_EQ(data.path_waits[0].label_ns[disk], 20 * kMs);
+  std::int64_t all_ns = 0;
+  for (const PathShare& share : data.path_labels) {
+    if (share.machine == "wait_disk") all_ns += share.total_ns;
+  }
+  EXPECT_EQ(all_ns, (19 * 5 + 30) * kMs);
 }
 
 TEST(Why, AnIterationsDiskIsComparedWithATypicalOnes) {

@@ -16,7 +16,8 @@ import run
 
 
 class Mutant:
-    """The program; rows of the questions that name `table` pass through `change`, which says whether it changed one."""
+    """The program; rows of the questions that name `table`, or of the command of that name, pass through `change`, which
+    says whether it changed one."""
 
     def __init__(self, inner, table, change):
         self._inner, self._table, self._change = inner, table, change
@@ -30,6 +31,12 @@ class Mutant:
         if self._table in sql:
             self.changed += sum(bool(self._change(row)) for row in rows)
         return rows
+
+    def json(self, command, traces, *options):
+        answer = self._inner.json(command, traces, *options)
+        if self._table == command:
+            self.changed += sum(bool(self._change(row)) for row in answer.rows)
+        return answer
 
 
 class Recorded:
@@ -46,6 +53,13 @@ class Recorded:
         if key not in self._known:
             self._known[key] = self._inner.query(traces, sql)
         return [dict(row) for row in self._known[key]]
+
+    def json(self, command, traces, *options):
+        key = command, tuple(traces), options
+        if key not in self._known:
+            self._known[key] = self._inner.json(command, traces, *options)
+        known = self._known[key]
+        return program.Answer(known.code, [dict(row) for row in known.rows])
 
 
 def once(change):
@@ -76,7 +90,7 @@ def _is(column, value):
     return lambda row: row.get(column) == value
 
 
-# (check, capture, the table that the question names, what is changed, in words)
+# (check, capture, the table that the question names or the command, what is changed, in words)
 MUTANTS = [
     ("wakers", "wait-lttng", "waker_tid", setting("waker_tid", lambda tid: tid + 1, _is("detail", "disk")),
      "wakers out of a disk's interrupts are another thread"),
@@ -95,6 +109,17 @@ MUTANTS = [
      "the culprit is another task"),
     ("flow", "twovms-lttng", "exec_comm", setting("kind", "run", _is("kind", "vcpu_preempted_by")),
      "stolen time is called running"),
+    ("disk", "disk-contended-lttng", "why", setting("ahead_ns", lambda ns: ns * 9 // 10), "less was ahead"),
+    ("disk", "disk-contended-lttng", "why", setting("total_ns", lambda ns: ns * 9 // 10, _is("section", "disk_culprit")),
+     "neighbours were in the way for less"),
+    ("disk", "disk-contended-lttng", "why", setting("own_ns", lambda ns: ns * 101 // 100), "own requests were there for longer"),
+    ("disk", "disk-contended-lttng", "why", setting("comm", "other", _is("section", "disk_culprit")),
+     "the neighbour's task is another"),
+    ("disk", "disk-contended-lttng", "why", setting("machine", "host", _is("section", "disk_culprit")),
+     "the neighbour is the host"),
+    ("disk", "disk-contended-lttng", "why", setting("headline", lambda text: text.split(";")[0]), "the headline blames nobody"),
+    ("net", "wait-lttng", "FROM net_wakeup", once(setting("ts", lambda ns: ns + 3)), "a packet is sent 3 ns late"),
+    ("net", "wait-lttng", "FROM net_wakeup", once(setting("from_tid", lambda tid: tid + 1)), "a packet has another sender"),
     ("flow", "twovms-lttng", "exec_vcpu", setting("exec_vcpu", lambda vcpu: vcpu + 1), "from the host alone: another vCPU"),
 ]
 
