@@ -37,7 +37,11 @@ function Swatch({ view, name }: { view: string; name: string }) {
     const fill =
       view === 'fused'
         ? fusedFill(
-            machineColour(name === 'host' ? 'host' : 'vm', ['host', 'vm'], scheme),
+            machineColour(
+              name === 'host' ? 'host' : 'guest',
+              [{ machine: 'guest', kind: 'vm' }],
+              scheme,
+            ),
             name,
             'user',
             scheme,
