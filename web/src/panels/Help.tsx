@@ -100,6 +100,29 @@ function LegendCard({ legend }: { legend: Legend }) {
   );
 }
 
+/** What the colours of the open views mean, in short. */
+export function ShortLegend() {
+  const openViews = useStore((state) => state.openViews);
+  const shown = legends.filter((one) => one.figures && openViews.includes(one.view));
+  return (
+    <>
+      {shown.map((legend) => (
+        <section key={legend.name} class="p-legend" aria-label={`Colours of ${legend.name}`}>
+          <h4>{legend.name}</h4>
+          <dl>
+            {legend.words.map(([name, says]) => [
+              <dt key={name} title={says}>
+                <Swatch view={legend.view} name={name} /> {name}
+              </dt>,
+              <dd key={`${name} says`}>{says}</dd>,
+            ])}
+          </dl>
+        </section>
+      ))}
+    </>
+  );
+}
+
 export function HelpPanel() {
   const views = useStore((state) => state.views);
   return (
