@@ -161,9 +161,9 @@ def main():
             server.login()
             print(f"analysed in {time.monotonic() - begin:.1f} s")
             client = Client(server.host, server.port, server.token, server.process.pid)
-            while not client.get("/api/experiment")["overview"]:
+            while not client.get("/api/experiment")["sums"]:
                 time.sleep(0.1)
-            print(f"overview made after {time.monotonic() - begin:.1f} s")
+            print(f"sums made after {time.monotonic() - begin:.1f} s")
             Bench(client, options).run()
         finally:
             server.stop()

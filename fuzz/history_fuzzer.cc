@@ -99,7 +99,8 @@ void find(const Piece& piece, const BlockRef& ref, const BlockCursor& rows, bool
 void rows_piece(Bytes data) {
   if (data.empty()) return;
   const auto table = static_cast<TableId>(static_cast<std::uint8_t>(data[0]) % 9);
-  const auto piece = Piece::parse(copy(data.subspan(1)), table, kStates);
+  const std::vector<std::int64_t> states(std::begin(kStates), std::end(kStates));
+  const auto piece = Piece::parse(copy(data.subspan(1)), table, {states, states, states, states});
   if (!piece.ok()) return;
   const bool overlaps = (*piece)->layout().overlaps;
   BlockCursor rows;
@@ -114,7 +115,9 @@ void rows_piece(Bytes data) {
     }
     Block head(**piece, block);
     std::array<std::uint8_t, kBlockRows> states{};
-    if (head.ok() && (*piece)->layout().has_state()) (void)head.states(states);
+    for (std::size_t i = 0; head.ok() && i < (*piece)->layout().drawn_slots.size(); ++i) {
+      (void)head.values(i, states);
+    }
   }
 }
 
@@ -125,7 +128,14 @@ void summary(Bytes data) {
     for (const std::uint64_t width : {1ULL, 1ULL << 20, 1ULL << 40, ~0ULL}) {
       SummaryLevel level;
       if (!(*piece)->level_for(entity, width, level)) continue;
-      if (level.shares.size() != level.buckets * level.states.size()) __builtin_trap();
+      std::int64_t end_ns = -kTimeLimit;
+      for (const Span& row : level.rows) {
+        if (row.begin_ns < end_ns || row.end_ns < row.begin_ns) __builtin_trap();
+        end_ns = row.end_ns;
+      }
+      if (level.rows.empty() && level.shares.size() != level.buckets * level.values.size()) {
+        __builtin_trap();
+      }
     }
   }
 }

@@ -111,6 +111,9 @@ TEST(WrongUse, WhyNamesTheNearestTasks) {
   EXPECT_THAT(says({"--task", "vm1/critcal"}), HasSubstr("did you mean vm1/critical?"));
   EXPECT_THAT(says({"--task", "vm1/twin"}), HasSubstr("say which: vm1/6 and vm1/9"));
   EXPECT_THAT(says({"--task", "vm1"}), HasSubstr("names no thread"));
+  EXPECT_THAT(says({"--task", "critical"}),
+              HasSubstr("--task critical names no machine (did you mean vm1/critical?)"));
+  EXPECT_THAT(says({"--task", "nobody"}), HasSubstr("(--task MACHINE/TID or MACHINE/COMM)"));
   EXPECT_THAT(says({"--task", "vm1/5", "--slowest", "0"}), HasSubstr("from 1 to 1000"));
   EXPECT_THAT(says({"--task", "vm1/5", "--to", "1"}),
               HasSubstr("vm1/5 has no time in this window"));

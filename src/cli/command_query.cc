@@ -214,6 +214,9 @@ Result<ExitCode> QueryCommand::run(Context& context) const {
     writer->row(statement.row());
   }
   writer->end();
+  for (const std::string& note : database->notes()) {
+    if (!context.arguments.quiet) context.streams.err << "virtscope: " << note << '\n';
+  }
   // The answer stands as printed, but empty tables whose events are missing are no answer.
   VS_TRY(require_tables(context, tables));
   return answered(context);

@@ -66,7 +66,7 @@ class WhyCommand final : public Command {
            "  virtscope why host.dat vm1.dat vm2.dat --task vm1/critical --slowest 5\n"
            "\n"
            "Sections of the JSON: task, iteration, kind, culprit, interval, path_label,\n"
-           "path_worker, path_machine, path_layer, missing, note.\n";
+           "path_worker, path_machine, path_layer, disk, disk_culprit, missing, note.\n";
   }
   [[nodiscard]] std::span<const OptionSpec> options() const override { return kOptions; }
   [[nodiscard]] Status check(const Arguments& arguments) const override {

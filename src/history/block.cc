@@ -162,21 +162,22 @@ std::uint32_t Block::tuple(std::size_t row) const {
   return std::min(tuple, tuples_);
 }
 
-bool Block::states(std::span<std::uint8_t, kBlockRows> out) const {
+bool Block::values(std::size_t drawn, std::span<std::uint8_t, kBlockRows> out) const {
+  const std::uint8_t* const numbers = piece_->value_numbers(drawn);
   if (coding_ == Coding::kDirect) {
     for (std::size_t i = 0; i < rows_; ++i) {
       const std::uint32_t tuple = index(i);
       if (tuple >= tuples_) return false;
-      out[i] = piece_->state_number(tuple);
+      out[i] = numbers[tuple];
     }
     return true;
   }
-  // The states of the block's own dictionary first.
+  // Those of the block's own dictionary first.
   std::array<std::uint8_t, 256> local;
   for (std::size_t i = 0; i < entries_; ++i) {
     const std::uint32_t tuple = entry(i);
     if (tuple >= tuples_) return false;
-    local[i] = piece_->state_number(tuple);
+    local[i] = numbers[tuple];
   }
   if (coding_ == Coding::kConstant) {
     std::fill_n(out.begin(), rows_, local[0]);

@@ -41,8 +41,9 @@ class Block {
   /// The tuple of a row, smaller than the piece's tuple_count(); that number when the bytes are
   /// broken.
   [[nodiscard]] std::uint32_t tuple(std::size_t row) const;
-  /// The states of all rows as numbers of the table's list; false when the bytes are broken.
-  [[nodiscard]] bool states(std::span<std::uint8_t, kBlockRows> out) const;
+  /// The values of a drawn column in all rows, as numbers of its list; false when the bytes are
+  /// broken.
+  [[nodiscard]] bool values(std::size_t drawn, std::span<std::uint8_t, kBlockRows> out) const;
   /// What the number columns have.
   [[nodiscard]] Bytes numbers() const { return bytes_.subspan(numbers_); }
 

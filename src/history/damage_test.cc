@@ -94,7 +94,7 @@ TEST(Damage, OtherVersionsAndStrangersAreRefusedByName) {
   bytes[8] = 1;  // the version before
   EXPECT_EQ(test::open_bytes(bytes).error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(test::open_bytes(bytes).error().to_string(),
-            "h: the history has version 1, this program reads version 2 (the history will be "
+            "h: the history has version 1, this program reads version 3 (the history will be "
             "rebuilt)");
   EXPECT_EQ(test::open_bytes("").error().what, "this is not a history file");
   EXPECT_EQ(test::open_bytes(std::string(5000, 'x')).error().what, "this is not a history file");
@@ -251,6 +251,36 @@ TEST(Damage, SummaryPieces) {
   damage(raw_piece(sample(), PieceKind::kSummary, info), [](std::vector<std::byte> raw) {
     return SummaryPiece::parse(with_slack(std::move(raw)), {}).ok();
   });
+}
+
+// A summary that is the rows themselves: times that go back or leave their range, values that the
+// column does not have.
+TEST(Damage, SummariesOfFewRows) {
+  const std::int64_t values[] = {3, 5, 8};
+  std::vector<Span> rows;
+  for (std::int64_t i = 0; i < 200; ++i) {
+    rows.push_back(Span{1000 * i, 1000 * i + 700, static_cast<std::uint8_t>(i % 3)});
+  }
+  SummaryEncoder encoder;
+  encoder.start(values);
+  encoder.add_rows(7, rows);
+  encoder.add_rows(9, rows);
+  const Bytes bytes = encoder.finish();
+  damage({bytes.begin(), bytes.end()}, [&](std::vector<std::byte> raw) {
+    const auto piece = SummaryPiece::parse(with_slack(std::move(raw)), values);
+    SummaryLevel level;
+    if (!piece.ok() || !(*piece)->level_for(7, 1, level)) return false;
+    std::int64_t end_ns = -kTimeLimit;
+    for (const Span& row : level.rows) {
+      EXPECT_GE(row.begin_ns, end_ns);
+      EXPECT_GE(row.end_ns, row.begin_ns);
+      EXPECT_LE(row.end_ns, kTimeLimit);
+      EXPECT_LT(row.value, std::size(values));
+      end_ns = row.end_ns;
+    }
+    return true;
+  });
+  EXPECT_FALSE(SummaryPiece::parse(with_slack({bytes.begin(), bytes.end()}), {}).ok());
 }
 
 TEST(Varint, RefusesCutAndOverlong) {

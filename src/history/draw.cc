@@ -10,7 +10,7 @@ namespace vs::history {
 namespace {
 
 /// A picture of few pixels is made of narrower buckets, where that costs nothing.
-constexpr std::uint64_t kLeastBuckets = 2000;
+constexpr std::uint64_t kLeastOfPicture = 2000;
 constexpr std::size_t kCacheLine = 64;
 
 /// The first block that may hold rows from `from_ns` on: the one before the first that begins then.
@@ -47,6 +47,9 @@ void sort_by_piece(std::vector<Visit>& visits) {
 
 template <typename Parts>
 class Drawing {
+  /// Values of the column have numbers.
+  static constexpr bool kNumbered = !std::is_same_v<Parts, ValueParts>;
+
  public:
   Drawing(const Store& store, TableId table, const Window& window)
       : store_(store),
@@ -54,20 +57,25 @@ class Drawing {
         layout_(layout_of(table)),
         window_(window),
         frame_(window),
-        states_known_(store.states(table).size()) {
+        drawn_(layout_.drawn(window.value_slot)) {
     const std::uint64_t width =
         static_cast<std::uint64_t>(frame_.to_ns()) - static_cast<std::uint64_t>(frame_.from_ns());
     const std::uint64_t pixel_ns = width / std::max<std::uint64_t>(1, window.pixels);
-    bucket_ns_ = std::min(pixel_ns, width / kLeastBuckets);
+    bucket_ns_ = std::min(pixel_ns, width / kLeastOfPicture);
     number_ = std::ranges::count(layout_.number_slots, window.value_slot) != 0;
-    constexpr bool kStates = std::is_same_v<Parts, StateParts>;
-    summaries_ = kStates && !layout_.overlaps && window.value_slot == layout_.state_slot;
+    if constexpr (!kNumbered) return;
+    summaries_ = !layout_.overlaps;
+    values_known_ = store.values(table)[drawn_];
+    painted_ = values_known_;
   }
+
+  /// What painters are made with, in place of the column's values.
+  void paint_with(std::span<const std::int64_t> values) { painted_ = values; }
 
   /// Entities must be added in ascending order.
   void add(EntityId entity, std::vector<Stretch>& out) {
     entities_.push_back(entity);
-    painters_.emplace_back(frame_, store_.states(table_), out);
+    painters_.emplace_back(frame_, painted_, out);
     drawn_ns_.push_back(-kTimeLimit);
   }
   [[nodiscard]] Status run();
@@ -79,6 +87,7 @@ class Drawing {
   [[nodiscard]] Status visit_index(std::uint32_t number, Visits visits);
   [[nodiscard]] Status visit_rows(std::uint32_t number, Visits visits);
   void draw_level(const SummaryLevel& level, const Visit& visit);
+  void draw_kept_rows(std::span<const Span> rows, const Visit& visit);
   [[nodiscard]] bool draw_rows(const Piece& piece, std::span<const BlockRef> blocks,
                                std::uint32_t picture);
   [[nodiscard]] bool draw_block(const Piece& piece, std::uint32_t picture);
@@ -91,7 +100,9 @@ class Drawing {
   const TableLayout& layout_;
   const Window window_;
   const Frame frame_;
-  const std::size_t states_known_;
+  const std::size_t drawn_;                     ///< of the drawn columns, where it is one
+  std::span<const std::int64_t> values_known_;  ///< of that
+  std::span<const std::int64_t> painted_;
   std::uint64_t bucket_ns_ = 0;
   bool number_ = false;     ///< a column of numbers
   bool summaries_ = false;  ///< of this column
@@ -145,13 +156,13 @@ template <typename Parts>
 auto Drawing<Parts>::draw_summary(std::uint32_t number, Visits visits) -> Result<Visits> {
   cost_.nodes += visits.size();
   if (!summaries_) return visits;
-  VS_ASSIGN(const auto summary, store_.summary_of(number));
+  VS_ASSIGN(const auto summary, store_.summary_of(number, drawn_));
   if (summary == nullptr || summary->narrowest_ns() > bucket_ns_) return visits;
   left_.clear();
   for (const Visit& visit : visits) {
     SummaryLevel level;
     if (summary->level_for(entities_[visit.picture], bucket_ns_, level)) {
-      draw_level(level, visit);
+      level.rows.empty() ? draw_level(level, visit) : draw_kept_rows(level.rows, visit);
     } else {
       left_.push_back(visit);
     }
@@ -211,14 +222,34 @@ void Drawing<Parts>::draw_level(const SummaryLevel& level, const Visit& visit) {
   std::int64_t bucket = std::max(level.first, from_ns >> level.exponent);
   const std::int64_t last = level.first + level.buckets - 1;
   for (; bucket <= last && !painter.done(); ++bucket) {
-    const auto at = static_cast<std::size_t>(bucket - level.first) * level.states.size();
+    const auto at = static_cast<std::size_t>(bucket - level.first) * level.values.size();
     const std::int64_t begin_ns = std::max(bucket << level.exponent, visit.begin_ns);
     const std::int64_t end_ns = std::min((bucket + 1) << level.exponent, visit.end_ns);
     if (begin_ns >= window_.to.ns) break;
     ++cost_.buckets;
-    if constexpr (std::is_same_v<Parts, StateParts>) {
-      painter.add_bucket(begin_ns, end_ns, share_ns, level.shares.subspan(at, level.states.size()),
-                         level.states);
+    if constexpr (kNumbered) {
+      painter.add_bucket(begin_ns, end_ns, share_ns, level.shares.subspan(at, level.values.size()),
+                         level.values);
+    }
+  }
+}
+
+template <typename Parts>
+void Drawing<Parts>::draw_kept_rows(std::span<const Span> rows, const Visit& visit) {
+  if constexpr (kNumbered) {
+    Painter<Parts>& painter = painters_[visit.picture];
+    rows = rows.subspan(static_cast<std::size_t>(
+        std::ranges::upper_bound(rows, window_.from.ns, {}, &Span::end_ns) - rows.begin()));
+    while (!rows.empty() && rows.front().begin_ns < window_.to.ns && !painter.done()) {
+      const std::size_t count = std::min(rows.size(), kBlockRows);
+      for (std::size_t i = 0; i < count; ++i) {
+        times_.begin_ns[i] = rows[i].begin_ns;
+        times_.end_ns[i] = rows[i].end_ns;
+        keys_[i] = rows[i].value;
+      }
+      painter.add_rows(times_, std::span<const typename Parts::Key>(keys_).first(count), room_);
+      cost_.rows += count;
+      rows = rows.subspan(count);
     }
   }
 }
@@ -254,11 +285,11 @@ bool Drawing<Parts>::draw_block(const Piece& piece, std::uint32_t picture) {
 template <typename Parts>
 bool Drawing<Parts>::find_keys(const Piece& piece) {
   const std::size_t rows = block_.rows();
-  if constexpr (std::is_same_v<Parts, StateParts>) {
-    if (!block_.states(keys_)) return false;
+  if constexpr (kNumbered) {
+    if (!block_.values(drawn_, keys_)) return false;
     std::uint8_t most = 0;
     for (std::size_t i = 0; i < rows; ++i) most = std::max(most, keys_[i]);
-    return most < states_known_;
+    return most < values_known_.size();
   } else {
     values_.restart();
     for (std::size_t i = 0; i < rows; ++i) {
@@ -299,6 +330,28 @@ Status draw_table(const Store& store, TableId table, std::span<const Wanted> wan
 
 }  // namespace
 
+Status draw_shares(const Store& store, std::span<const EntityId> entities, const Window& window,
+                   std::span<const std::int64_t> values,
+                   std::vector<std::vector<Stretch>>& pictures) {
+  pictures.resize(entities.size());
+  if (entities.empty()) return {};
+  const TableId table = store.footer().entities[entities.front()].table;
+  const TableLayout& layout = layout_of(table);
+  const auto& known = store.values(table)[0];
+  if (!layout.has_state() || layout.overlaps || known.size() > StateParts::kMost) {
+    return Error{ErrorCode::kUnsupported, "this table has no summaries of states", "", ""};
+  }
+  std::array<std::int64_t, 256> in_set{};
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    in_set[i] = std::ranges::find(values, known[i]) != values.end() ? 1 : 0;
+  }
+  Drawing<SetParts> drawing(store, table,
+                            Window{window.from, window.to, window.pixels, layout.state_slot});
+  drawing.paint_with(in_set);
+  for (std::size_t i = 0; i < entities.size(); ++i) drawing.add(entities[i], pictures[i]);
+  return drawing.run();
+}
+
 Status draw(const Store& store, std::span<const EntityId> entities, const Window& window,
             std::vector<std::vector<Stretch>>& pictures, DrawCost* cost) {
   const auto& known = store.footer().entities;
@@ -318,9 +371,11 @@ Status draw(const Store& store, std::span<const EntityId> entities, const Window
     const auto table = static_cast<TableId>(t);
     if (by_table[t].empty()) continue;
     std::ranges::stable_sort(by_table[t], {}, &Wanted::entity);
-    const bool states = window.value_slot == layout_of(table).state_slot &&
-                        store.states(table).size() <= StateParts::kMost;
-    const auto draw_all = states ? draw_table<StateParts> : draw_table<ValueParts>;
+    const TableLayout& layout = layout_of(table);
+    const std::size_t drawn = layout.drawn(window.value_slot);
+    const bool numbered = drawn < layout.drawn_slots.size() && (drawn == 0 || !layout.overlaps) &&
+                          store.values(table)[drawn].size() <= StateParts::kMost;
+    const auto draw_all = numbered ? draw_table<StateParts> : draw_table<ValueParts>;
     VS_TRY(draw_all(store, table, by_table[t], window, pictures, cost));
   }
   return {};

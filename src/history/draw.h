@@ -24,4 +24,10 @@ namespace vs::history {
                           const Window& window, std::vector<std::vector<Stretch>>& pictures,
                           DrawCost* cost);
 
+/// How long any of `values` of the table's state column held, in each pixel: stretches with value 1
+/// and the share, and others. kUnsupported for a column that has no summaries.
+[[nodiscard]] Status draw_shares(const Store& store, std::span<const EntityId> entities,
+                                 const Window& window, std::span<const std::int64_t> values,
+                                 std::vector<std::vector<Stretch>>& pictures);
+
 }  // namespace vs::history

@@ -115,6 +115,27 @@ void put_small_tables(const std::vector<model::SmallTable>& tables, ByteSink& ou
   }
 }
 
+void put_drawn_values(const Footer& footer, ByteSink& out) {
+  for (const DrawnValues& columns : footer.drawn_values) {
+    for (std::size_t i = 1; i < kMaxDrawn; ++i) {
+      out.put_varint(columns[i].size());
+      for (const std::int64_t value : columns[i]) out.put_value(value);
+    }
+  }
+}
+
+void parse_drawn_values(VarReader& in, Footer& footer) {
+  for (DrawnValues& columns : footer.drawn_values) {
+    for (std::size_t i = 1; i < kMaxDrawn; ++i) {
+      const std::uint64_t count = in.varint_up_to(kMaxStates);
+      for (std::size_t k = 0; k < count && in.ok(); ++k) {
+        columns[i].push_back(in.value());
+        if (k != 0 && columns[i][k - 1] >= columns[i][k]) in.fail();
+      }
+    }
+  }
+}
+
 void parse_meta(VarReader& in, Footer& footer) {
   const std::size_t count = in.count();
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
@@ -229,6 +250,7 @@ void put_footer(const Footer& footer, ByteSink& out) {
   put_entities(footer, out);
   put_pieces(footer.pieces, out);
   put_small_tables(footer.small_tables, out);
+  put_drawn_values(footer, out);
 }
 
 Result<Footer> parse_footer(Bytes raw) {
@@ -246,6 +268,7 @@ Result<Footer> parse_footer(Bytes raw) {
   parse_entities(in, footer);
   parse_pieces(in, footer);
   parse_small_tables(in, footer);
+  parse_drawn_values(in, footer);
   if (!in.ok() || in.remaining() != 0) {
     return malformed("the history's footer breaks its format at byte " +
                      std::to_string(in.offset()));

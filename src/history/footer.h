@@ -5,6 +5,7 @@
 // Errors: parse_* refuse bytes that break the format (kMalformed), another version (kUnsupported)
 // and sizes beyond a limit (kLimit). Threads: plain data.
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -14,6 +15,7 @@
 
 #include "base/result.h"
 #include "history/layout.h"
+#include "history/summary.h"
 #include "history/varint.h"
 
 namespace vs::history {
@@ -65,6 +67,9 @@ struct Footer {
   std::vector<StateTotal> totals;
   std::vector<PieceInfo> pieces;
   std::vector<model::SmallTable> small_tables;
+  /// Values of the drawn columns of each table, ascending, but for the state column, whose values
+  /// the totals name. kMaxStates of them: there may be more.
+  std::array<DrawnValues, static_cast<std::size_t>(TableId::kCount)> drawn_values;
 
   [[nodiscard]] std::span<const std::int64_t> key_of(const EntityInfo& entity) const {
     return std::span(keys).subspan(entity.key_at, layout_of(entity.table).keys);

@@ -59,36 +59,58 @@ Result<std::shared_ptr<const IndexPiece>> IndexPiece::parse(Bytes raw, std::uint
   return std::shared_ptr<const IndexPiece>(std::move(index));
 }
 
-void IndexTree::add_to(std::size_t tier, const IndexEntry& entry, std::span<const Span> carry,
-                       unsigned exponent) {
+std::size_t IndexTree::Node::bytes() const {
+  std::size_t bytes = entries.size() * sizeof(IndexEntry);
+  for (const Column& column : columns) {
+    bytes += column.left.size() * sizeof(Left) + column.spans.size() * sizeof(Span);
+  }
+  return bytes;
+}
+
+void IndexTree::add_to(std::size_t tier, const IndexEntry& entry, std::span<const Carry> carries) {
   if (tiers_.size() <= tier) tiers_.resize(tier + 1);
   Node& node = tiers_[tier];
   node.entries.push_back(entry);
-  node.left.push_back(Left{static_cast<std::uint32_t>(node.spans.size()),
-                           static_cast<std::uint32_t>(carry.size()), exponent});
-  node.spans.insert(node.spans.end(), carry.begin(), carry.end());
+  for (std::size_t i = 0; i < carries.size(); ++i) {
+    Column& column = node.columns[i];
+    const Carry& carry = carries[i];
+    column.left.push_back(Left{static_cast<std::uint32_t>(column.spans.size()),
+                               static_cast<std::uint32_t>(carry.spans.size()), carry.exponent});
+    column.spans.insert(column.spans.end(), carry.spans.begin(), carry.spans.end());
+  }
 }
 
-void IndexTree::end_slab(std::span<const std::int64_t> states) {
+void IndexTree::end_slab(const DrawnValues& values) {
   for (std::size_t tier = 0; tier < tiers_.size(); ++tier) {
     Node& node = tiers_[tier];
     ++node.children;
     const bool full = node.children >= kFanout || (node.children >= 2 && node.bytes() > kNodeBytes);
     if (!full || tier + 2 > kMaxTier) return;
-    write(tier, states, false);
+    write(tier, values, false);
   }
 }
 
-void IndexTree::finish(std::span<const std::int64_t> states) {
+void IndexTree::finish(const DrawnValues& values) {
   for (std::size_t tier = 0; tier < tiers_.size(); ++tier) {
     const bool root = tiers_[tier].written == 0;
-    if (!tiers_[tier].entries.empty()) write(tier, states, root);
+    if (!tiers_[tier].entries.empty()) write(tier, values, root);
     if (root) return;
   }
 }
 
+void IndexTree::start_summaries(const DrawnValues& values) {
+  for (std::size_t i = 0; i < drawn_; ++i) summaries_[i].start(values[i]);
+}
+
+bool IndexTree::is_full() const {
+  const auto large = [](const SummaryEncoder& summary) {
+    return summary.bytes() >= kIndexSummaryBytes;
+  };
+  return part_.size() >= kIndexPieceEntries || std::ranges::any_of(summaries_, large);
+}
+
 // The entries of a node by entity, cut into pieces.
-void IndexTree::write(std::size_t tier, std::span<const std::int64_t> states, bool root) {
+void IndexTree::write(std::size_t tier, const DrawnValues& values, bool root) {
   Node node = std::move(tiers_[tier]);
   tiers_[tier] = Node{};
   tiers_[tier].written = node.written + 1;
@@ -98,7 +120,7 @@ void IndexTree::write(std::size_t tier, std::span<const std::int64_t> states, bo
     return node.entries[a].entity < node.entries[b].entity;
   });
   part_.clear();
-  summary_.start(states);
+  start_summaries(values);
   for (std::span<const std::uint32_t> rest = order_; !rest.empty();) {
     const EntityId entity = node.entries[rest.front()].entity;
     const auto other = std::ranges::find_if(
@@ -106,7 +128,7 @@ void IndexTree::write(std::size_t tier, std::span<const std::int64_t> states, bo
     const auto mine = rest.first(static_cast<std::size_t>(other - rest.begin()));
     rest = rest.subspan(mine.size());
     put_entity(node, mine, root ? kMaxTier : tier + 1);
-    if (part_.size() >= kIndexPieceEntries || rest.empty()) put_pieces(tier, states);
+    if (is_full() || rest.empty()) put_pieces(tier, values);
   }
 }
 
@@ -115,29 +137,50 @@ void IndexTree::write(std::size_t tier, std::span<const std::int64_t> states, bo
 void IndexTree::put_entity(const Node& node, std::span<const std::uint32_t> places,
                            std::size_t above) {
   IndexEntry up{node.entries[places.front()].entity, sink_.next_piece(), kTimeLimit, -kTimeLimit};
-  unsigned exponent = 0;
-  spans_.clear();
   for (const std::uint32_t place : places) {
     const IndexEntry& entry = node.entries[place];
     part_.push_back(entry);
     up.begin_ns = std::min(up.begin_ns, entry.begin_ns);
     up.end_ns = std::max(up.end_ns, entry.end_ns);
-    const Left& left = node.left[place];
-    exponent = std::max(exponent, left.exponent);
-    const auto carry = std::span(node.spans).subspan(left.first, left.count);
-    spans_.insert(spans_.end(), carry.begin(), carry.end());
   }
-  if (!spans_.empty()) {
-    pyramid_.build(spans_, exponent, kCarryBuckets * places.size());
-    summary_.add_run(up.entity, pyramid_);
-    spans_.clear();
-    pyramid_.carry(spans_);
-    exponent = pyramid_.exponent();
+  std::array<Carry, kMaxDrawn> carries;
+  for (std::size_t i = 0; i < drawn_; ++i) {
+    carries[i] = put_column(up.entity, node.columns[i], places, i);
   }
-  if (above < kMaxTier) add_to(above, up, spans_, exponent);
+  if (above < kMaxTier) add_to(above, up, std::span(carries).first(drawn_));
 }
 
-void IndexTree::put_pieces(std::size_t tier, std::span<const std::int64_t> states) {
+Carry IndexTree::put_column(EntityId entity, const Column& column,
+                            std::span<const std::uint32_t> places, std::size_t number) {
+  std::vector<Span>& spans = spans_[number];
+  spans.clear();
+  unsigned exponent = 0;
+  for (const std::uint32_t place : places) {
+    const Left& left = column.left[place];
+    exponent = std::max(exponent, left.exponent);
+    const auto carry = std::span(column.spans).subspan(left.first, left.count);
+    spans.insert(spans.end(), carry.begin(), carry.end());
+  }
+  if (exponent == Carry::kLost) return {{}, Carry::kLost};
+  if (spans.empty()) return {{}, exponent};
+  SummaryEncoder& summary = summaries_[number];
+  if (exponent == 0) {
+    summary.add_rows(entity, spans);
+    if (spans.size() <= kCarryRows) return {spans, 0};
+    pyramid_.build(spans, 0, kCarryBuckets);
+    spans.clear();
+    (void)pyramid_.make_levels(spans);  // the rows are written, the levels are not
+  } else {
+    const std::size_t most = std::min(kCarryBuckets * places.size(), kNodeBuckets);
+    pyramid_.build(spans, exponent, std::clamp(spans.size(), kLeastBuckets, most));
+    spans.clear();
+    summary.add_run(entity, pyramid_, spans);
+  }
+  if (pyramid_.lost()) return {{}, Carry::kLost};
+  return {spans, std::max(1U, pyramid_.carry_exponent())};
+}
+
+void IndexTree::put_pieces(std::size_t tier, const DrawnValues& values) {
   PieceInfo info;
   info.kind = PieceKind::kIndex;
   info.table = table_;
@@ -147,14 +190,16 @@ void IndexTree::put_pieces(std::size_t tier, std::span<const std::int64_t> state
   bytes_.clear();
   put_index(part_, layout_of(table_).overlaps, bytes_);
   sink_.put_piece(info, bytes_.bytes());
-  if (!summary_.empty()) {
+  for (std::size_t i = 0; i < drawn_; ++i) {
+    if (summaries_[i].empty()) continue;
     info.kind = PieceKind::kSummary;
-    info.first_entity = summary_.first_entity();
-    info.last_entity = summary_.last_entity();
-    sink_.put_piece(info, summary_.finish());
+    info.tier = static_cast<std::uint8_t>(i);
+    info.first_entity = summaries_[i].first_entity();
+    info.last_entity = summaries_[i].last_entity();
+    sink_.put_piece(info, summaries_[i].finish());
   }
   part_.clear();
-  summary_.start(states);
+  start_summaries(values);
 }
 
 }  // namespace vs::history

@@ -6,14 +6,15 @@
 //   rows pieces   .. .. .. .. .. ..            in the order of the file
 //
 // A node covers a span of the file; it is cut by entity into index pieces, so that a reader unpacks
-// a small part for one entity. Behind an index piece may lie its summary (summary.h): the same
-// span, in wider buckets than those below. The writer keeps one open node per tier and table and
-// writes it when it has kFanout children or kNodeBytes, so its memory grows with the number of
-// tiers only.
+// a small part for one entity. Behind an index piece may lie its summaries (summary.h), one per
+// drawn column: the same span, in wider buckets than those below. The writer keeps one open node
+// per tier and table and writes it when it has kFanout children or kNodeBytes, so its memory grows
+// with the number of tiers only.
 //
 // Threads: values; an IndexTree belongs to one thread.
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -104,6 +105,14 @@ class IndexPiece final : public Cached {
   std::vector<std::int64_t> ends_;
 };
 
+/// What one run hands to the node above, of one drawn column. `exponent`: log2 of the width of the
+/// buckets that its spans lie in; 0: they are rows.
+struct Carry {
+  static constexpr unsigned kLost = 63;  ///< as exponent: too many values for a summary
+  std::span<const Span> spans;
+  unsigned exponent = 0;
+};
+
 /// Where pieces go; they are numbered in the order of the calls.
 class PieceSink {
  public:
@@ -119,17 +128,18 @@ class PieceSink {
 /// The writer's side of one table's tree.
 class IndexTree {
  public:
-  IndexTree(TableId table, PieceSink& sink) : table_(table), sink_(sink) {}
+  IndexTree(TableId table, PieceSink& sink)
+      : table_(table),
+        drawn_(layout_of(table).overlaps ? 0 : layout_of(table).drawn_slots.size()),
+        sink_(sink) {}
 
-  /// A run of the slab that is being sealed, with what its summary has left over (`exponent`: log2
-  /// of the width of those buckets). Entities may come in any order, pieces ascend.
-  void add(const IndexEntry& entry, std::span<const Span> carry, unsigned exponent) {
-    add_to(0, entry, carry, exponent);
-  }
-  /// The slab is complete. `states` are what the numbers of spans stand for.
-  void end_slab(std::span<const std::int64_t> states);
+  /// A run of the slab that is being sealed, with what its summaries hand up, by drawn column: one
+  /// of each, or none in tables without summaries. Entities may come in any order, pieces ascend.
+  void add(const IndexEntry& entry, std::span<const Carry> carries) { add_to(0, entry, carries); }
+  /// The slab is complete. `values`: what the numbers of spans stand for, by drawn column.
+  void end_slab(const DrawnValues& values);
   /// Writes all open nodes; the last one is the root.
-  void finish(std::span<const std::int64_t> states);
+  void finish(const DrawnValues& values);
 
  private:
   struct Left {  ///< the carry of one entry
@@ -137,31 +147,37 @@ class IndexTree {
     std::uint32_t count = 0;
     unsigned exponent = 0;
   };
-  struct Node {
-    std::vector<IndexEntry> entries;
+  struct Column {
     std::vector<Left> left;  ///< by entry
     std::vector<Span> spans;
+  };
+  struct Node {
+    std::vector<IndexEntry> entries;
+    std::array<Column, kMaxDrawn> columns;
     std::size_t children = 0;
     std::size_t written = 0;  ///< nodes of this tier so far
-    [[nodiscard]] std::size_t bytes() const {
-      return entries.size() * (sizeof(IndexEntry) + sizeof(Left)) + spans.size() * sizeof(Span);
-    }
+    [[nodiscard]] std::size_t bytes() const;
   };
-  void add_to(std::size_t tier, const IndexEntry& entry, std::span<const Span> carry,
-              unsigned exponent);
-  void write(std::size_t tier, std::span<const std::int64_t> states, bool root);
+  void add_to(std::size_t tier, const IndexEntry& entry, std::span<const Carry> carries);
+  void write(std::size_t tier, const DrawnValues& values, bool root);
   void put_entity(const Node& node, std::span<const std::uint32_t> places, std::size_t above);
-  void put_pieces(std::size_t tier, std::span<const std::int64_t> states);
+  /// One column of put_entity(). What goes up lies in spans_.
+  [[nodiscard]] Carry put_column(EntityId entity, const Column& column,
+                                 std::span<const std::uint32_t> places, std::size_t number);
+  void start_summaries(const DrawnValues& values);
+  [[nodiscard]] bool is_full() const;
+  void put_pieces(std::size_t tier, const DrawnValues& values);
 
   const TableId table_;
+  const std::size_t drawn_;  ///< columns with summaries
   PieceSink& sink_;
   std::vector<Node> tiers_;
   // scratch of write()
   std::vector<std::uint32_t> order_;
   std::vector<IndexEntry> part_;
-  std::vector<Span> spans_;
+  std::array<std::vector<Span>, kMaxDrawn> spans_;
   Pyramid pyramid_;
-  SummaryEncoder summary_;
+  std::array<SummaryEncoder, kMaxDrawn> summaries_;
   ByteSink bytes_;
 };
 

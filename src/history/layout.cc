@@ -10,6 +10,18 @@ bool is_number(const model::ColumnDef& column) {
          (column.name.ends_with("_ns") || column.name == "bytes" || column.name == "sector");
 }
 
+void add_drawn(const model::TableDef& def, TableLayout& layout) {
+  layout.drawn_slots.push_back(layout.state_slot);
+  std::uint8_t slot = 0;
+  for (const model::ColumnDef& column : def.columns) {
+    if (column.role != model::ColumnRole::kValue) continue;
+    const bool drawn = column.type == model::ColumnType::kState || column.name == "machine";
+    const bool room = layout.drawn_slots.size() < kMaxDrawn;
+    if (drawn && room && slot != layout.state_slot) layout.drawn_slots.push_back(slot);
+    ++slot;
+  }
+}
+
 TableLayout make_layout(const model::TableDef& def) {
   TableLayout layout;
   if (!def.interval) return layout;
@@ -22,6 +34,7 @@ TableLayout make_layout(const model::TableDef& def) {
     (is_number(column) ? layout.number_slots : layout.tuple_slots).push_back(slot);
     if (column.type == model::ColumnType::kState && !layout.has_state()) layout.state_slot = slot;
   }
+  if (layout.has_state()) add_drawn(def, layout);
   return layout;
 }
 

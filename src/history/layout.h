@@ -4,6 +4,7 @@
 //
 // Threads: immutable values.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -21,7 +22,7 @@ using model::TableId;
 
 inline constexpr std::string_view kMagic = "VSHIST\r\n";
 inline constexpr std::string_view kEndMagic = "VSHISEND";
-inline constexpr std::uint32_t kVersion = 2;
+inline constexpr std::uint32_t kVersion = 3;
 inline constexpr std::size_t kHeaderBytes = 32;
 inline constexpr std::size_t kTrailerBytes = 56;
 
@@ -34,9 +35,11 @@ inline constexpr std::size_t kSlabRowsPerEntity =
 inline constexpr std::size_t kFanout = 16;  ///< children of an index node, at most
 inline constexpr std::size_t kNodeBytes = 16ULL << 20;   ///< memory of an open index node
 inline constexpr std::size_t kIndexPieceEntries = 2048;  ///< a piece ends with the entity that ...
-inline constexpr std::size_t kIndexPieceMost = 4096;     ///< ... passes the first number
+inline constexpr std::size_t kIndexPieceMost = 4096;     ///< ... passes the first number, or
+inline constexpr std::size_t kIndexSummaryBytes = 1U << 20;  ///< ... has a summary of this size
 inline constexpr unsigned kMaxTier = 15;
 inline constexpr std::size_t kMaxValues = 16;  ///< value columns of a table
+inline constexpr std::size_t kMaxDrawn = 4;    ///< of those, with summaries
 
 /// Times beyond this are cut to it, so that every difference fits an int64.
 inline constexpr std::int64_t kTimeLimit = std::int64_t{1} << 62;
@@ -62,22 +65,30 @@ struct PieceInfo {
   TableId table = TableId::kCount;
   EntityId first_entity = 0;  ///< entities that occur lie within [first, last]
   EntityId last_entity = 0;
-  std::uint8_t tier =
-      0;  ///< index pieces: 1 points to rows pieces, n + 1 to index pieces of tier n
+  /// Index pieces: 1 points to rows pieces, n + 1 to index pieces of tier n. Summaries: which of
+  /// the drawn columns they are about.
+  std::uint8_t tier = 0;
 };
 
 /// How the rows of an interval table are coded: which value columns go into the tuple dictionary
-/// and which are numbers of their own, and which column the summaries are about.
+/// and which are numbers of their own, and which columns the summaries are about.
 struct TableLayout {
   std::size_t keys = 0;
   std::size_t values = 0;
   std::vector<std::uint8_t> tuple_slots;
   std::vector<std::uint8_t> number_slots;
   std::uint8_t state_slot = 0xff;  ///< first state column; 0xff: none
-  bool points = false;             ///< rows with begin == end are kept
-  bool overlaps = false;           ///< rows of one entity may overlap
+  /// Columns that timelines show zoomed out, at most kMaxDrawn: the state columns, the first one
+  /// first, and the machine that had a CPU. Only where there is a state column.
+  std::vector<std::uint8_t> drawn_slots;
+  bool points = false;    ///< rows with begin == end are kept
+  bool overlaps = false;  ///< rows of one entity may overlap
 
   [[nodiscard]] bool has_state() const { return state_slot != 0xff; }
+  /// Place of a slot among the drawn ones; drawn_slots.size() when it is none of them.
+  [[nodiscard]] std::size_t drawn(std::size_t slot) const {
+    return static_cast<std::size_t>(std::ranges::find(drawn_slots, slot) - drawn_slots.begin());
+  }
 };
 [[nodiscard]] const TableLayout& layout_of(TableId table);
 

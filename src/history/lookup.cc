@@ -217,14 +217,15 @@ Status check_piece(const Store& store, std::uint32_t number) {
   const PieceInfo& info = store.footer().pieces[number];
   VS_ASSIGN(auto raw, store.raw_piece(info, kMaxPieceBytes));
   if (info.kind == PieceKind::kSummary) {
-    auto parsed = SummaryPiece::parse(std::move(raw), store.states(info.table));
+    const std::size_t drawn = std::min<std::size_t>(info.tier, kMaxDrawn - 1);
+    auto parsed = SummaryPiece::parse(std::move(raw), store.values(info.table)[drawn]);
     if (!parsed.ok()) return store.locate(std::move(parsed).error(), info);
     return {};
   }
   if (info.kind == PieceKind::kIndex) {
     return store.index_piece(number, info.table).ok() ? Status{} : store.misplaced(number);
   }
-  auto parsed = Piece::parse(std::move(raw), info.table, store.states(info.table));
+  auto parsed = Piece::parse(std::move(raw), info.table, store.values(info.table));
   if (!parsed.ok()) return store.locate(std::move(parsed).error(), info);
   BlockCursor rows;
   for (const BlockRef& block : (*parsed)->blocks()) {

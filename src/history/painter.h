@@ -71,7 +71,7 @@ class Frame {
 class StateParts {
  public:
   using Key = std::uint8_t;
-  static constexpr std::size_t kMost = 64;
+  static constexpr std::size_t kMost = 254;  ///< with kMaxStates values there may be more
 
   /// `values` are what the numbers stand for, ascending; at most kMost.
   explicit StateParts(std::span<const std::int64_t> values) : values_(values) {}
@@ -93,7 +93,26 @@ class StateParts {
 
  private:
   std::span<const std::int64_t> values_;
-  std::array<double, kMost> held_ns_{};
+  std::array<double, 256> held_ns_{};  ///< by any key: a broken file may have others
+};
+
+/// How long any of some values held: their stretches have the value 1, all others 0. `in_set`: by
+/// number of a state, 1 or 0, of all 256.
+class SetParts {
+ public:
+  using Key = std::uint8_t;
+
+  explicit SetParts(std::span<const std::int64_t> in_set) : in_set_(in_set) {}
+  void add(Key state, double held_ns) { held_ns_ += in_set_[state] != 0 ? held_ns : 0; }
+  [[nodiscard]] std::pair<std::int64_t, double> take() {
+    const double held_ns = std::exchange(held_ns_, 0);
+    return {held_ns > 0 ? 1 : 0, held_ns};
+  }
+  [[nodiscard]] std::int64_t value(Key state) const { return in_set_[state]; }
+
+ private:
+  std::span<const std::int64_t> in_set_;
+  double held_ns_ = 0;
 };
 
 /// The same for any values.
@@ -140,10 +159,10 @@ class Painter {
   using Room = std::array<Stretch, 2 * kBlockRows>;
   /// Adds the rows of a block; parts outside the window are cut off.
   void add_rows(const BlockTimes& times, std::span<const Key> keys, Room& room);
-  /// Adds a bucket [begin, end) of a summary that is not wider than a pixel: of `states` with
+  /// Adds a bucket [begin, end) of a summary that is not wider than a pixel: of `values` with
   /// `shares`, one of which is worth `share_ns`. A bucket across a pixel's edge is divided evenly.
   void add_bucket(std::int64_t begin_ns, std::int64_t end_ns, double share_ns, Bytes shares,
-                  std::span<const std::uint8_t> states);
+                  std::span<const std::uint8_t> values);
 
   [[nodiscard]] bool done() const { return at_ >= frame_.pixels(); }
   /// Ends the picture: pixels that nothing was added to have no value.
@@ -166,6 +185,7 @@ class Painter {
 };
 
 extern template class Painter<StateParts>;
+extern template class Painter<SetParts>;
 extern template class Painter<ValueParts>;
 
 }  // namespace vs::history

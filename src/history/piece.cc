@@ -16,7 +16,7 @@ std::int64_t wrapping_add(std::int64_t a, std::uint64_t b) {
 }  // namespace
 
 Result<std::shared_ptr<const Piece>> Piece::parse(std::vector<std::byte> raw, TableId table,
-                                                  std::span<const std::int64_t> states) {
+                                                  const DrawnValues& values) {
   auto piece = std::make_shared<Piece>();
   piece->layout_ = &layout_of(table);
   piece->raw_ = std::move(raw);
@@ -26,7 +26,9 @@ Result<std::shared_ptr<const Piece>> Piece::parse(std::vector<std::byte> raw, Ta
                  "byte " + std::to_string(in.offset()) + " of the unpacked piece",
                  "the history will be rebuilt"};
   }
-  if (piece->layout_->has_state()) piece->number_states(states);
+  const auto& drawn = piece->layout_->drawn_slots;
+  piece->numbers_.reserve(drawn.size() * piece->tuple_count_);
+  for (std::size_t i = 0; i < drawn.size(); ++i) piece->number_values(drawn[i], values[i]);
   return std::shared_ptr<const Piece>(std::move(piece));
 }
 
@@ -93,13 +95,12 @@ bool Piece::parse_run(VarReader& in, std::int64_t base_ns, EntityId entity) {
   return true;
 }
 
-void Piece::number_states(std::span<const std::int64_t> states) {
-  states_.reserve(tuple_count_);
+void Piece::number_values(std::size_t slot, std::span<const std::int64_t> values) {
   for (std::size_t i = 0; i < tuple_count_; ++i) {
-    const std::int64_t value = tuples_[i * layout_->values + layout_->state_slot];
-    const auto found = std::lower_bound(states.begin(), states.end(), value);
-    const bool known = found != states.end() && *found == value;
-    states_.push_back(known ? static_cast<std::uint8_t>(found - states.begin()) : kNoNumber);
+    const std::int64_t value = tuples_[i * layout_->values + slot];
+    const auto found = std::lower_bound(values.begin(), values.end(), value);
+    const bool known = found != values.end() && *found == value;
+    numbers_.push_back(known ? static_cast<std::uint8_t>(found - values.begin()) : kNoNumber);
   }
 }
 
@@ -110,7 +111,7 @@ std::span<const BlockRef> Piece::blocks_of(EntityId entity) const {
 }
 
 std::size_t Piece::memory_bytes() const {
-  return sizeof(Piece) + raw_.capacity() + states_.capacity() +
+  return sizeof(Piece) + raw_.capacity() + numbers_.capacity() +
          tuples_.capacity() * sizeof(std::int64_t) + blocks_.capacity() * sizeof(BlockRef) +
          ends_.capacity() * sizeof(std::int64_t) + runs_.capacity() * sizeof(RunRef);
 }

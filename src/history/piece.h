@@ -96,10 +96,11 @@ struct RunRef {
 
 class Piece final : public Cached {
  public:
-  /// `raw` is followed by kPackSlack bytes. `states` are the values of the table's state column, in
-  /// ascending order; a tuple with another one gets kNoNumber.
-  [[nodiscard]] static Result<std::shared_ptr<const Piece>> parse(
-      std::vector<std::byte> raw, TableId table, std::span<const std::int64_t> states);
+  /// `raw` is followed by kPackSlack bytes. `values` are those of the table's drawn columns, each
+  /// in ascending order; a tuple with another one gets kNoNumber.
+  [[nodiscard]] static Result<std::shared_ptr<const Piece>> parse(std::vector<std::byte> raw,
+                                                                  TableId table,
+                                                                  const DrawnValues& values);
   /// The entity's blocks in time order; empty when it has none here.
   [[nodiscard]] std::span<const BlockRef> blocks_of(EntityId entity) const;
   [[nodiscard]] std::span<const BlockRef> blocks_of(const RunRef& run) const {
@@ -120,20 +121,22 @@ class Piece final : public Cached {
   [[nodiscard]] std::span<const std::int64_t> tuple(std::size_t index) const {
     return std::span(tuples_).subspan(index * layout_->values, layout_->values);
   }
-  /// Position of a tuple's state in the table's list of states.
-  [[nodiscard]] std::uint8_t state_number(std::size_t index) const { return states_[index]; }
+  /// Position of each tuple's value in the drawn column's list of values.
+  [[nodiscard]] const std::uint8_t* value_numbers(std::size_t drawn) const {
+    return &numbers_[drawn * tuple_count_];
+  }
   [[nodiscard]] std::size_t memory_bytes() const override;
 
  private:
   [[nodiscard]] bool parse_dictionary(VarReader& in);
   [[nodiscard]] bool parse_directory(VarReader& in);
   [[nodiscard]] bool parse_run(VarReader& in, std::int64_t base_ns, EntityId entity);
-  void number_states(std::span<const std::int64_t> states);
+  void number_values(std::size_t slot, std::span<const std::int64_t> values);
 
   const TableLayout* layout_ = nullptr;
   std::vector<std::byte> raw_;
   std::vector<std::int64_t> tuples_;
-  std::vector<std::uint8_t> states_;  ///< by tuple; empty without a state column
+  std::vector<std::uint8_t> numbers_;  ///< by drawn column and tuple
   std::size_t tuple_count_ = 0;
   std::vector<RunRef> runs_;  ///< entities ascend
   std::vector<BlockRef> blocks_;

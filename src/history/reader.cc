@@ -190,6 +190,12 @@ Status Reader::timelines(std::span<const EntityId> entities, const Window& windo
   return draw(state_->store, entities, window, pictures, cost);
 }
 
+Status Reader::shares(std::span<const EntityId> entities, const Window& window,
+                      std::span<const std::int64_t> values,
+                      std::vector<std::vector<Stretch>>& pictures) const {
+  return draw_shares(state_->store, entities, window, values, pictures);
+}
+
 Status Reader::verify() const { return check_all(state_->store); }
 
 }  // namespace vs::history

@@ -158,6 +158,13 @@ class Reader : public std::enable_shared_from_this<Reader> {
                                  std::vector<std::vector<Stretch>>& pictures,
                                  DrawCost* cost = nullptr) const;
 
+  /// How long any of `values` of the state column held, of entities of one table, ascending by id:
+  /// pictures whose stretches have value 1 and a share, or another value. `window.value_slot` is
+  /// not used. Costs what timelines() costs. kUnsupported for tables without summaries.
+  [[nodiscard]] Status shares(std::span<const EntityId> entities, const Window& window,
+                              std::span<const std::int64_t> values,
+                              std::vector<std::vector<Stretch>>& pictures) const;
+
   /// Reads every piece and compares every checksum: what `virtscope check` asks for.
   [[nodiscard]] Status verify() const;
 

@@ -63,16 +63,21 @@ void Sealer::write_rows(TableId table) {
   info.first_entity = piece_first_;
   info.last_entity = piece_last_;
   put_piece(info, encoder_.finish());
-  if (summary_.empty()) return;
-  info.kind = PieceKind::kSummary;  // its number is the next one: readers look there
-  info.first_entity = summary_.first_entity();
-  info.last_entity = summary_.last_entity();
-  put_piece(info, summary_.finish());
+  info.kind = PieceKind::kSummary;  // their numbers are the next ones: readers look there
+  for (std::size_t i = 0; i < layout_of(table).drawn_slots.size(); ++i) {
+    if (summaries_[i].empty()) continue;
+    info.tier = static_cast<std::uint8_t>(i);
+    info.first_entity = summaries_[i].first_entity();
+    info.last_entity = summaries_[i].last_entity();
+    put_piece(info, summaries_[i].finish());
+  }
 }
 
 void Sealer::start_piece(TableId table, const TableSlab& slab) {
   encoder_.start(table, slab.tuples(), slab.numbers());
-  summary_.start(slab.states());
+  for (std::size_t i = 0; i < layout_of(table).drawn_slots.size(); ++i) {
+    summaries_[i].start(slab.values(i));
+  }
 }
 
 void Sealer::count_rows(const TableSlab::Run& run, bool overlaps) {
@@ -85,34 +90,68 @@ void Sealer::count_rows(const TableSlab::Run& run, bool overlaps) {
   for (const SlabRow& row : run.rows) count.last_ns = std::max(count.last_ns, row.end_ns);
 }
 
-/// Counts the rows of each state. The states, by first occurrence.
-std::span<const std::uint8_t> Sealer::count_states(const TableSlab& slab,
+/// Counts the rows of each value, by number of the tuples' values. The values, by first occurrence.
+std::span<const std::uint8_t> Sealer::count_values(std::span<const std::uint8_t> numbers,
                                                    std::span<const SlabRow> rows) {
-  const std::uint8_t* const states = slab.state_numbers().data();
+  const std::uint8_t* const values = numbers.data();
   std::size_t count = 0;
   for (const SlabRow& row : rows) {
-    const std::uint8_t state = states[row.tuple];
-    if (state_rows_[state]++ == 0) present_[count++] = state;
+    const std::uint8_t value = values[row.tuple];
+    if (value_rows_[value]++ == 0) present_[count++] = value;
   }
   return std::span(present_).first(count);
 }
 
-/// What each state held goes to the entity's totals, and state_rows_ is zeros again. `pyramid`: of
+/// What each state held goes to the entity's totals, and value_rows_ is zeros again. `pyramid`: of
 /// the same rows, null where there is none.
 void Sealer::sum_states(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
                         std::span<const std::uint8_t> present, const Pyramid* pyramid) {
   std::vector<StateTotal>& totals = counts_[entity].totals;
   const bool all_numbered = std::ranges::find(present, kNoNumber) == present.end();
-  const bool summed = pyramid != nullptr && all_numbered && present.size() <= kSummaryValues;
-  for (std::size_t i = 0; i < present.size(); ++i) {
-    const std::uint32_t count = std::exchange(state_rows_[present[i]], 0);
-    if (!summed) continue;
-    add_total(totals, StateTotal{slab.states()[present[i]], pyramid->held_ns(i), count});
+  const bool summed = pyramid != nullptr && all_numbered && !pyramid->lost();
+  const std::span<const std::uint8_t> numbers = slab.numbers_of(0);
+  if (!summed && all_numbered) {
+    for (const SlabRow& row : rows) {
+      held_ns_[numbers[row.tuple]] += static_cast<std::uint64_t>(row.end_ns - row.begin_ns);
+    }
   }
-  if (summed) return;
+  for (std::size_t i = 0; i < present.size(); ++i) {
+    const std::uint32_t count = std::exchange(value_rows_[present[i]], 0);
+    if (!all_numbered) continue;
+    const auto held = static_cast<std::int64_t>(std::exchange(held_ns_[present[i]], 0));
+    add_total(totals,
+              StateTotal{slab.values(0)[present[i]], summed ? pyramid->held_ns(i) : held, count});
+  }
+  if (all_numbered) return;
   for (const SlabRow& row : rows) {
     add_total(totals, StateTotal{slab.state_of(row), row.end_ns - row.begin_ns, 1});
   }
+}
+
+/// The summary of one drawn column of a run; of the state column, the totals too.
+Carry Sealer::sum_column(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
+                         std::size_t drawn) {
+  const std::span<const std::uint8_t> numbers = slab.numbers_of(drawn);
+  const std::span<const std::uint8_t> present = count_values(numbers, rows);
+  const bool few = rows.size() <= kCarryBuckets;
+  std::vector<Span>& carry = carries_[drawn];
+  carry.clear();
+  if (!few) pyramid_.build_rows(rows, numbers, present);
+  if (drawn == 0) {
+    sum_states(slab, entity, rows, present, few ? nullptr : &pyramid_);
+  } else {
+    for (const std::uint8_t value : present) value_rows_[value] = 0;
+  }
+  if (few) {
+    if (std::ranges::find(present, kNoNumber) != present.end()) return {{}, Carry::kLost};
+    for (const SlabRow& row : rows) {
+      carry.push_back(Span{row.begin_ns, row.end_ns, numbers[row.tuple]});
+    }
+    return {carry, 0};
+  }
+  if (pyramid_.lost()) return {{}, Carry::kLost};
+  summaries_[drawn].add_run(entity, pyramid_, carry);
+  return {carry, std::max(1U, pyramid_.carry_exponent())};
 }
 
 void Sealer::seal_run(TableSlab& slab, TableId table, const TableSlab::Run& run) {
@@ -139,34 +178,26 @@ void Sealer::seal_part(const TableSlab& slab, TableId table, EntityId entity,
     for (const SlabRow& row : rows) entry.end_ns = std::max(entry.end_ns, row.end_ns);
   }
   IndexTree& tree = *trees_[static_cast<std::size_t>(table)];
-  if (!layout.has_state()) return tree.add(entry, {}, 0);
-  const std::span<const std::uint8_t> present = count_states(slab, rows);
+  if (!layout.has_state()) return tree.add(entry, {});
   if (layout.overlaps) {
-    sum_states(slab, entity, rows, present, nullptr);
-    return tree.add(entry, {}, 0);
+    sum_states(slab, entity, rows, count_values(slab.numbers_of(0), rows), nullptr);
+    return tree.add(entry, {});
   }
-  carry_.clear();
-  if (rows.size() <= kCarryBuckets) {
-    sum_states(slab, entity, rows, present, nullptr);
-    for (const SlabRow& row : rows) {
-      carry_.push_back(Span{row.begin_ns, row.end_ns, slab.state_numbers()[row.tuple]});
-    }
-    return tree.add(entry, carry_, 0);
-  }
-  pyramid_.build_rows(rows, slab.state_numbers(), present);
-  summary_.add_run(entity, pyramid_);
-  sum_states(slab, entity, rows, present, &pyramid_);
-  pyramid_.carry(carry_);
-  tree.add(entry, carry_, pyramid_.exponent());
+  std::array<Carry, kMaxDrawn> carries;
+  const std::size_t drawn = layout.drawn_slots.size();
+  for (std::size_t i = 0; i < drawn; ++i) carries[i] = sum_column(slab, entity, rows, i);
+  tree.add(entry, std::span(carries).first(drawn));
 }
 
 void Sealer::seal_table(TableId table, TableSlab& slab, std::span<OpenEntity> entities) {
-  auto& states = states_[static_cast<std::size_t>(table)];
-  if (layout_of(table).has_state()) slab.number_states(states);
+  DrawnValues& values = values_[static_cast<std::size_t>(table)];
+  for (std::size_t i = 0; i < layout_of(table).drawn_slots.size(); ++i) {
+    slab.number_values(i, values[i]);
+  }
   start_piece(table, slab);
-  for (const TableSlab::Run& run : slab.group(entities)) seal_run(slab, table, run);
+  slab.take_runs(entities, [&](const TableSlab::Run& run) { seal_run(slab, table, run); });
   write_rows(table);
-  trees_[static_cast<std::size_t>(table)]->end_slab(states);
+  trees_[static_cast<std::size_t>(table)]->end_slab(values);
   slab.clear();
 }
 
@@ -192,11 +223,16 @@ void Sealer::fill_in(Footer& footer) {
     footer.totals.insert(footer.totals.end(), count.totals.begin(), count.totals.end());
   }
   footer.pieces = std::move(pieces_);
+  footer.drawn_values = values_;
+  for (DrawnValues& columns : footer.drawn_values) {
+    columns[0].clear();
+    for (std::vector<std::int64_t>& values : columns) std::ranges::sort(values);
+  }
 }
 
 void Sealer::finish(Footer footer) {
   for (std::size_t i = 0; i < kTables; ++i) {
-    if (trees_[i] != nullptr && status_.ok()) trees_[i]->finish(states_[i]);
+    if (trees_[i] != nullptr && status_.ok()) trees_[i]->finish(values_[i]);
   }
   if (!status_.ok()) return;
   fill_in(footer);

@@ -90,10 +90,12 @@ class Sealer final : public PieceSink {
   void seal_part(const TableSlab& slab, TableId table, EntityId entity,
                  std::span<const SlabRow> rows);
   void count_rows(const TableSlab::Run& run, bool overlaps);
-  [[nodiscard]] std::span<const std::uint8_t> count_states(const TableSlab& slab,
+  [[nodiscard]] std::span<const std::uint8_t> count_values(std::span<const std::uint8_t> numbers,
                                                            std::span<const SlabRow> rows);
   void sum_states(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
                   std::span<const std::uint8_t> present, const Pyramid* pyramid);
+  [[nodiscard]] Carry sum_column(const TableSlab& slab, EntityId entity,
+                                 std::span<const SlabRow> rows, std::size_t drawn);
   void start_piece(TableId table, const TableSlab& slab);
   void write_rows(TableId table);
   void fill_in(Footer& footer);
@@ -106,19 +108,20 @@ class Sealer final : public PieceSink {
   std::vector<PieceInfo> pieces_;
   std::vector<EntityCount> counts_;
   std::array<std::unique_ptr<IndexTree>, kTables> trees_;
-  std::array<std::vector<std::int64_t>, kTables> states_;  ///< numbers of the slabs, kept
+  std::array<DrawnValues, kTables> values_;  ///< numbers of the slabs, kept
 
   Packer packer_;
   std::array<Thrift, static_cast<std::size_t>(PieceKind::kFooter) * (kTables + 1)> thrifts_;
   PieceEncoder encoder_;
-  SummaryEncoder summary_;
+  std::array<SummaryEncoder, kMaxDrawn> summaries_;  ///< by drawn column
   Pyramid pyramid_;
   EntityId piece_first_ = 0;
   EntityId piece_last_ = 0;
   // scratch
-  std::vector<Span> carry_;
-  std::array<std::uint32_t, kMaxStates + 1> state_rows_{};  ///< by number of state; mostly zeros
-  std::array<std::uint8_t, kMaxStates + 1> present_;        ///< states, by first occurrence
+  std::array<std::vector<Span>, kMaxDrawn> carries_;
+  std::array<std::uint32_t, kMaxStates + 1> value_rows_{};  ///< by number of value; mostly zeros
+  std::array<std::uint64_t, kMaxStates + 1> held_ns_{};     ///< the same
+  std::array<std::uint8_t, kMaxStates + 1> present_;        ///< values, by first occurrence
   ByteSink bytes_;
 };
 

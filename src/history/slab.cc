@@ -7,7 +7,10 @@ namespace vs::history {
 namespace {
 
 constexpr std::size_t kFirstPlaces = 1024;
-constexpr std::size_t kFirstRows = 4096;
+constexpr std::uint32_t kFirstRows = 8;   // of an entity's first chunk: most entities have few rows
+constexpr std::uint32_t kChunkRows = 64;  // of what takes its place
+constexpr std::uint32_t kChunkMost = 4096;  // of a chunk
+static_assert(kChunkMost <= RowPool::kMostRows);
 
 /// An odd number of 31 bits per column.
 constexpr std::array<std::uint32_t, kMaxValues> hash_factors() {
@@ -103,72 +106,102 @@ TableSlab::TableSlab(TableId table)
     : layout_(layout_of(table)), has_numbers_(!layout_.number_slots.empty()) {
   dictionary_.start(layout_);
   const auto& slots = layout_.tuple_slots;
-  if (layout_.has_state()) {
-    state_column_ = static_cast<std::size_t>(
-        std::find(slots.begin(), slots.end(), layout_.state_slot) - slots.begin());
+  for (const std::uint8_t slot : layout_.drawn_slots) {
+    const auto place = std::find(slots.begin(), slots.end(), slot) - slots.begin();
+    drawn_.push_back(Drawn{static_cast<std::size_t>(place), {}, {}});
   }
 }
 
 void TableSlab::add_numbers(std::span<const std::int64_t> values) {
+  row_numbers_ = static_cast<std::uint32_t>(numbers_.size());
   for (const std::uint8_t slot : layout_.number_slots) numbers_.push_back(values[slot]);
 }
 
-void TableSlab::grow() {
-  const std::size_t rows = log().size();
-  // Room that is not used yet takes no memory.
-  log_.reserve(rows < kFirstRows ? kFirstRows : kSlabRowsMax, rows);
-  next_ = log_.data() + rows;
-  end_ = log_.data() + log_.capacity();
+SlabRow* RowPool::take(std::size_t rows) {
+  if (block_ < blocks_.size() && used_ + rows > kMostRows) {
+    ++block_;
+    used_ = 0;
+  }
+  if (block_ == blocks_.size()) {
+    blocks_.push_back(std::make_unique_for_overwrite<SlabRow[]>(kMostRows));
+  }
+  SlabRow* const taken = blocks_[block_].get() + used_;
+  used_ += rows;
+  return taken;
 }
 
-std::span<const TableSlab::Run> TableSlab::group(std::span<OpenEntity> entities) {
-  std::sort(present_.begin(), present_.end());
-  grouped_.reserve(log().size(), 0);
-  runs_.clear();
-  std::uint32_t next = 0;
-  for (const EntityId entity : present_) {
-    std::uint32_t& place = entities[entity].slab_rows;
-    const std::uint32_t rows = place;
-    place = next;  // the next free one, from now on
-    runs_.push_back(Run{entity, std::span(grouped_.data() + next, rows)});
-    next += rows;
+void TableSlab::add_chunk(EntityId entity, OpenEntity& open) {
+  const bool first = open.next == nullptr;
+  Chunk chunk;
+  std::uint32_t kept = 0;
+  if (first) {
+    present_.push_back(entity);
+    chunk.capacity = kFirstRows;
+  } else if (chunks_[open.first_chunk].capacity == kFirstRows) {
+    chunk.capacity = kChunkRows;
+    kept = kFirstRows;
+  } else {
+    // As much as there is: one more of the first size, then twice the last one.
+    const std::uint32_t last = chunks_[open.last_chunk].capacity;
+    chunk.capacity = open.first_chunk == open.last_chunk ? last : std::min(2 * last, kChunkMost);
   }
-  const auto columns = static_cast<std::uint32_t>(layout_.number_slots.size());
-  std::uint32_t numbers = 0;
-  SlabRow* const grouped = grouped_.data();
-  OpenEntity* const open = entities.data();
-  for (const SlabRow& row : log()) {
-    SlabRow& to = grouped[open[row.numbers].slab_rows++];
-    to = row;
-    to.numbers = numbers;
-    numbers += columns;
+  chunk.rows = pool_.take(chunk.capacity);
+  if (kept != 0) {
+    std::copy_n(chunks_[open.first_chunk].rows, kept, chunk.rows);
+    chunks_[open.first_chunk] = chunk;
+  } else {
+    const auto number = static_cast<std::uint32_t>(chunks_.size());
+    if (first) {
+      open.first_chunk = number;
+    } else {
+      chunks_[open.last_chunk].next = number;
+    }
+    open.last_chunk = number;
+    chunks_.push_back(chunk);
   }
-  for (const EntityId entity : present_) entities[entity].slab_rows = 0;
-  if (layout_.overlaps) {
-    for (const Run& run : runs_) std::ranges::stable_sort(run.rows, {}, &SlabRow::begin_ns);
-  }
-  return runs_;
+  open.next = chunk.rows + kept;
+  open.end = chunk.rows + chunk.capacity;
 }
 
-void TableSlab::number_states(std::vector<std::int64_t>& states) {
-  state_numbers_.clear();
+std::span<SlabRow> TableSlab::rows_of(const OpenEntity& open) {
+  const Chunk& first = chunks_[open.first_chunk];
+  std::span<SlabRow> rows(first.rows, open.next);
+  if (open.first_chunk != open.last_chunk) {
+    gathered_.clear();
+    std::uint32_t number = open.first_chunk;
+    for (; number != open.last_chunk; number = chunks_[number].next) {
+      const Chunk& chunk = chunks_[number];
+      gathered_.insert(gathered_.end(), chunk.rows, chunk.rows + chunk.capacity);
+    }
+    gathered_.insert(gathered_.end(), chunks_[number].rows, open.next);
+    rows = gathered_;
+  }
+  if (layout_.overlaps) std::ranges::stable_sort(rows, {}, &SlabRow::begin_ns);
+  return rows;
+}
+
+void TableSlab::number_values(std::size_t drawn, std::vector<std::int64_t>& values) {
+  Drawn& column = drawn_[drawn];
+  column.numbers.clear();
   const std::size_t width = layout_.tuple_slots.size();
   const std::span<const std::int64_t> tuples = dictionary_.tuples();
-  for (std::size_t at = state_column_; at < tuples.size(); at += width) {
-    const auto found = std::find(states.begin(), states.end(), tuples[at]);
-    auto number = static_cast<std::size_t>(found - states.begin());
-    if (found == states.end() && number < kMaxStates) states.push_back(tuples[at]);
+  for (std::size_t at = column.column; at < tuples.size(); at += width) {
+    const auto found = std::find(values.begin(), values.end(), tuples[at]);
+    auto number = static_cast<std::size_t>(found - values.begin());
+    if (found == values.end() && number < kMaxStates) values.push_back(tuples[at]);
     number = std::min<std::size_t>(number, kNoNumber);
-    state_numbers_.push_back(static_cast<std::uint8_t>(number));
+    column.numbers.push_back(static_cast<std::uint8_t>(number));
   }
-  states_ = states;
+  column.values = values;
 }
 
 void TableSlab::clear() {
   dictionary_.start(layout_);
-  next_ = log_.data();
   numbers_.clear();
+  row_numbers_ = 0;
   present_.clear();
+  pool_.clear();
+  chunks_.clear();
 }
 
 }  // namespace vs::history

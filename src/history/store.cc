@@ -35,7 +35,7 @@ Status Store::open() {
     return error;
   }
   find_roots();
-  list_states();
+  list_values();
   cache_.start(footer_.pieces.size());
   return {};
 }
@@ -61,9 +61,10 @@ std::uint32_t Store::root_of(EntityId entity, TableId table) const {
   return root == roots.end() ? static_cast<std::uint32_t>(footer_.pieces.size()) : *root;
 }
 
-void Store::list_states() {
+void Store::list_values() {
+  values_ = footer_.drawn_values;
   for (const EntityInfo& entity : footer_.entities) {
-    auto& states = states_[static_cast<std::size_t>(entity.table)];
+    auto& states = values_[static_cast<std::size_t>(entity.table)][0];
     for (const StateTotal& total : footer_.totals_of(entity)) {
       const auto place = std::ranges::lower_bound(states, total.value);
       const bool known = place != states.end() && *place == total.value;
@@ -112,21 +113,26 @@ Result<std::shared_ptr<const Piece>> Store::rows_piece(std::uint32_t number, Tab
   if (info.kind != PieceKind::kRows || info.table != table) return misplaced(number);
   if (auto found = cache_.find<Piece>(number)) return found;
   VS_ASSIGN(auto raw, raw_piece(info, kMaxPieceBytes));
-  auto piece = Piece::parse(std::move(raw), table, states(table));
+  auto piece = Piece::parse(std::move(raw), table, values(table));
   if (!piece.ok()) return locate(std::move(piece).error(), info);
   cache_.put(number, *piece);
   return piece;
 }
 
-Result<std::shared_ptr<const SummaryPiece>> Store::summary_of(std::uint32_t number) const {
-  const std::size_t partner = std::size_t{number} + 1;
-  if (partner >= footer_.pieces.size() || footer_.pieces[partner].kind != PieceKind::kSummary) {
+Result<std::shared_ptr<const SummaryPiece>> Store::summary_of(std::uint32_t number,
+                                                              std::size_t drawn) const {
+  const auto is_summary = [&](std::size_t place) {
+    return place < footer_.pieces.size() && footer_.pieces[place].kind == PieceKind::kSummary;
+  };
+  std::size_t partner = std::size_t{number} + 1;
+  while (is_summary(partner) && footer_.pieces[partner].tier < drawn) ++partner;
+  if (!is_summary(partner) || footer_.pieces[partner].tier != drawn) {
     return std::shared_ptr<const SummaryPiece>();
   }
   if (auto found = cache_.find<SummaryPiece>(partner)) return found;
   const PieceInfo& info = footer_.pieces[partner];
   VS_ASSIGN(auto raw, raw_piece(info, kMaxPieceBytes));
-  auto piece = SummaryPiece::parse(std::move(raw), states(info.table));
+  auto piece = SummaryPiece::parse(std::move(raw), values(info.table)[drawn]);
   if (!piece.ok()) return locate(std::move(piece).error(), info);
   cache_.put(partner, *piece);
   return piece;

@@ -30,8 +30,9 @@ class Store {
 
   [[nodiscard]] Result<std::shared_ptr<const Piece>> rows_piece(std::uint32_t number,
                                                                 TableId table) const;
-  /// The summary of a rows piece or an index piece; nullptr when it has none.
-  [[nodiscard]] Result<std::shared_ptr<const SummaryPiece>> summary_of(std::uint32_t number) const;
+  /// The summary of a rows piece or an index piece, of one drawn column; nullptr when it has none.
+  [[nodiscard]] Result<std::shared_ptr<const SummaryPiece>> summary_of(std::uint32_t number,
+                                                                       std::size_t drawn) const;
   [[nodiscard]] Result<std::shared_ptr<const IndexPiece>> index_piece(std::uint32_t number,
                                                                       TableId table) const;
   /// Numbers of the pieces of the table's root, entities ascending.
@@ -40,9 +41,10 @@ class Store {
   }
   /// The root piece that may have the entity; the number of pieces when there is none.
   [[nodiscard]] std::uint32_t root_of(EntityId entity, TableId table) const;
-  /// Values that the table's state column has anywhere, ascending.
-  [[nodiscard]] std::span<const std::int64_t> states(TableId table) const {
-    return states_[static_cast<std::size_t>(table)];
+  /// Values that the table's drawn columns have anywhere, ascending. Where there are kMaxStates of
+  /// them, there may be more.
+  [[nodiscard]] const DrawnValues& values(TableId table) const {
+    return values_[static_cast<std::size_t>(table)];
   }
   /// The unpacked bytes of any piece, followed by kPackSlack bytes.
   [[nodiscard]] Result<std::vector<std::byte>> raw_piece(const PieceInfo& info,
@@ -60,13 +62,13 @@ class Store {
   [[nodiscard]] Status read_footer();
   [[nodiscard]] Status check_pieces(const Trailer& trailer) const;
   void find_roots();
-  void list_states();
+  void list_values();
 
   const std::string path_;
   const std::unique_ptr<os::File> file_;
   Footer footer_;
   std::array<std::vector<std::uint32_t>, static_cast<std::size_t>(TableId::kCount)> roots_;
-  std::array<std::vector<std::int64_t>, static_cast<std::size_t>(TableId::kCount)> states_;
+  std::array<DrawnValues, static_cast<std::size_t>(TableId::kCount)> values_;
   mutable Cache cache_;  ///< by number of the piece
 };
 

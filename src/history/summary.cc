@@ -27,19 +27,20 @@ void put_shares(std::span<const std::uint64_t> held, double unit, std::byte* out
 
 }  // namespace
 
-void Pyramid::build_rows(std::span<const SlabRow> rows, std::span<const std::uint8_t> states,
+void Pyramid::build_rows(std::span<const SlabRow> rows, std::span<const std::uint8_t> numbers,
                          std::span<const std::uint8_t> present) {
   forget_numbers();
   for (const std::uint8_t value : present) number(value);
-  const std::size_t per_bucket = std::max(kSummaryRows, 3 * width_);
+  most_written_ = rows.size() / std::max(kSummaryRows, 3 * width_);
   sum(
-      rows, [states](const SlabRow& row) { return states[row.tuple]; }, 0,
-      std::max(kCarryBuckets, rows.size() / per_bucket));
+      rows, [numbers](const SlabRow& row) { return numbers[row.tuple]; }, 0,
+      std::max(kCarryBuckets, most_written_));
 }
 
 void Pyramid::build(std::span<const Span> spans, unsigned exponent, std::size_t most) {
   forget_numbers();
   for (const Span& span : spans) number(span.value);
+  most_written_ = most;
   sum(
       spans, [](const Span& span) { return span.value; }, exponent, most);
 }
@@ -47,10 +48,13 @@ void Pyramid::build(std::span<const Span> spans, unsigned exponent, std::size_t 
 void Pyramid::forget_numbers() {
   local_.fill(kSummaryValues);
   width_ = 0;
+  lost_ = false;
 }
 
 void Pyramid::number(std::uint8_t value) {
-  if (local_[value] != kSummaryValues || value == kNoNumber || width_ == kSummaryValues) return;
+  if (local_[value] != kSummaryValues) return;
+  lost_ = lost_ || value == kNoNumber || width_ == kSummaryValues;
+  if (lost_) return;
   values_[width_] = value;
   local_[value] = static_cast<std::uint8_t>(width_++);
 }
@@ -111,27 +115,42 @@ void Pyramid::widen() {
 void Pyramid::put_level() {
   const double unit =
       static_cast<double>(kShareUnit) / static_cast<double>(std::uint64_t{1} << exponent_);
-  const std::span<std::byte> out = level_.room(buckets_ * width_);
+  const std::span<std::byte> out = levels_.shares.room(buckets_ * width_);
   for (std::size_t i = 0; i < buckets_; ++i) {
     put_shares(std::span(sums_).subspan(i * width_, width_), unit, &out[i * width_]);
   }
-  level_.advance(buckets_ * width_);
+  levels_.shares.advance(buckets_ * width_);
 }
 
-void Pyramid::put_levels(ByteSink& out) {
+bool Pyramid::make_levels(std::vector<Span>& carry) {
+  levels_.count = 0;
+  levels_.shares.clear();
+  if (lost_ || width_ == 0) return false;
+  for (bool carried = false; !carried || buckets_ > kLeastBuckets; widen()) {
+    if (!carried && buckets_ <= kCarryBuckets) {
+      carried = true;
+      carry_exponent_ = exponent_;
+      this->carry(carry);
+    }
+    if (buckets_ <= kLeastBuckets || buckets_ > most_written_) continue;
+    if (levels_.count++ == 0) {
+      levels_.exponent = exponent_;
+      levels_.first = first_;
+      levels_.buckets = buckets_;
+    }
+    put_level();
+  }
+  return levels_.count != 0;
+}
+
+void Pyramid::put_levels(ByteSink& out) const {
   out.put_u8(static_cast<std::uint8_t>(width_));
   for (std::size_t v = 0; v < width_; ++v) out.put_u8(values_[v]);
-  out.put_u8(static_cast<std::uint8_t>(exponent_));
-  out.put_signed(first_);
-  out.put_varint(buckets_);
-  unsigned levels = 0;
-  level_.clear();
-  for (; buckets_ > kCarryBuckets; ++levels) {
-    put_level();
-    widen();
-  }
-  out.put_u8(static_cast<std::uint8_t>(levels));
-  out.put_bytes(level_.bytes());
+  out.put_u8(static_cast<std::uint8_t>(levels_.exponent));
+  out.put_signed(levels_.first);
+  out.put_varint(levels_.buckets);
+  out.put_u8(static_cast<std::uint8_t>(levels_.count));
+  out.put_bytes(levels_.shares.bytes());
 }
 
 void Pyramid::carry(std::vector<Span>& out) const {
@@ -151,13 +170,31 @@ void SummaryEncoder::start(std::span<const std::int64_t> values) {
   body_.clear();
 }
 
-void SummaryEncoder::add_run(EntityId entity, Pyramid& pyramid) {
-  if (!pyramid.worth_writing()) return;
+void SummaryEncoder::put_entity(EntityId entity) {
   if (runs_ == 0) first_entity_ = entity;
   body_.put_varint(entity - last_entity_);
-  pyramid.put_levels(body_);
   last_entity_ = entity;
   ++runs_;
+}
+
+void SummaryEncoder::add_run(EntityId entity, Pyramid& pyramid, std::vector<Span>& carry) {
+  if (!pyramid.make_levels(carry)) return;
+  put_entity(entity);
+  pyramid.put_levels(body_);
+}
+
+void SummaryEncoder::add_rows(EntityId entity, std::span<const Span> rows) {
+  put_entity(entity);
+  body_.put_u8(0);
+  body_.put_varint(rows.size());
+  std::int64_t end_ns = rows.front().begin_ns;
+  body_.put_signed(end_ns);
+  for (const Span& row : rows) {
+    body_.put_varint(static_cast<std::uint64_t>(row.begin_ns - end_ns));
+    body_.put_varint(static_cast<std::uint64_t>(row.end_ns - row.begin_ns));
+    body_.put_u8(row.value);
+    end_ns = row.end_ns;
+  }
 }
 
 Bytes SummaryEncoder::finish() {
@@ -170,17 +207,17 @@ Bytes SummaryEncoder::finish() {
 }
 
 Result<std::shared_ptr<const SummaryPiece>> SummaryPiece::parse(
-    std::vector<std::byte> raw, std::span<const std::int64_t> states) {
+    std::vector<std::byte> raw, std::span<const std::int64_t> values) {
   auto piece = std::make_shared<SummaryPiece>();
   piece->raw_ = std::move(raw);
   VarReader in(Bytes(piece->raw_).first(piece->raw_.size() - kPackSlack));
   std::vector<std::uint8_t> numbers;
-  const std::uint64_t values = in.varint_up_to(kMaxStates);
-  for (std::size_t i = 0; i < values && in.ok(); ++i) {
+  const std::uint64_t count = in.varint_up_to(kMaxStates);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
     const std::int64_t value = in.value();
-    const auto found = std::ranges::lower_bound(states, value);
-    const bool known = found != states.end() && *found == value;
-    numbers.push_back(known ? static_cast<std::uint8_t>(found - states.begin()) : kNoNumber);
+    const auto found = std::ranges::lower_bound(values, value);
+    const bool known = found != values.end() && *found == value;
+    numbers.push_back(known ? static_cast<std::uint8_t>(found - values.begin()) : kNoNumber);
   }
   const std::size_t runs = in.count();
   Run run;
@@ -202,12 +239,13 @@ Result<std::shared_ptr<const SummaryPiece>> SummaryPiece::parse(
 
 bool SummaryPiece::parse_run(VarReader& in, std::span<const std::uint8_t> numbers, Run& run) {
   run.width = in.u8();
-  run.states = static_cast<std::uint32_t>(states_.size());
-  if (run.width == 0 || run.width > kSummaryValues) return false;
+  run.values = static_cast<std::uint32_t>(values_.size());
+  if (run.width == 0) return parse_rows(in, numbers, run);
+  if (run.width > kSummaryValues) return false;
   for (std::size_t v = 0; v < run.width; ++v) {
     const std::uint8_t number = in.u8();
     if (number >= numbers.size()) return false;
-    states_.push_back(numbers[number]);
+    values_.push_back(numbers[number]);
   }
   run.exponent = in.u8();
   run.first = in.signed_varint();
@@ -230,9 +268,38 @@ bool SummaryPiece::parse_run(VarReader& in, std::span<const std::uint8_t> number
   return in.ok();
 }
 
+// Sums wrap and are compared afterwards: times ascend within their range.
+bool SummaryPiece::parse_rows(VarReader& in, std::span<const std::uint8_t> numbers, Run& run) {
+  const std::size_t count = in.count();
+  run.exponent = 0;
+  run.offset = static_cast<std::uint32_t>(rows_.size());
+  run.buckets = static_cast<std::uint32_t>(count);
+  auto at = static_cast<std::uint64_t>(in.signed_varint());
+  std::int64_t end_ns = -kTimeLimit;
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    Span row;
+    row.begin_ns = static_cast<std::int64_t>(at += in.varint());
+    row.end_ns = static_cast<std::int64_t>(at += in.varint());
+    const std::uint8_t number = in.u8();
+    const bool good = number < numbers.size() && numbers[number] != kNoNumber &&
+                      row.begin_ns >= end_ns && row.end_ns >= row.begin_ns &&
+                      row.end_ns <= kTimeLimit;
+    if (!good) return false;
+    row.value = numbers[number];
+    end_ns = row.end_ns;
+    rows_.push_back(row);
+  }
+  return in.ok() && count != 0;
+}
+
 bool SummaryPiece::level_for(EntityId entity, std::uint64_t width_ns, SummaryLevel& level) const {
   const auto run = std::ranges::lower_bound(runs_, entity, {}, &Run::entity);
   if (run == runs_.end() || run->entity != entity) return false;
+  level.rows = {};
+  if (run->width == 0) {
+    level.rows = std::span(rows_).subspan(run->offset, run->buckets);
+    return true;
+  }
   if ((std::uint64_t{1} << run->exponent) > width_ns) return false;
   std::size_t offset = run->offset;
   level.exponent = run->exponent;
@@ -248,7 +315,7 @@ bool SummaryPiece::level_for(EntityId entity, std::uint64_t width_ns, SummaryLev
     last >>= 1;
   }
   level.shares = Bytes(raw_).subspan(offset, std::size_t{level.buckets} * run->width);
-  level.states = std::span(states_).subspan(run->states, run->width);
+  level.values = std::span(values_).subspan(run->values, run->width);
   return true;
 }
 

@@ -54,11 +54,11 @@ struct Writer::State {
     TableSlab& slab = *slabs[static_cast<std::size_t>(open.table)];
     const bool odd = is_odd(open, begin.ns, end.ns) || open.overlaps;
     // All that is not an append is behind one call, so that this needs few registers.
-    if (odd || rows_left <= 1 || !slab.ready_for(open)) [[unlikely]]
+    if (odd || rows_left <= 1 || !TableSlab::ready_for(open)) [[unlikely]]
       return add_slowly(entity, open, begin.ns, end.ns, tuple);
     open.least_ns = end.ns;
     --rows_left;
-    slab.add_row(entity, open, begin.ns, end.ns, tuple);
+    slab.add_row(open, begin.ns, end.ns, tuple);
   }
   [[gnu::noinline]] void add_slowly(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
                                     std::int64_t end_ns, std::uint32_t tuple);
@@ -114,7 +114,7 @@ void Writer::State::add_slowly(EntityId entity, OpenEntity& open, std::int64_t b
   if (!open.overlaps) open.least_ns = end_ns;
   TableSlab& slab = *slabs[static_cast<std::size_t>(open.table)];
   slab.make_ready(entity, open);
-  slab.add_row(entity, open, begin_ns, end_ns, tuple);
+  slab.add_row(open, begin_ns, end_ns, tuple);
   if (--rows_left == 0) seal_if_full();
 }
 

@@ -83,11 +83,14 @@ struct Database::Handles {
   ErrorSlot errors;
   const std::atomic<bool>* cancel = nullptr;
   std::unique_ptr<FlowSource> flow;
+  Notes notes;
   ~Handles() { sqlite3_close_v2(connection); }
 };
 
 Database::Database() : handles_(std::make_unique<Handles>()) {}
 Database::~Database() = default;
+
+const std::vector<std::string>& Database::notes() const { return handles_->notes.texts(); }
 
 Result<std::unique_ptr<Database>> Database::open(const DataSource& source,
                                                  const std::atomic<bool>* cancel) {
@@ -121,10 +124,10 @@ Status Database::configure(const DataSource& source) {
   VS_TRY(register_table(connection, std::string(kEventTable), make_event_table(source),
                         handles_->errors));
   handles_->flow = std::make_unique<FlowSource>(source);
-  VS_TRY(register_table(connection, std::string(kFlowTable), make_flow_table(*handles_->flow),
-                        handles_->errors));
-  VS_TRY(register_table(connection, std::string(kPathTable), make_path_table(*handles_->flow),
-                        handles_->errors));
+  VS_TRY(register_table(connection, std::string(kFlowTable),
+                        make_flow_table(*handles_->flow, handles_->notes), handles_->errors));
+  VS_TRY(register_table(connection, std::string(kPathTable),
+                        make_path_table(*handles_->flow, handles_->notes), handles_->errors));
   sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_set_authorizer(connection, authorize, this);
   sqlite3_progress_handler(

@@ -70,6 +70,8 @@ class Database {
 
   /// Tables that the statements prepared so far read.
   [[nodiscard]] const std::set<std::string>& tables_read() const { return tables_read_; }
+  /// What has to be said about the answers so far beside their rows: windows that were cut.
+  [[nodiscard]] const std::vector<std::string>& notes() const;
 
  private:
   friend class Statement;

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -76,6 +77,36 @@ Result<Question> read_question(std::string_view table, const flow::World& world,
   return question;
 }
 
+/// [begin, end) of all traces; nothing when no trace says.
+std::optional<std::pair<HostTime, HostTime>> reach_of(const flow::World& world) {
+  std::optional<std::pair<HostTime, HostTime>> reach;
+  for (const model::Row& row : world.source().small(model::TableId::kTrace).rows) {
+    const auto* const begin = std::get_if<std::int64_t>(&row[6]);
+    const auto* const end = std::get_if<std::int64_t>(&row[7]);
+    if (begin == nullptr || end == nullptr) continue;
+    const std::pair one{HostTime{*begin}, HostTime{*end} + 1};
+    reach = reach
+                ? std::pair{std::min(reach->first, one.first), std::max(reach->second, one.second)}
+                : one;
+  }
+  return reach;
+}
+
+// Outside of the traces there is nothing to tell: the rows end where they end.
+void cut_to_traces(std::string_view table, const flow::World& world, flow::TaskWindow& window,
+                   Notes& notes) {
+  const auto reach = reach_of(world);
+  if (!reach || window.begin >= window.end) return;
+  const flow::TaskWindow asked = window;
+  window.begin = std::max(window.begin, reach->first);
+  window.end = std::min(window.end, reach->second);
+  if (window.begin == asked.begin && window.end == asked.end) return;
+  const bool outside = window.begin >= window.end;
+  notes.add(fmt::format("{}(): the window from {} to {} {} what the traces hold, {} to {}", table,
+                        asked.begin.ns, asked.end.ns, outside ? "is outside of" : "is cut to",
+                        reach->first.ns, reach->second.ns));
+}
+
 void result_text_or_null(sqlite3_context* context, std::string_view text, bool lives) {
   if (text.empty()) {
     sqlite3_result_null(context);
@@ -87,8 +118,8 @@ void result_text_or_null(sqlite3_context* context, std::string_view text, bool l
 /// The part of both tables that reads arguments.
 class Arguments {
  public:
-  explicit Arguments(std::string_view table, const FlowSource& source, int columns)
-      : table_(table), source_(source), columns_(columns) {}
+  Arguments(std::string_view table, const FlowSource& source, Notes& notes, int columns)
+      : table_(table), source_(source), notes_(notes), columns_(columns) {}
 
   [[nodiscard]] Result<Question> read(std::span<const Argument> arguments) {
     Given given;
@@ -96,6 +127,7 @@ class Arguments {
       given.values[static_cast<std::size_t>(argument.column - columns_)] = argument.value;
     }
     VS_ASSIGN(Question question, read_question(table_, source_.world(), given));
+    cut_to_traces(table_, source_.world(), question.window, notes_);
     for (int i = 0; i < kHiddenCount; ++i) {
       sqlite3_value* const value = given.values[static_cast<std::size_t>(i)];
       auto& kept = kept_[static_cast<std::size_t>(i)];
@@ -120,6 +152,7 @@ class Arguments {
   };
   const std::string_view table_;
   const FlowSource& source_;
+  Notes& notes_;
   const int columns_;
   std::array<std::unique_ptr<sqlite3_value, Free>, kHiddenCount> kept_;
 };
@@ -213,8 +246,8 @@ void PathAnswer::show(sqlite3_context* context, const flow::World& world, const 
 template <typename Answer>
 class AnswerCursor final : public Cursor {
  public:
-  explicit AnswerCursor(const FlowSource& source)
-      : arguments_(Answer::kName, source, static_cast<int>(Answer::kColumns.size())) {}
+  AnswerCursor(const FlowSource& source, Notes& notes)
+      : arguments_(Answer::kName, source, notes, static_cast<int>(Answer::kColumns.size())) {}
 
   [[nodiscard]] Status filter(int, std::span<const Argument> arguments) override {
     VS_ASSIGN(const Question question, arguments_.read(arguments));
@@ -242,10 +275,10 @@ class AnswerCursor final : public Cursor {
 
 class FunctionTable final : public VirtualTable {
  public:
-  using Opener = std::unique_ptr<Cursor> (*)(const FlowSource&);
+  using Opener = std::unique_ptr<Cursor> (*)(const FlowSource&, Notes&);
   FunctionTable(std::span<const std::string_view> columns, int hidden, const FlowSource& source,
-                Opener opener)
-      : columns_(columns), hidden_(hidden), source_(source), opener_(opener) {}
+                Notes& notes, Opener opener)
+      : columns_(columns), hidden_(hidden), source_(source), notes_(notes), opener_(opener) {}
 
   [[nodiscard]] std::string declaration() const override {
     std::string sql = "CREATE TABLE t(";
@@ -274,29 +307,40 @@ class FunctionTable final : public VirtualTable {
     return plan.finish(0, 1e4, 1e5);
   }
 
-  [[nodiscard]] std::unique_ptr<Cursor> open() const override { return opener_(source_); }
+  [[nodiscard]] std::unique_ptr<Cursor> open() const override { return opener_(source_, notes_); }
 
  private:
   const std::span<const std::string_view> columns_;
   const int hidden_;
   const FlowSource& source_;
+  Notes& notes_;
   const Opener opener_;
 };
 
 }  // namespace
 
-std::unique_ptr<VirtualTable> make_flow_table(const FlowSource& source) {
-  return std::make_unique<FunctionTable>(kFlowColumns, kEnd + 1, source,
-                                         [](const FlowSource& from) -> std::unique_ptr<Cursor> {
-                                           return std::make_unique<AnswerCursor<FlowAnswer>>(from);
-                                         });
+void Notes::add(std::string text) {
+  if (texts_.size() == kMost || std::ranges::find(texts_, text) != texts_.end()) return;
+  texts_.push_back(std::move(text));
 }
 
-std::unique_ptr<VirtualTable> make_path_table(const FlowSource& source) {
-  return std::make_unique<FunctionTable>(kPathColumns, kUnbounded + 1, source,
-                                         [](const FlowSource& from) -> std::unique_ptr<Cursor> {
-                                           return std::make_unique<AnswerCursor<PathAnswer>>(from);
-                                         });
+namespace {
+
+template <typename Answer>
+std::unique_ptr<Cursor> open_cursor(const FlowSource& source, Notes& notes) {
+  return std::make_unique<AnswerCursor<Answer>>(source, notes);
+}
+
+}  // namespace
+
+std::unique_ptr<VirtualTable> make_flow_table(const FlowSource& source, Notes& notes) {
+  return std::make_unique<FunctionTable>(kFlowColumns, kEnd + 1, source, notes,
+                                         &open_cursor<FlowAnswer>);
+}
+
+std::unique_ptr<VirtualTable> make_path_table(const FlowSource& source, Notes& notes) {
+  return std::make_unique<FunctionTable>(kPathColumns, kUnbounded + 1, source, notes,
+                                         &open_cursor<PathAnswer>);
 }
 
 std::span<const std::string_view> flow_columns() { return kFlowColumns; }

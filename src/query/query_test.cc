@@ -416,6 +416,40 @@ TEST_F(FlowQuery, WrongArgumentsSayWhatIsRight) {
   EXPECT_THAT(ask("SELECT * FROM flow('vm1', 4, 1.5)")[0], HasSubstr("begin_ts of flow() is no"));
 }
 
+TEST_F(FlowQuery, AWindowThatReachesOutOfTheTracesIsCutAndSaid) {
+  const auto trace = [&](std::int64_t number, std::int64_t begin, std::int64_t end) {
+    source_.add_row(TableId::kTrace, {number,
+                                      "vm1",
+                                      "p",
+                                      "ctf",
+                                      "lttng",
+                                      "monotonic",
+                                      begin,
+                                      end,
+                                      std::int64_t{1},
+                                      {},
+                                      std::int64_t{0}});
+  };
+  trace(0, 80, 300);
+  trace(1, 50, 210);
+  ASSERT_TRUE(reopen());
+  EXPECT_THAT(ask("SELECT sum(dur) FROM flow('vm1', 4, 90, 301)"), ElementsAre("211"));
+  EXPECT_TRUE(database_->notes().empty());
+  EXPECT_THAT(ask("SELECT min(ts), max(ts + dur), sum(dur) FROM flow('vm1', 4, -5, 302)"),
+              ElementsAre("50|301|251"));
+  EXPECT_THAT(ask("SELECT min(ts), sum(dur) FROM critical_path('vm1', 4, 10, 60)"),
+              ElementsAre("50|10"));
+  EXPECT_THAT(ask("SELECT count(*) FROM flow('vm1', 4, 400, 500)"), ElementsAre("0"));
+  EXPECT_THAT(ask("SELECT count(*) FROM flow('vm1', 4, 400, 500)"), ElementsAre("0"));
+  EXPECT_THAT(
+      database_->notes(),
+      ElementsAre("flow(): the window from -5 to 302 is cut to what the traces hold, 50 to 301",
+                  "critical_path(): the window from 10 to 60 is cut to what the traces hold, 50 to "
+                  "301",
+                  "flow(): the window from 400 to 500 is outside of what the traces hold, 50 to "
+                  "301"));
+}
+
 TEST_F(FlowQuery, ErrorsBelowReachTheCaller) {
   source_.fail_after(1, {ErrorCode::kMalformed, "piece 3 is broken", "x.vsh", ""});
   EXPECT_THAT(ask("SELECT * FROM flow('vm1', 4)")[0], HasSubstr("piece 3 is broken"));

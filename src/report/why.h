@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/flow/disk_neighbours.h"
 #include "base/result.h"
 #include "model/states.h"
 #include "query/data_source.h"
@@ -65,6 +66,12 @@ struct PathShare {
   std::uint64_t count = 0;
 };
 
+/// What the path spends in threads of a machine, by label; not in devices, which are explanations.
+struct ThreadWaits {
+  std::string machine;
+  std::vector<std::int64_t> label_ns;  ///< by model::PathLabel
+};
+
 struct Iteration {
   std::uint64_t number = 0;  ///< from 1, in the order of time
   HostTime begin;
@@ -92,6 +99,32 @@ struct MissingCause {
   std::string command;
 };
 
+/// A disk that it waited for (analysis/flow/disk_neighbours.h), while it waited.
+struct WaitedDisk {
+  std::string machine;
+  std::string device;
+  analysis::flow::DiskUse use;
+};
+
+/// Somebody else whose requests were in the way there.
+struct DiskCulprit {
+  std::string disk_machine;
+  std::string device;
+  std::string machine;  ///< a VM, or the disk's own machine
+  std::optional<std::int64_t> tid;
+  std::string comm;
+  std::string container;
+  bool inferred = false;  ///< the VM's thread, from its own requests
+  analysis::flow::DiskShare share;
+  std::int64_t typical_ns = 0;  ///< with `slowest`
+};
+
+struct DiskWaiting {
+  std::int64_t waited_ns = 0;  ///< disk waits, its own and those of tasks that it waited for
+  std::vector<WaitedDisk> disks;
+  std::vector<DiskCulprit> culprits;  ///< largest first
+};
+
 struct WhyData {
   std::string machine;
   std::int64_t tid = 0;
@@ -110,6 +143,8 @@ struct WhyData {
   std::vector<PathShare> path_workers;
   std::vector<PathShare> path_machines;
   std::vector<PathShare> path_layers;
+  std::vector<ThreadWaits> path_waits;  ///< what is left unexplained of the path, by machine
+  DiskWaiting disk;
   std::vector<MissingCause> missing;
 
   [[nodiscard]] std::int64_t kind_ns(model::FlowKind kind) const;
@@ -123,7 +158,7 @@ struct WhyData {
                                          const WhyRequest& request);
 
 /// Sections: task, iteration, kind, culprit, interval, path_label, path_worker, path_machine,
-/// path_layer, missing, note.
+/// path_layer, disk, disk_culprit, missing, note.
 [[nodiscard]] Document to_document(const WhyData& data);
 [[nodiscard]] std::string why_text(const WhyData& data, const TextOptions& options);
 

@@ -135,6 +135,9 @@ class PathTally {
     data.path_workers = sorted(workers_);
     data.path_machines = sorted(machines_);
     data.path_layers = sorted(layers_);
+    for (const auto& [machine, label_ns] : waits_) {
+      data.path_waits.push_back({std::string(machine), label_ns});
+    }
   }
 
  private:
@@ -159,6 +162,10 @@ class PathTally {
     add(workers_, machine, piece, true);
     add(machines_, machine, piece, false);
     add(layers_, layer_of(piece), piece, false);
+    if (piece.tid == kNull) return;
+    std::vector<std::int64_t>& label_ns = waits_[machine];
+    label_ns.resize(model::path_label_names().size());
+    label_ns[static_cast<std::size_t>(piece.label)] += piece.end - piece.begin;
   }
 
   // Where the time went: on the host, in a VM, in a VM of a VM, or in a device.
@@ -189,6 +196,7 @@ class PathTally {
   Shares workers_;
   Shares machines_;
   Shares layers_;
+  std::map<std::string_view, std::vector<std::int64_t>> waits_;
 };
 
 // The part of the asked window in which the task lived.
@@ -223,6 +231,13 @@ std::vector<std::int64_t> by_kind(const std::vector<FlowGroup>& groups) {
   return sums;
 }
 
+void note_cut(const flow::DiskNeighbours& disks, WhyData& data) {
+  if (!disks.cut()) return;
+  data.notes.push_back(
+      fmt::format("more than {} requests in one wait for a disk: further ones are not looked at",
+                  flow::DiskNeighbours::kMaxHeld));
+}
+
 Status explain_window(const flow::World& world, const flow::TaskWindow& window,
                       const WhyRequest& request, WhyData& data) {
   FlowTally tally(world, request.intervals);
@@ -233,8 +248,12 @@ Status explain_window(const flow::World& world, const flow::TaskWindow& window,
   PathTally path(world);
   VS_TRY(path.add(window, request.unbounded));
   path.fill(data);
+  flow::DiskNeighbours disks(world);
+  VS_TRY(disks.add(window));
+  data.disk = disks_of(world, disks);
+  note_cut(disks, data);
   data.headline = window_text(losses_of(data.groups, data.machine), data.total_ns);
-  data.headline += behind_text(data);
+  data.headline += behind_text(data) + disk_text(data);
   return {};
 }
 
@@ -270,23 +289,32 @@ Status explain_slowest(const flow::World& world, const flow::TaskWindow& window,
   cycle.typical.typical_ns = cycle.typical.dur_ns();
   cycle.typical.kind_ns = by_kind(typical);
   list.resize(std::min(list.size(), *request.slowest));
+  flow::DiskNeighbours typical_disks(world);
+  VS_TRY(typical_disks.add({window.machine, window.tid, cycle.typical.begin, cycle.typical.end}));
   FlowTally tally(world, request.intervals);
   PathTally path(world);
+  flow::DiskNeighbours disks(world);
   for (Iteration& slow : list) {
     slow.typical_ns = cycle.typical.dur_ns();
     VS_TRY(explain_iteration(world, window, typical, slow, data.machine));
     const flow::TaskWindow part{window.machine, window.tid, slow.begin, slow.end};
     VS_TRY(tally.add(part));
     VS_TRY(path.add(part, request.unbounded));
+    VS_TRY(disks.add(part));
     data.total_ns += slow.dur_ns();
   }
   data.groups = tally.groups();
   add_typical(data.groups, typical, static_cast<std::int64_t>(list.size()));
   data.intervals = tally.intervals();
   path.fill(data);
+  data.disk = disks_of(world, disks);
+  add_typical_disks(data.disk, disks_of(world, typical_disks),
+                    static_cast<std::int64_t>(list.size()));
+  note_cut(disks, data);
   data.headline = list.front().message;
   data.slow = std::move(list);
   data.cycle = std::move(cycle);
+  data.headline += disk_text(data);
   return {};
 }
 

@@ -138,7 +138,9 @@ Document to_document(const WhyData& data) {
                        share_section(data, "path_label", "label", data.path_labels),
                        worker_section(data),
                        share_section(data, "path_machine", "machine", data.path_machines),
-                       share_section(data, "path_layer", "layer", data.path_layers)};
+                       share_section(data, "path_layer", "layer", data.path_layers),
+                       why::disk_section(data),
+                       why::disk_culprit_section(data)};
   Section missing{"missing", {"cause", "machine", "events", "affected_ns", "command"}, {}};
   for (const MissingCause& one : data.missing) {
     missing.rows.push_back({cell(one.cause), cell(one.machine), cell(one.events),

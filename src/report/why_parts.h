@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "analysis/flow/critical_path.h"
+#include "analysis/flow/disk_neighbours.h"
 #include "analysis/flow/execution_flow.h"
 #include "report/why.h"
 
@@ -80,6 +81,19 @@ struct Loss {
 [[nodiscard]] std::string window_text(const std::vector<Loss>& losses, std::int64_t total_ns);
 /// "; behind its waits: 81 % host's disk 254:32": who else the critical path went through.
 [[nodiscard]] std::string behind_text(const WhyData& data);
+
+/// Collects the disks of the task's waits and who else was there.
+[[nodiscard]] DiskWaiting disks_of(const analysis::flow::World& world,
+                                   const analysis::flow::DiskNeighbours& found);
+/// Adds `times` typical iterations to compare with.
+void add_typical_disks(DiskWaiting& disk, const DiskWaiting& typical, std::int64_t times);
+/// "; for 1.70 s of its 1.94 s of waits for a disk vm2/bulk's requests were in the way at host's
+/// disk 254:32"; empty when nobody's were, to speak of.
+[[nodiscard]] std::string disk_text(const WhyData& data);
+/// The tables of the page.
+[[nodiscard]] std::string disk_tables(const WhyData& data, const Painter& paint);
+[[nodiscard]] Section disk_section(const WhyData& data);
+[[nodiscard]] Section disk_culprit_section(const WhyData& data);
 
 /// What could not be told, by machine.
 [[nodiscard]] std::vector<MissingCause> missing_causes(const query::ExperimentSummary& summary,

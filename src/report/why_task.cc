@@ -72,6 +72,22 @@ Result<Task> by_name(const flow::World& world, flow::MachineNumber machine, std:
                "", "say which: " + name_list(names, 6)};
 }
 
+// "critical" instead of "vm1/critical": where there is a task of this name or number.
+std::string with_machine(const flow::World& world, std::string_view word) {
+  std::vector<std::string> names;
+  for (const model::Row& row : world.source().small(model::TableId::kThread).rows) {
+    const auto tid = integer_at(row, 1);
+    const bool same = tid && (text_at(row, 4) == word || std::to_string(*tid) == word);
+    if (!same) continue;
+    std::string name = terminal_text(text_at(row, 0)) + "/" + terminal_text(word);
+    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+  }
+  constexpr std::size_t kMost = 4;
+  if (names.empty()) return "--task MACHINE/TID or MACHINE/COMM";
+  return names.size() == 1 ? "did you mean " + names.front() + "?"
+                           : "say which: " + name_list(names, kMost);
+}
+
 }  // namespace
 
 Result<Task> find_task(const flow::World& world, const std::string& text) {
@@ -88,6 +104,11 @@ Result<Task> find_task(const flow::World& world, const std::string& text) {
   }
   if (machine == flow::kNoMachine) {
     const std::size_t slash = text.find('/');
+    if (slash == std::string::npos && world.find_machine(text) == flow::kNoMachine) {
+      return Error{ErrorCode::kBadUse,
+                   fmt::format("--task {} names no machine", terminal_text(text)), "",
+                   with_machine(world, text)};
+    }
     VS_ASSIGN(machine, query::find_machine(world, std::string_view(text).substr(0, slash)));
     length = std::min(slash, text.size());
   }

@@ -1,5 +1,6 @@
 // `why` on a task whose timing is known to the nanosecond.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -152,6 +153,47 @@ TEST(Why, AWaitForAnInterruptMayBeForADiskOrAPacketThatIsNotRecorded) {
   EXPECT_EQ(events, "block_rq_issue, block_rq_complete; net_dev_xmit, netif_receive_skb; ");
 }
 
+// Events of one machine's trace that another machine's would not replace.
+TEST(Why, MissingEventsAreThoseOfTheMachineWhereThePathEnds) {
+  auto scene = query::testing::robbed_task();
+  const auto drop = [&](std::string_view machine, model::EventKind kind) {
+    for (auto& trace : scene.summary.traces) {
+      const auto& machines = scene.summary.experiment.machines;
+      if (machines[trace.machine].name != machine) continue;
+      std::erase_if(trace.events,
+                    [&](const query::EventCount& count) { return count.kind == kind; });
+    }
+  };
+  const auto said = [&](const WhyData& data) {
+    std::string text;
+    for (const MissingCause& one : why::missing_causes(scene.summary, data)) {
+      text += fmt::format("{} {} {}; ", one.machine, one.events, one.affected_ns);
+    }
+    return text;
+  };
+  WhyData data;
+  data.machine = "vm1";
+  data.path_waits = {{"host", std::vector<std::int64_t>(model::path_label_names().size())}};
+  const auto unknown = static_cast<std::size_t>(model::PathLabel::kWaitUnknown);
+  data.path_waits[0].label_ns[unknown] = 70;
+  EXPECT_EQ(said(data), "");
+  drop("vm1", model::EventKind::kSchedWaking);
+  drop("vm1", model::EventKind::kSchedWakeup);
+  EXPECT_EQ(said(data), "");
+  drop("host", model::EventKind::kSchedWaking);
+  drop("host", model::EventKind::kSchedWakeup);
+  EXPECT_EQ(said(data), "host sched_waking 70; ");
+  data.path_waits[0].machine = "vm1";
+  EXPECT_EQ(said(data), "vm1 sched_waking 70; ");
+  data.path_waits.clear();
+  data.disk.waited_ns = 50;
+  drop("host", model::EventKind::kBlockRqIssue);
+  drop("host", model::EventKind::kBlockRqComplete);
+  EXPECT_EQ(said(data), "host block_rq_issue, block_rq_complete 50; ");
+  data.machine = "host";  // nobody is below it
+  EXPECT_EQ(said(data), "");
+}
+
 TEST(Why, TheHeadlineNamesWhoWasBehindTheWaits) {
   WhyData data;
   data.machine = "vm1";
@@ -164,6 +206,78 @@ TEST(Why, TheHeadlineNamesWhoWasBehindTheWaits) {
   EXPECT_EQ(why::behind_text(data), "; behind its waits: 80 % host's disk 254:32, 6.0 % host/qemu");
   data.path_workers = {{"vm1", 5, "reader", 1000, 1}};
   EXPECT_EQ(why::behind_text(data), "");
+}
+
+// The reader's scene, with its VM's requests on the host's disk and those of a neighbour in some.
+query::testing::Scene reading_beside_bulk(int shared) {
+  auto scene = query::testing::reading_task();
+  query::testing::MemorySource& source = *scene.source;
+  source.add_row(model::TableId::kMachine,
+                 {std::string("vm2"), std::string("vm"), std::string("host"), {}, {}, {}, {}});
+  const WhyData life = why(scene, ask("vm1/reader"));
+  const std::int64_t disk[] = {source.intern("host"), source.intern("254:32")};
+  const model::EntityId requests = source.entity(model::TableId::kBlockRequest, disk);
+  const auto add = [&](const char* vm, HostTime begin, std::int64_t took_ns, std::int64_t tid) {
+    const std::int64_t row[] = {source.intern(vm), 0, 4096, 0, 0, took_ns, tid};
+    source.add(requests, begin, begin + took_ns, row);
+  };
+  HostTime wait = life.begin + kMs;
+  for (int round = 0; round < 20; ++round) {
+    const std::int64_t took_ns = (round == 12 ? 30 : 5) * kMs;
+    // Ours is there for all but 1 ms of the wait, theirs from 1 ms before it for 3 ms.
+    if (round < shared) add("vm2", wait + -kMs, 3 * kMs, 900);
+    add("vm1", wait, took_ns - kMs, 800);
+    wait = wait + took_ns + kMs;
+  }
+  return scene;
+}
+
+TEST(Why, TheHeadlineNamesWhoseRequestsWereAtItsDisk) {
+  const auto scene = reading_beside_bulk(10);
+  const WhyData data = why(scene, ask("vm1/reader"));
+  ASSERT_EQ(data.disk.culprits.size(), 1u);
+  const DiskCulprit& culprit = data.disk.culprits[0];
+  EXPECT_EQ(culprit.machine, "vm2");
+  EXPECT_FALSE(culprit.tid);
+  EXPECT_FALSE(culprit.inferred);
+  EXPECT_EQ(culprit.share.ahead_ns, 10 * 2 * kMs);
+  EXPECT_EQ(culprit.share.beside_ns, 0);
+  EXPECT_EQ(data.disk.waited_ns, (19 * 5 + 30) * kMs);
+  ASSERT_EQ(data.disk.disks.size(), 1u);
+  EXPECT_EQ(data.disk.disks[0].use.shared, 10u);
+  EXPECT_EQ(data.disk.disks[0].use.alone, 10u);
+  EXPECT_THAT(
+      data.headline,
+      HasSubstr("; for 20.0 ms of its 125 ms of waits for a disk vm2's requests were in the "
+                "way at host's 254:32, where its own took 4.00 ms on average, and 6.50 ms "
+                "alone"));
+  const std::string page = why_text(data, {});
+  EXPECT_THAT(page, HasSubstr("Disks that it waited for   125 ms of waits"));
+  const Json json = Json::parse(to_json(to_document(data)));
+  const auto row = std::find_if(json.begin(), json.end(),
+                                [](const Json& one) { return one["section"] == "disk_culprit"; });
+  ASSERT_NE(row, json.end());
+  EXPECT_EQ((*row)["ahead_ns"], 20 * kMs);
+  EXPECT_EQ((*row)["inferred"], 0);
+}
+
+TEST(Why, AnIterationsDiskIsComparedWithATypicalOnes) {
+  const auto scene = reading_beside_bulk(20);
+  const WhyData data = why(scene, ask("vm1/reader", 1));
+  ASSERT_EQ(data.disk.culprits.size(), 1u);
+  EXPECT_EQ(data.disk.culprits[0].share.total_ns(), 2 * kMs);
+  EXPECT_EQ(data.disk.culprits[0].typical_ns, 2 * kMs);
+  EXPECT_THAT(data.headline,
+              HasSubstr("; in the 1 slowest, for 2.00 ms of its 30.0 ms of waits for a disk vm2's "
+                        "requests were in the way at host's 254:32 (typical: 2.00 ms)"));
+}
+
+TEST(Why, ADiskWithoutNeighboursBlamesNobody) {
+  const auto scene = reading_beside_bulk(0);
+  const WhyData data = why(scene, ask("vm1/reader"));
+  EXPECT_TRUE(data.disk.culprits.empty());
+  EXPECT_EQ(data.headline.find("in the way"), std::string::npos);
+  EXPECT_EQ(data.disk.disks.size(), 1u);
 }
 
 TEST(Why, PageFitsAndIsEscaped) {

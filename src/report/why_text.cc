@@ -252,7 +252,7 @@ std::string why_text(const WhyData& data, const TextOptions& options) {
   for (const std::string& part :
        {iterations_text(data, paint), kinds_text(data, paint), culprits_text(data, paint),
         intervals_text(data, paint), path_text(data, paint, options.width),
-        missing_text(data, paint, options.width)}) {
+        why::disk_tables(data, paint), missing_text(data, paint, options.width)}) {
     if (!part.empty()) out += "\n" + part;
   }
   return out;

@@ -189,27 +189,57 @@ std::vector<EventKind> absent(const Need& need, const model::KindSet& present) {
 
 }  // namespace
 
+namespace {
+
+std::int64_t waits_ns(const WhyData& data, std::string_view machine, const Need& need) {
+  std::int64_t sum = 0;
+  for (const ThreadWaits& waits : data.path_waits) {
+    if (waits.machine != machine) continue;
+    for (const model::PathLabel label : need.labels) {
+      sum += waits.label_ns[static_cast<std::size_t>(label)];
+    }
+  }
+  return sum;
+}
+
+/// Is `machine` somewhere below the task's own?
+bool is_below(const model::Experiment& experiment, model::MachineIndex machine,
+              std::string_view task_machine) {
+  const auto& machines = experiment.machines;
+  const auto own = std::ranges::find(machines, task_machine, &model::Machine::name);
+  if (own == machines.end()) return false;
+  for (auto m = own->parent; m < machines.size(); m = machines[m].parent) {
+    if (m == machine) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::vector<MissingCause> missing_causes(const query::ExperimentSummary& summary,
                                          const WhyData& data) {
   std::vector<MissingCause> out;
   const auto& machines = summary.experiment.machines;
-  for (const Need& need : needs()) {
-    std::int64_t affected_ns = 0;
-    for (const model::PathLabel label : need.labels) {
-      const std::string_view name = model::path_label_names()[static_cast<std::size_t>(label)];
-      for (const PathShare& share : data.path_labels) {
-        if (share.machine == name) affected_ns += share.total_ns;
-      }
-    }
-    if (affected_ns == 0) continue;
-    for (model::MachineIndex m = 0; m < machines.size(); ++m) {
-      if (machines[m].name != data.machine) continue;
-      const auto missing = absent(need, summary.kinds_of(m));
-      if (missing.empty()) continue;
-      out.push_back({std::string(need.cause), data.machine, query::kind_list(missing), affected_ns,
-                     query::record_command(summary, m, missing)});
-    }
+  const auto note = [&](const Need& need, model::MachineIndex m, std::int64_t affected_ns) {
+    if (affected_ns == 0) return;
+    const auto missing = absent(need, summary.kinds_of(m));
+    if (missing.empty()) return;
+    out.push_back({std::string(need.cause), machines[m].name, query::kind_list(missing),
+                   affected_ns, query::record_command(summary, m, missing)});
+  };
+  for (model::MachineIndex m = 0; m < machines.size(); ++m) {
+    for (const Need& need : needs()) note(need, m, waits_ns(data, machines[m].name, need));
   }
+  const Need neighbours{"whose requests were at its disk",
+                        {},
+                        {EventKind::kBlockRqIssue, EventKind::kBlockRqComplete},
+                        0};
+  for (model::MachineIndex m = 0; m < machines.size(); ++m) {
+    if (is_below(summary.experiment, m, data.machine)) note(neighbours, m, data.disk.waited_ns);
+  }
+  std::ranges::stable_sort(out, [](const MissingCause& a, const MissingCause& b) {
+    return a.affected_ns > b.affected_ns;
+  });
   return out;
 }
 

@@ -142,7 +142,7 @@ Response experiment(const Call& call) {
   out.key("machines"), append_machines(summary.experiment, out);
   out.key("clocks");
   append_clocks(call, out);
-  out.key("overview").boolean(call.views != nullptr && call.views->overview() != nullptr);
+  out.key("sums").boolean(call.views != nullptr && call.views->sums() != nullptr);
   out.key("command").text(call.service.command()).key("paths");
   append_strings(summary.paths, out);
   out.close('}');

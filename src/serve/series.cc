@@ -20,23 +20,16 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kRowsPerLook = 4096;  // rows between two looks at the time
 
-constexpr std::uint64_t kReasonBuckets = 4096;  // of each reason's sum
-constexpr std::int64_t kReasonParts = 16;       // buckets that a window covers at least
+constexpr std::int64_t kReasonParts = 16;  // buckets that a window covers at least
 
-constexpr std::uint32_t bit(VcpuState state) { return 1U << static_cast<unsigned>(state); }
-constexpr std::uint32_t kSteal = bit(VcpuState::kWaking) | bit(VcpuState::kPreempted);
-constexpr std::uint32_t kBusy = bit(VcpuState::kGuest) | bit(VcpuState::kHypervisor) |
-                                bit(VcpuState::kUserspace) | bit(VcpuState::kHostIrq) |
-                                bit(VcpuState::kEmulated);
+constexpr std::int64_t number(VcpuState state) { return static_cast<std::int64_t>(state); }
+constexpr std::int64_t kSteal[] = {number(VcpuState::kWaking), number(VcpuState::kPreempted)};
+constexpr std::int64_t kBusy[] = {number(VcpuState::kGuest), number(VcpuState::kHypervisor),
+                                  number(VcpuState::kUserspace), number(VcpuState::kHostIrq),
+                                  number(VcpuState::kEmulated)};
 
 using Values = std::span<const std::int64_t>;
 
-double one_of(Values values, std::uint32_t states) {
-  const std::int64_t state = values[model::slot::kVsState];
-  return state >= 0 && state < 32 && (states >> state & 1U) != 0 ? 1 : 0;
-}
-double stolen(Values values) { return one_of(values, kSteal); }
-double busy(Values values) { return one_of(values, kBusy); }
 double each(Values /*values*/) { return 1; }
 double bytes_at(Values values, std::size_t slot) {
   return static_cast<double>(std::max<std::int64_t>(values[slot], 0));  // kNull is negative
@@ -45,11 +38,11 @@ double disk_bytes(Values values) { return bytes_at(values, model::slot::kBrBytes
 double net_bytes(Values values) { return bytes_at(values, model::slot::kNpBytes); }
 
 constexpr SeriesKind kKinds[] = {
-    {"steal", "Steal", "%", TableId::kVcpuState, stolen, true, 100},
-    {"cpu", "CPU", "%", TableId::kVcpuState, busy, true, 100},
-    {"exits", "Exits", "1/s", TableId::kVmExit, each, false, 1e9},
-    {"disk", "Disk", "MB/s", TableId::kBlockRequest, disk_bytes, false, 1e3},
-    {"net", "Network", "MB/s", TableId::kNetPacket, net_bytes, false, 1e3},
+    {"steal", "Steal", "%", TableId::kVcpuState, kSteal, nullptr, 100},
+    {"cpu", "CPU", "%", TableId::kVcpuState, kBusy, nullptr, 100},
+    {"exits", "Exits", "1/s", TableId::kVmExit, {}, each, 1e9},
+    {"disk", "Disk", "MB/s", TableId::kBlockRequest, {}, disk_bytes, 1e3},
+    {"net", "Network", "MB/s", TableId::kNetPacket, {}, net_bytes, 1e3},
 };
 
 std::string id_of(std::string_view kind, std::string_view machine) {
@@ -92,17 +85,33 @@ class Reading {
     out.y.assign(request_.points, 0);
     PixelEdges edges(request_.from, request_.to, request_.points);
     for (std::size_t i = 0; i < request_.points; ++i) out.x.push_back(HostTime{edges.next().first});
-    const Overview* const overview = views_.overview();
-    const SumTrack* const sum = overview == nullptr ? nullptr : overview->sum(out.id);
-    if (sum == nullptr || !sum->add_to(request_.from, request_.to, out.y)) {
+    const bool time = !kind.states.empty();
+    const Sums* const sums = views_.sums();
+    const SumTrack* const sum = sums == nullptr ? nullptr : sums->sum(out.id);
+    if (time) {
+      VS_TRY(add_shares(kind, machine, out.y));
+    } else if (sum == nullptr || !sum->add_to(request_.from, request_.to, out.y)) {
       VS_TRY(read_exactly(kind, machine, out));
     }
-    const double entities = kind.over_time ? static_cast<double>(machine.entities.size()) : 1;
-    for (double& value : out.y) value *= kind.scale / (width_ * entities);
+    const double of = time ? static_cast<double>(machine.entities.size()) : width_;
+    for (double& value : out.y) value *= kind.scale / of;
     return {};
   }
 
  private:
+  Status add_shares(const SeriesKind& kind, const SeriesMachine& machine, std::vector<double>& y) {
+    const history::Window window{request_.from, request_.to, request_.points, 0};
+    VS_TRY(views_.history().shares(machine.entities, window, kind.states, pictures_));
+    for (const Picture& picture : pictures_) {
+      std::size_t at = 0;
+      for (const history::Stretch& stretch : picture) {
+        const double share = stretch.value == 1 ? static_cast<double>(stretch.share) : 0;
+        for (std::uint32_t i = 0; i < stretch.pixels; ++i) y[at++] += share;
+      }
+    }
+    return {};
+  }
+
   Status read_exactly(const SeriesKind& kind, const SeriesMachine& machine, Series& out) {
     HostTime known = request_.to;
     for (const model::EntityId entity : machine.entities) {
@@ -119,11 +128,8 @@ class Reading {
   }
 
   void add(const SeriesKind& kind, const history::Row& row, std::vector<double>& y) const {
-    const double weight = kind.weight(row.values);
-    if (weight == 0) return;
-    if (kind.over_time) return share_out(row, weight, y);
     if (row.begin < request_.from || row.begin >= request_.to) return;
-    y[part_of(row.begin)] += weight;
+    y[part_of(row.begin)] += kind.weight(row.values);
   }
 
   [[nodiscard]] std::size_t part_of(HostTime time) const {
@@ -131,22 +137,11 @@ class Reading {
     return std::min(static_cast<std::size_t>(std::max(scaled, 0.0)), request_.points - 1);
   }
 
-  void share_out(const history::Row& row, double weight, std::vector<double>& y) const {
-    const auto begin = static_cast<double>(std::max(row.begin, request_.from) - request_.from);
-    const auto end = static_cast<double>(std::min(row.end, request_.to) - request_.from);
-    const std::size_t first = part_of(std::max(row.begin, request_.from));
-    for (std::size_t i = first; i < y.size(); ++i) {
-      const double low = std::max(begin, width_ * static_cast<double>(i));
-      const double high = std::min(end, width_ * static_cast<double>(i + 1));
-      if (high > low) y[i] += weight * (high - low);
-      if (width_ * static_cast<double>(i + 1) >= end) return;
-    }
-  }
-
   const Views& views_;
   const SeriesRequest& request_;
   const double width_;
   const Clock::time_point end_;
+  std::vector<Picture> pictures_;  // of states
 };
 
 }  // namespace
@@ -191,9 +186,9 @@ Result<std::map<std::string, double>> read_exit_reasons(const Views& views,
                                                         const SeriesRequest& request) {
   const history::Reader& history = views.history();
   std::map<std::string, double> out;
-  const Overview* const overview = views.overview();
+  const Sums* const all = views.sums();
   const auto* const sums =
-      overview == nullptr ? nullptr : overview->sums_by_key(id_of("reasons", machine.machine));
+      all == nullptr ? nullptr : all->sums_by_key(id_of("reasons", machine.machine));
   bool wide = sums != nullptr;
   for (auto sum = wide ? sums->begin() : decltype(sums->begin()){}; wide && sum != sums->end();
        ++sum) {
@@ -219,27 +214,18 @@ Result<std::map<std::string, double>> read_exit_reasons(const Views& views,
   return out;
 }
 
-std::vector<OverviewSum> series_sums(const history::Reader& history) {
-  std::vector<OverviewSum> out;
+std::vector<WantedSum> series_sums(const history::Reader& history) {
+  std::vector<WantedSum> out;
   for (const SeriesKind& kind : kKinds) {
+    if (!kind.states.empty()) continue;
     for (SeriesMachine& machine : series_machines(history, kind.table)) {
-      OverviewSum sum;
-      sum.id = id_of(kind.id, machine.machine);
-      sum.entities = std::move(machine.entities);
-      sum.weight = kind.weight;
-      sum.over_time = kind.over_time;
-      out.push_back(std::move(sum));
+      out.push_back(
+          {id_of(kind.id, machine.machine), std::move(machine.entities), kind.weight, {}});
     }
   }
   for (SeriesMachine& machine : series_machines(history, TableId::kVmExit)) {
-    OverviewSum sum;
-    sum.id = id_of("reasons", machine.machine);
-    sum.entities = std::move(machine.entities);
-    sum.weight = each;
-    sum.over_time = true;
-    sum.key_slot = model::slot::kVeReason;
-    sum.most_buckets = kReasonBuckets;
-    out.push_back(std::move(sum));
+    out.push_back({id_of("reasons", machine.machine), std::move(machine.entities), each,
+                   model::slot::kVeReason});
   }
   return out;
 }

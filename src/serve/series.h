@@ -1,8 +1,8 @@
 #pragma once
 // Series: figures per machine over time, the same for the page and for TSP. A point stands for one
 // of `points` equal parts of the window; intervals are shared out over the parts that they touch,
-// what happens at a time counts where its row begins. Long windows come from the overview, the rest
-// from the rows of the history.
+// what happens at a time counts where its row begins. Time in states comes from the history's
+// summaries; the rest of long windows from the sums, of short ones from the rows of the history.
 //
 // Threads: reads the history alone; any thread.
 
@@ -26,9 +26,11 @@ struct SeriesKind {
   std::string_view name;
   std::string_view unit;
   model::TableId table;
-  double (*weight)(std::span<const std::int64_t> values);  ///< of a row
-  bool over_time;  ///< per ns of the row; then the sum is divided by the machine's entities
-  double scale;    ///< from weight per ns to the unit
+  /// Time in any of these states of the table, divided by the machine's entities; empty: the sum of
+  /// `weight`.
+  std::span<const std::int64_t> states;
+  double (*weight)(std::span<const std::int64_t> values);  ///< of a row, at its begin
+  double scale;  ///< from time or weight per ns to the unit
 };
 [[nodiscard]] std::span<const SeriesKind> series_kinds();
 [[nodiscard]] const SeriesKind* find_series_kind(std::string_view id);
@@ -63,13 +65,13 @@ struct SeriesRequest {
 [[nodiscard]] Result<std::vector<Series>> read_series(const Views& views,
                                                       const SeriesRequest& request);
 
-/// Time in exits of a machine by reason, ns; of long windows from the overview, where the window's
+/// Time in exits of a machine by reason, ns; of long windows from the sums, where the window's
 /// edges are shared out evenly.
 [[nodiscard]] Result<std::map<std::string, double>> read_exit_reasons(const Views& views,
                                                                       const SeriesMachine& machine,
                                                                       const SeriesRequest& request);
 
-/// What the overview is to sum up for the above.
-[[nodiscard]] std::vector<OverviewSum> series_sums(const history::Reader& history);
+/// What is to be summed up for the above.
+[[nodiscard]] std::vector<WantedSum> series_sums(const history::Reader& history);
 
 }  // namespace vs::serve

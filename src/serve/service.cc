@@ -65,15 +65,14 @@ void Service::run() {
     progress_.done = status.ok() ? 1 : progress_.done;
     progress_.message = status.ok() ? "" : status.error().to_string();
   }
-  if (status.ok()) make_overview(*owned_views_);
+  if (status.ok()) make_sums(*owned_views_);
 }
 
-void Service::make_overview(const Views& views) {
-  auto made = Overview::build(views.history(),
-                              {views.overview_columns(), series_sums(views.history())}, &stopping_);
+void Service::make_sums(const Views& views) {
+  auto made = Sums::build(views.history(), series_sums(views.history()), &stopping_);
   if (!made.ok()) return;  // stopped, or rows that answers about them will complain of
-  overview_.emplace(std::move(*made));
-  views.use(*overview_);
+  sums_.emplace(std::move(*made));
+  views.use(*sums_);
 }
 
 void Service::tell_progress(std::uint64_t done, std::uint64_t total, std::string_view phase) {

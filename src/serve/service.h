@@ -1,7 +1,7 @@
 #pragma once
 // Service: the opened experiment that a server shows. Its analysis runs in a thread of its own;
-// until that has ended there is only the summary. Then the overview is made, which makes answers
-// about long windows fast; they are right without it. Shared by the page API and by TSP.
+// until that has ended there is only the summary. Then the sums are made, which make series of long
+// windows fast; they are right without them. Shared by the page API and by TSP.
 //
 // Ownership: borrows the summary, the source and what `analyse` needs; all must outlive it. Owns
 // the thread (joined by the destructor, after asking it to stop) and the views. Threads: every
@@ -65,9 +65,9 @@ class Service {
   void start();
   /// Told by the analysis as it goes.
   void tell_progress(std::uint64_t done, std::uint64_t total, std::string_view phase);
-  /// Makes analysis and overview end soon; any thread.
+  /// Makes analysis and sums end soon; any thread.
   void stop();
-  /// Waits until analysis and overview have ended; for tests and commands.
+  /// Waits until analysis and sums have ended; for tests and commands.
   void wait();
 
   [[nodiscard]] Progress progress() const;
@@ -112,7 +112,7 @@ class Service {
  private:
   void run();
   Status analyse();
-  void make_overview(const Views& views);
+  void make_sums(const Views& views);
   void take_marks();
 
   const Sources sources_;
@@ -124,7 +124,7 @@ class Service {
   std::uint64_t next_bookmark_ = 1;
   std::atomic<bool> stopping_{false};
   std::unique_ptr<const Views> owned_views_;
-  std::optional<const Overview> overview_;
+  std::optional<const Sums> sums_;
   std::atomic<const Views*> views_{nullptr};
   std::thread thread_;
 };

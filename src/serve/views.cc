@@ -16,6 +16,7 @@ using model::TableId;
 constexpr std::int64_t kTableStep = 256;          // state values of different tables do not collide
 constexpr std::int64_t kFirstStepNs = 1'000'000;  // first window when going backwards
 constexpr std::int64_t kStepGrowth = 4;           // of the next window
+constexpr std::size_t kPointsPerPixel = 64;       // that are passed one by one
 
 struct Slot {
   std::size_t index = 0;
@@ -45,26 +46,33 @@ std::string state_name(const model::ColumnDef& column, std::int64_t value) {
   return value >= 0 && index < names.size() ? std::string(names[index]) : std::string();
 }
 
-/// Rows without a duration: a pixel that has one is filled by the first.
+/// Rows without a duration: a pixel that has one is filled by the first. Where there are many in a
+/// pixel, the walk goes on at the next one, so that the cost follows the pixels.
 Status draw_points(const history::Reader& history, model::EntityId entity,
                    const history::Window& window, std::size_t slot, Picture& picture) {
   picture.clear();
-  const double width = static_cast<double>(window.to - window.from);
-  auto cursor = history.rows(entity, window.from, window.to);
-  history::Row row;
-  std::size_t next = 0;
-  while (cursor.next(row)) {
-    const double part = static_cast<double>(row.begin - window.from) / width;
-    const double scaled = part * static_cast<double>(window.pixels);
-    if (scaled < 0) continue;
-    const std::size_t pixel = std::min(static_cast<std::size_t>(scaled), window.pixels - 1);
-    if (pixel < next) continue;
-    append_pixels(picture, model::kNull, static_cast<std::uint32_t>(pixel - next), 0);
-    append_pixels(picture, row.values[slot], 1, 1);
-    next = pixel + 1;
+  const PixelEdges edges(window.from, window.to, window.pixels);
+  const auto pixels = static_cast<std::int64_t>(window.pixels);
+  std::int64_t next = 0;
+  for (bool more = true; more && next < pixels;) {
+    auto cursor = history.rows(entity, HostTime{edges.edge(next)}, window.to);
+    history::Row row;
+    std::size_t skipped = 0;
+    while ((more = cursor.next(row)) && next < pixels && skipped < kPointsPerPixel) {
+      if (row.begin.ns < edges.edge(next)) {
+        ++skipped;
+        continue;
+      }
+      const std::int64_t pixel = edges.pixel_of(row.begin.ns);
+      append_pixels(picture, model::kNull, static_cast<std::uint32_t>(pixel - next), 0);
+      append_pixels(picture, row.values[slot], 1, 1);
+      next = pixel + 1;
+      skipped = 0;
+    }
+    VS_TRY(cursor.status());
   }
-  append_pixels(picture, model::kNull, static_cast<std::uint32_t>(window.pixels - next), 0);
-  return cursor.status();
+  append_pixels(picture, model::kNull, static_cast<std::uint32_t>(pixels - next), 0);
+  return {};
 }
 
 }  // namespace
@@ -107,32 +115,14 @@ std::optional<std::size_t> Views::layer(const View& view, std::string_view id) {
   return std::nullopt;
 }
 
-std::vector<OverviewColumn> Views::overview_columns() const {
-  std::vector<OverviewColumn> out;
-  for (const View& view : views_) {
-    for (const Row& row : rows(view)) {
-      for (const Layer& layer : view.layers) {
-        const auto slot = row.entity ? slot_of(row.table, layer.column) : std::nullopt;
-        if (slot) out.push_back({*row.entity, slot->index, is_point_table(row.table)});
-      }
-    }
-  }
-  return out;
-}
-
 /// Pictures of one request, by the way that they are drawn.
 class Views::Gallery {
  public:
   Gallery(const Views& views, history::Window window, std::vector<Picture>& pictures)
-      : history_(views.history()),
-        overview_(views.overview()),
-        window_(window),
-        pictures_(pictures) {}
+      : history_(views.history()), window_(window), pictures_(pictures) {}
 
   /// Draws it, or keeps it for draw_rest().
   Status draw(std::size_t place, const Row& row, std::size_t slot) {
-    const Track* const track = overview_ == nullptr ? nullptr : overview_->track(*row.entity, slot);
-    if (track != nullptr && track->draw(window_, pictures_[place])) return {};
     if (is_point_table(row.table)) {
       return draw_points(history_, *row.entity, window_, slot, pictures_[place]);
     }
@@ -159,7 +149,6 @@ class Views::Gallery {
     std::vector<std::size_t> places;
   };
   const history::Reader& history_;
-  const Overview* overview_;
   history::Window window_;
   std::vector<Picture>& pictures_;
   std::map<std::size_t, Batch> batches_;  // by slot: tables differ in where the column is

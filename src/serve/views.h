@@ -7,9 +7,8 @@
 // equal inputs. Layer values are numbers that only name() explains: states of different tables in
 // one layer do not collide.
 //
-// Ownership: Views borrows source, summary, history and overview; all outlive it. Threads: every
-// method from any thread (they read the history alone); nothing changes but that use() adds the
-// overview.
+// Ownership: Views borrows source, summary, history and sums; all outlive it. Threads: every method
+// from any thread (they read the history alone); nothing changes but that use() adds the sums.
 
 #include <atomic>
 #include <cstdint>
@@ -27,7 +26,7 @@
 #include "history/reader.h"
 #include "query/data_source.h"
 #include "query/summary.h"
-#include "serve/overview.h"
+#include "serve/sums.h"
 
 namespace vs::serve {
 
@@ -134,12 +133,11 @@ class Views {
   /// Index into view.layers.
   [[nodiscard]] static std::optional<std::size_t> layer(const View& view, std::string_view id);
 
-  /// All columns that are drawn; what an Overview is to be made of.
-  [[nodiscard]] std::vector<OverviewColumn> overview_columns() const;
-  /// From now on long windows are drawn from it. It must outlive the views; any thread.
-  void use(const Overview& overview) const { overview_->store(&overview); }
-  /// nullptr until there is one.
-  [[nodiscard]] const Overview* overview() const { return overview_->load(); }
+  /// From now on series of long windows are made from them. They must outlive the views; any
+  /// thread.
+  void use(const Sums& sums) const { sums_->store(&sums); }
+  /// nullptr until there are some.
+  [[nodiscard]] const Sums* sums() const { return sums_->load(); }
 
   /// One picture per row, in their order; rows that do not exist or have no such layer give an
   /// empty one. `window.value_slot` is not used. Values are those of name().
@@ -194,13 +192,13 @@ class Views {
   struct PlaceHash {
     std::size_t operator()(const EntityPlace& place) const;
   };
-  Views() : overview_(std::make_unique<std::atomic<const Overview*>>(nullptr)) {}
+  Views() : sums_(std::make_unique<std::atomic<const Sums*>>(nullptr)) {}
   [[nodiscard]] Result<std::optional<history::OwnedRow>> nearest(const Row& row, HostTime time,
                                                                  std::int64_t within_ns) const;
 
   const query::DataSource* source_ = nullptr;
   const history::Reader* history_ = nullptr;
-  std::unique_ptr<std::atomic<const Overview*>> overview_;
+  std::unique_ptr<std::atomic<const Sums*>> sums_;
   std::vector<View> views_;
   std::vector<Row> rows_;
   std::vector<std::unordered_map<model::EntityId, std::int32_t>> row_ids_;  ///< by view

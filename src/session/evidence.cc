@@ -121,15 +121,10 @@ void EvidenceGatherer::on_events(std::span<const Event> events, std::uint32_t cp
   std::uint32_t known = model::kNoCpu;
   HostCpu* state = nullptr;
   for (const Event& event : events) {
-    event_cpu_ = event.cpu == model::kNoCpu ? cpu : event.cpu;
-    evidence_.first = std::min(evidence_.first, event.own);
-    evidence_.last = std::max(evidence_.last, event.own);
-    if (event.kind != EventKind::kLoss && !times_apart_) {
-      ++evidence_.events;
-      if (roles_.guest) add_guest_times({&event.own.value, 1});
-    }
+    if (!times_apart_) note_time(event, cpu);
     const Handler handler = table.of[static_cast<std::size_t>(event.kind)];
     if (handler == nullptr) continue;
+    event_cpu_ = event.cpu == model::kNoCpu ? cpu : event.cpu;
     if (state == nullptr || known != event_cpu_) {
       known = event_cpu_;
       state = &cpu_of(known);
@@ -137,6 +132,15 @@ void EvidenceGatherer::on_events(std::span<const Event> events, std::uint32_t cp
     const std::int32_t tid = event.tid != model::kNoTid ? event.tid : state->current;
     (this->*handler)(event, *state, tid);
   }
+}
+
+void EvidenceGatherer::note_time(const Event& event, std::uint32_t cpu) {
+  evidence_.first = std::min(evidence_.first, event.own);
+  evidence_.last = std::max(evidence_.last, event.own);
+  if (event.kind == EventKind::kLoss) return;
+  ++evidence_.events;
+  event_cpu_ = event.cpu == model::kNoCpu ? cpu : event.cpu;
+  if (roles_.guest) add_guest_times({&event.own.value, 1});
 }
 
 void EvidenceGatherer::on_times(std::uint32_t cpu, std::span<const std::int64_t> times) {
@@ -279,6 +283,8 @@ void EvidenceGatherer::coarsen_losses() {
 
 void EvidenceGatherer::on_loss(const Event& event, HostCpu& cpu, std::int32_t) {
   const OwnTime end{event.i_or(arg::kLossEndOwn, event.own.value)};
+  evidence_.first = std::min(evidence_.first, event.own);
+  evidence_.last = std::max(evidence_.last, event.own);
   evidence_.losses.push_back({event.own, std::max(end, event.own)});
   if (evidence_.losses.size() > limits_.losses) coarsen_losses();
   if (cpu.guest_tid != model::kNoTid) add_run(cpu.guest_tid, cpu.entry, event.own);

@@ -95,6 +95,8 @@ class EvidenceGatherer {
   void on_vmsync(const model::Event& event, HostCpu& cpu, std::int32_t tid);
   void on_packet(const model::Event& event, HostCpu& cpu, std::int32_t tid);
 
+  /// Of an event whose time comes from nowhere else.
+  void note_time(const model::Event& event, std::uint32_t cpu);
   void choose_bursts();
   void add_guest_times(std::span<const std::int64_t> times);
   void add_run(std::int32_t tid, OwnTime entry, OwnTime exit);

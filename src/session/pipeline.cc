@@ -25,6 +25,7 @@ using analysis::vcpu::HostVcpus;
 using model::MachineIndex;
 
 constexpr std::uint64_t kTellEvents = 1U << 16;
+constexpr analysis::kernel::CpuView kNothingKnown{};  // of a CPU
 
 /// Everything that runs for one machine with a trace.
 struct MachineRun {
@@ -290,7 +291,7 @@ class Flow final : public analysis::fused::EffectiveSink {
     for (const model::Vcpu& vcpu : experiment_.machines[run.index].vcpus) {
       if (vcpu.guest_cpu < 0) continue;
       fusion_.cpu_observer(run.index).on_cpu_change(
-          run.end, static_cast<std::uint32_t>(vcpu.guest_cpu), analysis::kernel::CpuView{});
+          run.end, static_cast<std::uint32_t>(vcpu.guest_cpu), kNothingKnown);
     }
   }
 

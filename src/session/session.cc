@@ -19,7 +19,7 @@ namespace {
 constexpr std::string_view kFingerprintKey = "fingerprint";
 constexpr std::string_view kSessionKey = "session";
 /// Raised when an analysis changes what it stores: histories of another number are rebuilt.
-constexpr int kAnalysisVersion = 4;
+constexpr int kAnalysisVersion = 5;
 
 /// The last parts of a path that tell traces apart: "cap/host/kernel" and "cap/vm1/kernel" give
 /// "host/kernel"; "cap/host.dat" gives "host.dat".

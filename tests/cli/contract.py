@@ -82,6 +82,7 @@ def exit_codes(test):
     test.expect_code(2, "query", test.capture, "SELECT * FROM flow", says="needs a machine and a thread")
     test.expect_code(2, "query", test.capture, "SELECT * FROM flow('nobody', 1)", says="there is no machine nobody")
     test.expect_code(2, "query", test.capture, "SELECT * FROM critical_path('vm1', 99999)", says="has no thread 99999")
+    test.expect_code(0, "query", test.capture, "SELECT * FROM flow('vm1', 15, 0, 5)", says="outside of what the traces hold")
     test.expect_code(2, "why", test.capture, says="needs a task")
     test.expect_code(2, "why", test.capture, "--task", "vm9/1", says="there is no machine vm9")
     test.expect_code(2, "why", test.capture, "--task", "vm1/99999", says="has no thread 99999 .*nearest")

@@ -4,11 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
-
-#include "analysis/flow/critical_path.h"
 #include "analysis/flow/execution_flow.h"
 #include "analysis/flow/flow_test_support.h"
+#include "analysis/flow/property_test_support.h"
+#include "analysis/flow/random_world_test_support.h"
 
 namespace vs::analysis::flow {
 namespace {
@@ -19,109 +18,12 @@ using model::PathLabel;
 using model::TableId;
 using model::ThreadState;
 using model::VcpuState;
+using test::expect_tiling;
+using test::kEnd;
 using test::Memory;
+using test::RandomWorld;
+using test::Step;
 using test::StoredRow;
-
-constexpr std::int64_t kEnd = 60;
-
-/// Random tilings of a host with two CPUs, two guests with two vCPUs each, and their threads.
-class RandomWorld {
- public:
-  explicit RandomWorld(std::uint32_t seed) : random_(seed) {
-    memory.machine("host");
-    for (const char* vm : {"vm1", "vm2"}) memory.machine(vm, "host");
-    for (std::int64_t v = 0; v < 2; ++v) {
-      memory.vcpu("vm1", v, "host", 10 + v);
-      memory.vcpu("vm2", v, "host", 20 + v);
-    }
-    for (const char* machine : {"host", "vm1", "vm2"}) {
-      for (const std::int64_t tid : tids(machine)) {
-        memory.thread(machine, tid, "t" + std::to_string(tid), 0, kEnd);
-        tile(tid, [&](std::int64_t begin, std::int64_t end) { thread(machine, tid, begin, end); });
-      }
-      for (std::int64_t cpu = 0; cpu < 2; ++cpu) cpu_rows(machine, cpu);
-    }
-    if (dice(3) == 0) memory.loss(dice(2) == 0 ? "vm1" : "host", dice(30), 30 + dice(30));
-  }
-
-  static std::vector<std::int64_t> tids(std::string_view machine) {
-    return machine == "host" ? std::vector<std::int64_t>{30, 31, 32, 33, 10, 20}
-                             : std::vector<std::int64_t>{1, 2, 3};
-  }
-  std::int64_t dice(std::int64_t sides) {
-    return std::uniform_int_distribution<std::int64_t>(0, sides - 1)(random_);
-  }
-  Memory memory;
-
- private:
-  template <typename Row>
-  void tile(std::int64_t salt, Row row) {
-    std::int64_t at = dice(4) == 0 ? salt % 7 : 0;
-    const std::int64_t last = dice(4) == 0 ? kEnd - dice(10) : kEnd;
-    while (at < last) {
-      const std::int64_t end = std::min(last, at + 1 + dice(9));
-      if (dice(20) != 0) row(at, end);
-      at = end;
-    }
-  }
-  std::int64_t cpu() { return dice(12) == 0 ? kNull : dice(2); }
-  void thread(const std::string& machine, std::int64_t tid, std::int64_t begin, std::int64_t end) {
-    constexpr std::string_view kCauses[] = {"task", "task", "task", "timer", "disk", "network", ""};
-    Memory::State state;
-    state.state = static_cast<ThreadState>(dice(9));
-    state.cpu = cpu();
-    state.lossy = dice(6) == 0;
-    const bool wakes = state.state == ThreadState::kBlocked || state.state == ThreadState::kFork;
-    if (wakes) {
-      state.detail = kCauses[dice(7)];
-      if (dice(3) != 0) {
-        // A delivery across machines takes a search of its own; path_test.cc has those.
-        const auto list = tids(machine);
-        state.waker = list[static_cast<std::size_t>(dice(static_cast<std::int64_t>(list.size())))];
-        // A vCPU's thread would stand for its guest's.
-        if (machine == "host") state.waker = 30 + dice(4);
-        state.waker_machine = machine;
-        if (dice(9) == 0) state.waker = 99;
-      }
-    }
-    memory.is(machine, tid, begin, end, state);
-  }
-  Memory::By somebody() {
-    switch (dice(4)) {
-      case 0:
-        return {};
-      case 1:
-        return {"host", kNull, 30, "t30"};
-      case 2:
-        return {"vm2", dice(2), 1 + dice(3), "guest"};
-      default:
-        return {"vm1", dice(2), 1 + dice(3), "guest"};
-    }
-  }
-  void cpu_rows(const std::string& machine, std::int64_t cpu) {
-    tile(cpu, [&](std::int64_t begin, std::int64_t end) {
-      const std::int64_t tid = dice(4);
-      memory.current(machine, cpu, begin, end, tid, tid == 0 ? "swapper" : "t");
-    });
-    if (machine == "host") {
-      tile(cpu, [&](std::int64_t begin, std::int64_t end) {
-        memory.holder("host", cpu, begin, end, somebody());
-      });
-      return;
-    }
-    tile(cpu, [&](std::int64_t begin, std::int64_t end) {
-      memory.robbed(machine, cpu, begin, end, dice(2), somebody());
-    });
-    tile(cpu, [&](std::int64_t begin, std::int64_t end) {
-      constexpr std::string_view kReasons[] = {"", "NPF", "HLT"};
-      memory.vcpu_is(
-          machine, cpu, begin, end,
-          {static_cast<VcpuState>(dice(13)), dice(8) == 0 ? kNull : dice(2), kReasons[dice(3)]});
-    });
-  }
-
-  std::mt19937 random_;
-};
 
 /// One moment on its own, by the rules as they are written in design.md 4.
 class Reference {
@@ -238,17 +140,6 @@ std::string short_text(const World& world, const FlowPiece& piece) {
   return text;
 }
 
-template <typename Piece>
-void expect_tiling(const std::vector<Piece>& pieces, std::int64_t begin, std::int64_t end) {
-  std::int64_t at = begin;
-  for (const Piece& piece : pieces) {
-    ASSERT_EQ(piece.begin.ns, at);
-    ASSERT_GT(piece.end.ns, piece.begin.ns);
-    at = piece.end.ns;
-  }
-  ASSERT_EQ(at, std::max(begin, end));
-}
-
 void expect_same(const std::vector<FlowPiece>& a, const std::vector<FlowPiece>& b) {
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -300,20 +191,12 @@ TEST(FlowProperty, EqualsTheReferenceAtEveryMoment) {
 
 // ---- critical paths
 
-struct Step {
-  HostTime begin;
-  HostTime end;
-  std::size_t depth = 0;
-  PathLabel label = PathLabel::kUnknown;
-  std::int64_t tid = 0;
-  friend bool operator==(const Step&, const Step&) = default;
-};
-
-/// F.3 as a recursion over explanations instead of a stack: explain(worker, low, t) gives what the
-/// worker did in [low, t), each wait that ends where the cursor is replaced by its waker's.
-class PathReference {
+/// explain(worker, low, t) gives what the worker did in [low, t), moment by moment; each wait that
+/// ends where the cursor is replaced by its waker's.
+class PathReference final : public test::PathRecursion {
  public:
-  explicit PathReference(Reference& reference) : reference_(reference) {}
+  PathReference(Reference& reference, const World& world)
+      : reference_(reference), machine_(world.find_machine("host")) {}
 
   void explain(std::int64_t tid, std::int64_t low, std::int64_t high, std::size_t depth) {
     std::int64_t t = high;
@@ -329,22 +212,16 @@ class PathReference {
         if (follow) {
           explain(waker, begin, t, depth + 1);
         } else {
-          emit(begin, t, depth, label_of(row), tid);
+          emit({HostTime{begin}, HostTime{t}, depth, label_of(row), machine_, tid});
         }
       } else {
-        emit(begin, t, depth, label_of(row), tid);
+        emit({HostTime{begin}, HostTime{t}, depth, label_of(row), machine_, tid});
       }
       t = begin;
     }
   }
-  std::vector<Step> steps;  ///< latest first
 
  private:
-  bool may_hop(std::int64_t time) {
-    if (time != hop_time_) hops_ = 0;
-    hop_time_ = time;
-    return ++hops_ <= 64;
-  }
   bool same_wait(std::int64_t tid, const StoredRow* row, std::int64_t time) {
     const StoredRow* before = reference_.thread("host", tid, time);
     if (before == nullptr) return false;
@@ -373,42 +250,17 @@ class PathReference {
     if (cause == "disk") return PathLabel::kWaitDisk;
     return cause == "network" ? PathLabel::kWaitNetwork : PathLabel::kWaitUnknown;
   }
-  void emit(std::int64_t begin, std::int64_t end, std::size_t depth, PathLabel label,
-            std::int64_t tid) {
-    const Step made{HostTime{begin}, HostTime{end}, depth, label, tid};
-    if (!steps.empty() && steps.back().depth == depth && steps.back().label == label &&
-        steps.back().tid == tid) {
-      steps.back().begin = made.begin;
-    } else {
-      steps.push_back(made);
-    }
-  }
   Reference& reference_;
-  std::int64_t hop_time_ = kNull;
-  int hops_ = 0;
+  const MachineNumber machine_;
 };
 
-std::vector<Step> path_of(const World& world, const TaskWindow& task, std::size_t part_rows,
-                          bool unbounded = false) {
+std::vector<Step> path_in_parts(const World& world, const TaskWindow& task, std::size_t part_rows,
+                                bool unbounded = false) {
   PathOptions options;
   options.states.part_rows = part_rows;
   options.states.kept_rows = 16;
   options.unbounded = unbounded;
-  auto walk = PathWalk::make(world, task, options);
-  EXPECT_TRUE(walk.ok());
-  std::vector<Step> steps;
-  PathPiece piece;
-  while (walk.ok() && walk->next(piece)) {
-    const Step made{piece.begin, piece.end, piece.depth, piece.label, piece.tid};
-    const bool same = !steps.empty() && steps.back().depth == made.depth &&
-                      steps.back().label == made.label && steps.back().tid == made.tid;
-    if (same) {
-      steps.back().end = made.end;
-    } else {
-      steps.push_back(made);
-    }
-  }
-  return steps;
+  return test::path_of(world, task, options);
 }
 
 TEST(PathProperty, EqualsTheRecursionOnRandomGraphs) {
@@ -419,16 +271,11 @@ TEST(PathProperty, EqualsTheRecursionOnRandomGraphs) {
     const std::int64_t tid = 30 + random.dice(4);
     const TaskWindow task{world.find_machine("host"), tid, HostTime{random.dice(9) - 3},
                           HostTime{kEnd + 3 - random.dice(9)}};
-    PathReference expected(reference);
+    PathReference expected(reference, world);
     expected.explain(tid, task.begin.ns, task.end.ns, 1);
-    std::reverse(expected.steps.begin(), expected.steps.end());
-    const auto steps = path_of(world, task, 2048);
+    const auto steps = path_in_parts(world, task, 2048);
     expect_tiling(steps, task.begin.ns, task.end.ns);
-    ASSERT_EQ(steps.size(), expected.steps.size()) << "seed " << seed;
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      ASSERT_TRUE(steps[i] == expected.steps[i])
-          << "seed " << seed << " step " << i << " at " << steps[i].begin.ns;
-    }
+    ASSERT_EQ(steps, expected.steps()) << "seed " << seed;
   }
 }
 
@@ -439,9 +286,9 @@ TEST(PathProperty, TilesOnEveryLayerHoweverRowsAreRead) {
     for (const bool unbounded : {false, true}) {
       const TaskWindow task{world.find_machine("vm1"), 1 + random.dice(3), HostTime{-2},
                             HostTime{kEnd + 2}};
-      const auto steps = path_of(world, task, 2048, unbounded);
+      const auto steps = path_in_parts(world, task, 2048, unbounded);
       expect_tiling(steps, task.begin.ns, task.end.ns);
-      ASSERT_EQ(steps, path_of(world, task, 1 + seed % 3, unbounded)) << "seed " << seed;
+      ASSERT_EQ(steps, path_in_parts(world, task, 1 + seed % 3, unbounded)) << "seed " << seed;
     }
   }
 }

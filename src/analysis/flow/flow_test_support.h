@@ -58,6 +58,12 @@ class Memory final : public StateSource {
     row_of(TableId::kLoss)
         .push_back({std::int64_t{0}, machine, std::int64_t{0}, begin, end - begin, {}});
   }
+  void clock(const std::string& machine, std::int64_t error_ns) {
+    model::Row row(13);
+    row[0] = machine;
+    row[8] = error_ns;
+    row_of(TableId::kClockSync).push_back(std::move(row));
+  }
   std::vector<StoredRow>& rows_of(TableId table, const std::string& machine, std::int64_t number) {
     return entity_rows(table, {text(machine), number});
   }
@@ -120,16 +126,37 @@ class Memory final : public StateSource {
         .push_back(
             {begin, end, {2, text(by.machine), by.vcpu, by.tid, text(by.comm), 2, kNull, 0}});
   }
+  /// Who submitted a request, for which VM.
+  struct Whose {
+    Whose(std::int64_t submitter, std::string_view of_vm = {}, std::int64_t size = 4096)
+        : tid(submitter), vm(of_vm), bytes(size) {}
+    std::int64_t tid;
+    std::string_view vm;
+    std::int64_t bytes;
+  };
   void request(const std::string& machine, const std::string& device, std::int64_t insert,
-               std::int64_t issue, std::int64_t complete, std::int64_t tid) {
-    device_rows(machine, device)
-        .push_back({insert, complete, {kNull, 8, 4096, 0, issue - insert, complete - issue, tid}});
+               std::int64_t issue, std::int64_t complete, const Whose& whose) {
+    std::vector<StoredRow>& rows = device_rows(machine, device);
+    const auto after = std::ranges::upper_bound(rows, insert, {}, &StoredRow::begin);
+    rows.insert(after,
+                {insert,
+                 complete,
+                 {text(whose.vm), 8, whose.bytes, 0, issue - insert, complete - issue, whose.tid}});
   }
   /// A packet that `from` sent at `sent` wakes the thread.
   void packet(const std::string& machine, std::int64_t tid, std::int64_t sent, std::int64_t wakes,
               const std::string& from, std::int64_t from_tid) {
     rows_of(TableId::kNetWakeup, machine, tid).push_back({sent, wakes, {text(from), from_tid, 60}});
   }
+
+  /// Every row is handed out, with the strings that it is about as they are numbered here.
+  template <typename Visit>
+  void each_row(Visit&& visit) const {
+    for (const Entity& entity : entities_) {
+      for (const StoredRow& row : entity.rows) visit(entity.table, entity.key, row);
+    }
+  }
+  const std::deque<std::string>& strings() const { return strings_; }
 
   // ---- StateSource
   const model::SmallTable& small(TableId table) const override {
@@ -147,7 +174,7 @@ class Memory final : public StateSource {
                                           HostTime to) const override {
     ++calls;
     return std::unique_ptr<StateRows>(
-        std::make_unique<Stream>(*this, entities_[entity].rows, from.ns, to.ns));
+        std::make_unique<Stream>(*this, entities_[entity], from.ns, to.ns));
   }
   std::string_view string(std::int64_t id) const override {
     return id == kNull ? std::string_view{} : strings_[static_cast<std::size_t>(id)];
@@ -170,14 +197,15 @@ class Memory final : public StateSource {
   };
   class Stream final : public StateRows {
    public:
-    Stream(const Memory& memory, const std::vector<StoredRow>& rows, std::int64_t from,
-           std::int64_t to)
-        : memory_(memory), rows_(rows), to_(to) {
+    Stream(const Memory& memory, const Entity& entity, std::int64_t from, std::int64_t to)
+        : memory_(memory), rows_(entity.rows), from_(from), to_(to) {
+      if (entity.table == TableId::kBlockRequest) return;  // ends are in no order
       const auto first = std::partition_point(
-          rows.begin(), rows.end(), [&](const StoredRow& row) { return row.end <= from; });
-      at_ = static_cast<std::size_t>(first - rows.begin());
+          rows_.begin(), rows_.end(), [&](const StoredRow& row) { return row.end <= from; });
+      at_ = static_cast<std::size_t>(first - rows_.begin());
     }
     Result<bool> next(StateRow& row) override {
+      while (at_ < rows_.size() && rows_[at_].end <= from_) ++at_;
       if (at_ >= rows_.size() || rows_[at_].begin >= to_) return false;
       const StoredRow& stored = rows_[at_++];
       ++memory_.rows_given;
@@ -189,6 +217,7 @@ class Memory final : public StateSource {
     const Memory& memory_;
     const std::vector<StoredRow>& rows_;
     std::size_t at_ = 0;
+    std::int64_t from_;
     std::int64_t to_;
   };
 

@@ -26,6 +26,7 @@ World::World(const StateSource& source) : source_(source) {
   read_threads();
   read_vcpus();
   read_losses();
+  read_clocks();
 }
 
 MachineNumber World::add_machine(std::string_view name) {
@@ -116,6 +117,15 @@ void World::read_losses() {
       }
     }
     list.resize(kept);
+  }
+}
+
+void World::read_clocks() {
+  for (const model::Row& row : source_.small(TableId::kClockSync).rows) {
+    Machine& machine = machines_[add_machine(text_of(row, 0))];
+    const std::int64_t error_ns = number_of(row, 8, kNull);
+    if (error_ns == kNull) continue;
+    machine.error_ns = std::max(machine.error_ns.value_or(0), error_ns);
   }
 }
 

@@ -59,9 +59,10 @@ class World {
 
   struct Machine {
     std::string_view name;
-    std::int64_t name_id = model::kNull;  ///< kNull: no row names it
-    MachineNumber parent = kNoMachine;    ///< kNoMachine: a host
-    std::vector<LossWindow> losses;       ///< joined, by time
+    std::int64_t name_id = model::kNull;   ///< kNull: no row names it
+    MachineNumber parent = kNoMachine;     ///< kNoMachine: a host
+    std::vector<LossWindow> losses;        ///< joined, by time
+    std::optional<std::int64_t> error_ns;  ///< greatest bound of its clock; nothing: not bounded
     [[nodiscard]] bool is_host() const { return parent == kNoMachine; }
   };
 
@@ -121,6 +122,7 @@ class World {
   void read_threads();
   void read_vcpus();
   void read_losses();
+  void read_clocks();
 
   const StateSource& source_;
   std::vector<Machine> machines_;

@@ -112,7 +112,7 @@ void Fusion::on_cpu_change(HostTime time, MachineIndex machine, std::uint32_t cp
   const Machine& owner = machines_[machine];
   Cpu* const at = cpu < owner.cpu_count ? &machines_[machine].cpus[cpu] : cpu_at(machine, cpu);
   if (at == nullptr) return;
-  at->view = now;
+  at->view = &now;
   const bool alone = owner.physical && owner.vcpu_of_cpu.empty() && at->waiting.empty();
   if (alone) return update_fused(time, machine, cpu, *at);  // most changes are of a host's own
   refresh(time, machine, cpu, *at, 0);
@@ -206,7 +206,7 @@ const Fusion::Cpu* Fusion::guest_cpu_of(const Vcpu& vcpu) const {
 }
 
 Fusion::Holder Fusion::host_holder(MachineIndex machine, const Cpu& cpu) {
-  const CpuView& view = cpu.view;
+  const CpuView& view = *cpu.view;
   Holder holder;
   holder.lossy = view.lossy;
   if (view.tid < 0) return holder;
@@ -234,16 +234,16 @@ Fusion::Holder Fusion::vcpu_holder(const Vcpu& vcpu, const Cpu& cpu, int layer) 
   holder.machine = vcpu.machine;
   holder.vcpu = vcpu.id;
   holder.in_guest = in_guest;
-  holder.lossy = vcpu.now.lossy || cpu.view.lossy;
-  if (guest != nullptr && guest->view.tid >= 0) {
-    holder.tid = guest->view.tid;
-    holder.comm = guest->view.comm;
-    holder.container = guest->view.container;
-    holder.state = guest->view.state;
-    holder.lossy = holder.lossy || guest->view.lossy;
+  holder.lossy = vcpu.now.lossy || cpu.view->lossy;
+  if (guest != nullptr && guest->view->tid >= 0) {
+    holder.tid = guest->view->tid;
+    holder.comm = guest->view->comm;
+    holder.container = guest->view->container;
+    holder.state = guest->view->state;
+    holder.lossy = holder.lossy || guest->view->lossy;
   } else {  // no guest trace, or none of this time: all that is known is the host's thread
     holder.tid = std::max(vcpu.now.tid, model::kNoTid);
-    if (cpu.view.tid == vcpu.now.tid) holder.comm = cpu.view.comm;
+    if (cpu.view->tid == vcpu.now.tid) holder.comm = cpu.view->comm;
   }
   return holder;
 }
@@ -257,8 +257,8 @@ void Fusion::fill(FusedRow& row, MachineIndex machine, const Cpu& cpu) const {
   }
   // A vCPU's thread is one of the VMM's like any other until its first entry.
   row.holder = host_holder(machine, cpu);
-  row.condition = cpu.view.tid < 0 ? FusedCondition::kUnknown : FusedCondition::kHost;
-  row.memos = cpu.view.memos;
+  row.condition = cpu.view->tid < 0 ? FusedCondition::kUnknown : FusedCondition::kHost;
+  row.memos = cpu.view->memos;
 }
 
 Fusion::PreemptionRow Fusion::preemption_row(const Vcpu& vcpu) const {
@@ -266,14 +266,14 @@ Fusion::PreemptionRow Fusion::preemption_row(const Vcpu& vcpu) const {
   row.kind =
       vcpu.now.state == VcpuState::kWaking ? PreemptionKind::kWaking : PreemptionKind::kPreempted;
   row.pcpu = vcpu.queue;
-  if (const Cpu* guest = guest_cpu_of(vcpu); guest != nullptr && guest->view.tid >= 0) {
-    row.tid = guest->view.tid;
-    row.comm = guest->view.comm;
+  if (const Cpu* guest = guest_cpu_of(vcpu); guest != nullptr && guest->view->tid >= 0) {
+    row.tid = guest->view->tid;
+    row.comm = guest->view->comm;
   }
   const MachineIndex host = machines_[vcpu.machine].parent;
   if (vcpu.queue < 0 || host >= machines_.size()) return row;
   const Cpu& cpu = machines_[host].cpus[static_cast<std::size_t>(vcpu.queue)];
-  if (cpu.occupant == kNone && cpu.view.tid <= 0) return row;  // idle or unknown
+  if (cpu.occupant == kNone && cpu.view->tid <= 0) return row;  // idle or unknown
   const Holder by = holder_of(host, cpu, 0);
   row.by_machine = by.machine;
   row.by_vcpu = by.vcpu;

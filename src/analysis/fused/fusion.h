@@ -58,6 +58,7 @@ class Fusion final : public vcpu::VcpuObserver {
  private:
   static constexpr std::uint32_t kNone = 0xffffffffU;
   static constexpr int kMaxLayers = 8;
+  static constexpr kernel::CpuView kUnknownView{};
 
   class Listener;
 
@@ -95,9 +96,9 @@ class Fusion final : public vcpu::VcpuObserver {
     friend bool operator==(const PreemptionRow&, const PreemptionRow&) = default;
   };
   struct Cpu {
-    kernel::CpuView view;
-    std::uint32_t occupant = kNone;      ///< the vCPU whose thread is current
-    std::vector<std::uint32_t> waiting;  ///< vCPUs on its queue
+    const kernel::CpuView* view = &kUnknownView;  ///< the kernel's own, as it is now
+    std::uint32_t occupant = kNone;               ///< the vCPU whose thread is current
+    std::vector<std::uint32_t> waiting;           ///< vCPUs on its queue
     bool has_entity = false;
     model::EntityId entity = 0;
     Span<FusedRow> row;

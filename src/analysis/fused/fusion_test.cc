@@ -71,7 +71,8 @@ class Rig : public EffectiveSink {
     vcpus_.at(host).on_event(HostTime{event.own.value}, event);
   }
   void view(std::int64_t time, std::uint32_t cpu, std::int32_t tid, MachineIndex machine = 0) {
-    CpuView now;
+    CpuView& now = views_[{machine, cpu}];
+    now = {};
     now.tid = tid;
     now.state = tid < 0 ? PcpuState::kUnknown : tid == 0 ? PcpuState::kIdle : PcpuState::kUser;
     now.comm = tid < 0 ? model::kNull : sink_.intern("t" + std::to_string(tid));
@@ -89,7 +90,8 @@ class Rig : public EffectiveSink {
   void set_view_first(bool first) { view_first_ = first; }
   void lose(std::int64_t begin, std::int64_t end, std::uint32_t cpu, MachineIndex host = 0) {
     vcpus_.at(host).on_loss(HostTime{begin}, HostTime{end}, cpu);
-    CpuView now;
+    CpuView& now = views_[{host, cpu}];
+    now = {};
     now.lossy = true;
     fusion_.cpu_observer(host).on_cpu_change(HostTime{begin}, cpu, now);
   }
@@ -158,6 +160,7 @@ class Rig : public EffectiveSink {
   test::VectorSink sink_;
   Fusion fusion_;
   std::vector<MachineIndex> hosts_;
+  std::map<std::pair<MachineIndex, std::uint32_t>, CpuView> views_;  // what kernels would hold
   std::map<MachineIndex, vcpu::HostVcpus> vcpus_;
   std::string effective_;
   bool view_first_ = true;

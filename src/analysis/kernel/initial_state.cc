@@ -50,12 +50,12 @@ struct ThreadFacts {
   std::int32_t tid = -1;
   Earliest<Mention> mention;
   Earliest<std::uint32_t> ran_on{kOwnTimeMax, model::kNoCpu};  ///< where it was first seen running
+  Earliest<std::string> comm;
   Earliest<ThreadState> dumped;
   Earliest<std::int32_t> tgid{kOwnTimeMax, -1};
   Earliest<std::int32_t> parent{kOwnTimeMax, -1};
   Earliest<Privilege> privilege;
   Earliest<std::int64_t> pid_ns{kOwnTimeMax, model::kNull};
-  Earliest<std::string> comm;
   Earliest<SyscallEvidence> syscall;
   OwnTime gone = kOwnTimeMax;  ///< what was seen later belongs to the next thread of this id
 };
@@ -101,7 +101,9 @@ class InitialStateCollector::Impl {
           facts.seen && facts.first <= event.own && (event.tid < 0 || facts.current == event.tid);
       if (known && entry.until_switch && facts.switched) continue;
       if (known && entry.is_call && facts.knows_call_of(facts.current, event.own)) continue;
-      on_event(event, entry.handler, facts, on, trace);
+      const Site site{event, facts, on, trace};
+      if (!known && event.kind != EventKind::kLoss) arrive(site);
+      (this->*entry.handler)(site);
     }
   }
   void add_known_name(std::int32_t tid, std::string_view comm) {
@@ -125,10 +127,11 @@ class InitialStateCollector::Impl {
   using Table = std::array<Entry, model::kEventKindCount>;
   static const Table& handlers();
 
-  void on_event(const Event& event, Handler handler, CpuFacts& facts, std::uint32_t cpu,
-                std::uint32_t trace);
+  /// What the event's place and its thread say, before what its kind does.
+  void arrive(const Site& site);
   void note_current(const Site& site, std::int32_t tid);
-  void mention(const Site& site, std::int32_t tid, Mention how);
+  void mention(const Site& site, std::int32_t tid, Mention how, std::string_view comm = {});
+  static void name(ThreadFacts& thread, OwnTime at, std::string_view comm);
   void name(const Site& site, std::int32_t tid, std::string_view comm);
   void leave(const Site& site, ContextKind kind, std::size_t slot);
   void enter(const Site& site, ContextKind kind, std::size_t slot);
@@ -235,17 +238,14 @@ ThreadFacts& InitialStateCollector::Impl::facts(std::int32_t tid) {
   return threads_.back();
 }
 
-void InitialStateCollector::Impl::on_event(const Event& event, Handler handler, CpuFacts& facts,
-                                           std::uint32_t cpu, std::uint32_t trace) {
-  const Site site{event, facts, cpu, trace};
-  if (event.kind == EventKind::kLoss) return on_loss(site);
-  if (!facts.seen) {
-    facts.seen = true;
-    facts.first = event.own;
+void InitialStateCollector::Impl::arrive(const Site& site) {
+  const Event& event = site.event;
+  if (!site.cpu.seen) {
+    site.cpu.seen = true;
+    site.cpu.first = event.own;
   }
   first_ = std::min(first_, event.own);
   if (event.tid >= 0 && event.kind != EventKind::kSchedSwitch) note_current(site, event.tid);
-  (this->*handler)(site);
 }
 
 void InitialStateCollector::Impl::on_loss(const Site& site) {
@@ -261,19 +261,23 @@ void InitialStateCollector::Impl::note_current(const Site& site, std::int32_t ti
   if (tid > 0) mention(site, tid, Mention::kRan);
 }
 
-void InitialStateCollector::Impl::mention(const Site& site, std::int32_t tid, Mention how) {
+void InitialStateCollector::Impl::mention(const Site& site, std::int32_t tid, Mention how,
+                                          std::string_view comm) {
   if (tid <= 0) return;
   ThreadFacts& thread = facts(tid);
   const OwnTime at = site.event.own;
   thread.mention.take(at, how);
   if (how == Mention::kRan || how == Mention::kSwitchedIn) thread.ran_on.take(at, site.cpu_index);
+  name(thread, at, comm);
+}
+
+void InitialStateCollector::Impl::name(ThreadFacts& thread, OwnTime at, std::string_view comm) {
+  if (comm.empty() || !thread.comm.wants(at)) return;
+  thread.comm.take(at, std::string(clip_comm(comm)));
 }
 
 void InitialStateCollector::Impl::name(const Site& site, std::int32_t tid, std::string_view comm) {
-  if (tid <= 0 || comm.empty()) return;
-  ThreadFacts& thread = facts(tid);
-  if (!thread.comm.wants(site.event.own)) return;
-  thread.comm.take(site.event.own, std::string(clip_comm(comm)));
+  if (tid > 0 && !comm.empty()) name(facts(tid), site.event.own, comm);
 }
 
 void InitialStateCollector::Impl::on_switch(const Site& site) {
@@ -283,9 +287,8 @@ void InitialStateCollector::Impl::on_switch(const Site& site) {
   const std::string_view prev_comm = event.texts[model::arg::kPrevComm];
   const std::string_view next_comm = event.texts[model::arg::kNextComm];
   if (prev >= 0) note_current(site, prev);
-  mention(site, next, Mention::kSwitchedIn);
   name(site, prev, prev_comm);
-  name(site, next, next_comm);
+  mention(site, next, Mention::kSwitchedIn, next_comm);
   CpuFacts& cpu = site.cpu;
   if (cpu.idle_comm.empty()) {
     if (prev == 0) cpu.idle_comm = std::string(clip_comm(prev_comm));
@@ -300,15 +303,13 @@ void InitialStateCollector::Impl::on_switch(const Site& site) {
 void InitialStateCollector::Impl::on_waking(const Site& site) {
   has_waking_ = true;
   const std::int32_t tid = tid_arg(site.event, model::arg::kWakeTid);
-  mention(site, tid, Mention::kWoken);
-  name(site, tid, site.event.texts[0]);
+  mention(site, tid, Mention::kWoken, site.event.texts[0]);
 }
 
 void InitialStateCollector::Impl::on_wakeup(const Site& site) {
   has_wakeup_ = true;
   const std::int32_t tid = tid_arg(site.event, model::arg::kWakeTid);
-  mention(site, tid, Mention::kWoken);
-  name(site, tid, site.event.texts[0]);
+  mention(site, tid, Mention::kWoken, site.event.texts[0]);
 }
 
 void InitialStateCollector::Impl::on_wakeup_new(const Site& site) {
@@ -317,8 +318,7 @@ void InitialStateCollector::Impl::on_wakeup_new(const Site& site) {
 
 void InitialStateCollector::Impl::on_migrate(const Site& site) {
   const std::int32_t tid = tid_arg(site.event, model::arg::kMigrateTid);
-  mention(site, tid, Mention::kMigrated);
-  name(site, tid, site.event.texts[0]);
+  mention(site, tid, Mention::kMigrated, site.event.texts[0]);
 }
 
 void InitialStateCollector::Impl::on_fork(const Site& site) {

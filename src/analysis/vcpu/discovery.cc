@@ -34,6 +34,11 @@ std::int32_t number_after(std::string_view text, std::string_view prefix) {
   return result.ec == std::errc() && number >= 0 ? number : -1;
 }
 
+/// Few names matter; of most, the first letter tells that they do not.
+constexpr bool may_tell(char first) {
+  return first == 'C' || first == 'f' || first == 'c' || first == 'v' || first == 'k';
+}
+
 /// vCPU number in a thread's name: QEMU, Firecracker, crosvm, cloud-hypervisor.
 std::int32_t vcpu_of_name(std::string_view comm) {
   for (const std::string_view prefix : {"CPU ", "fc_vcpu ", "crosvm_vcpu", "vcpu"}) {
@@ -109,8 +114,9 @@ void Discovery::on_events(std::span<const Event> events, std::uint32_t number) {
     first_tids_.resize(number + 1, model::kNoTid);
   }
   Cpu& cpu = cpus_[number];
+  const HandlerTable& table = handlers();
   for (const Event& event : events) {
-    const Handler handler = handlers()[static_cast<std::size_t>(event.kind)];
+    const Handler handler = table[static_cast<std::size_t>(event.kind)];
     if (handler == nullptr) continue;
     if (event.tid != model::kNoTid) {
       if (event.tid != cpu.tid) cpu.irq_depth = 0;
@@ -154,11 +160,7 @@ void Discovery::on_irq_end(const Event&, Cpu& cpu, std::uint32_t) {
 // ---- threads ----
 
 void Discovery::learn_name(std::int32_t tid, std::string_view comm) {
-  // Few names matter; most switches end at the first letter.
-  if (tid <= 0 || comm.empty() ||
-      std::string_view("Cfcvk").find(comm[0]) == std::string_view::npos) {
-    return;
-  }
+  if (tid <= 0 || comm.empty() || !may_tell(comm[0])) return;
   if (const std::int32_t id = vcpu_of_name(comm); id != kNoVcpu) threads_[tid].name_id = id;
   if (const std::int32_t pid = pid_of_helper(comm); pid > 0) threads_[tid].helper_of = pid;
 }

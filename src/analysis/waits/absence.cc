@@ -160,9 +160,13 @@ bool Waits::was_preempted(const Process& process, const Vm& vm) const {
   return process.involuntary && !left.log.idled_since(process.off_since);
 }
 
+/// A cluster of code may be many processes, and a vCPU is: their habits do not decide.
+bool Waits::has_habits(const Vm& vm) { return vm.identifier.identity() == Identity::kCr3; }
+
 /// A vCPU whose idle loop is awake is woken by another without an IPI. Of the device interrupts
-/// that another vCPU of the VM had in hand since this one woke, the newest, if the process comes
-/// back for such ones more often than for timers.
+/// that another vCPU of the VM had in hand since this one woke, the newest, unless the process
+/// comes back for timers as often as for such ones. What is maybe several processes has no habits;
+/// then, as everywhere, rather a device than a timer.
 const Cause* Waits::cause_of_sibling(const Vcpu& vcpu, const Process& process) const {
   const Vm& vm = vms_[vcpu.vm];
   const HostTime awake = !vcpu.causes.empty() ? vcpu.causes.oldest()
@@ -177,7 +181,7 @@ const Cause* Waits::cause_of_sibling(const Vcpu& vcpu, const Process& process) c
     if (cause.time < process.asleep_after) continue;
     if (best == nullptr || best->time < cause.time) best = &cause;
   }
-  if (best == nullptr) return nullptr;
+  if (best == nullptr || !has_habits(vm)) return best;
   const bool likely = process.habits.of(best->what) > process.habits.of(DeliveryClass::kTimer);
   return likely ? best : nullptr;
 }
@@ -194,11 +198,9 @@ Cause Waits::pick_cause(HostTime end, Vcpu& vcpu, Process& process) {
       return cause;
     }
   }
-  // A cluster of code may be many processes, and a vCPU is: their habits do not decide.
   const Vm& vm = vms_[vcpu.vm];
-  const bool one = vm.identifier.identity() == Identity::kCr3;
   const CauseChoice choice{vm.injections, vcpu.from_idle ? kHostTimeMin : vcpu.seen, vcpu.exited};
-  if (const auto taken = vcpu.causes.take(one ? process.habits : Habits{}, choice)) {
+  if (const auto taken = vcpu.causes.take(has_habits(vm) ? process.habits : Habits{}, choice)) {
     cause = taken->cause;
     // While others run, a timer's interrupt is as likely the tick that ended their turn.
     const bool tick = cause.what == DeliveryClass::kTimer && !vcpu.from_idle;

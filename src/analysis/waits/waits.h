@@ -132,6 +132,7 @@ class Waits final : public model::StreamAnalysis,
                                                    std::int64_t& shortest_ns);
   void explain_absence(HostTime end, Vcpu& vcpu, Process& process);
   [[nodiscard]] Cause pick_cause(HostTime end, Vcpu& vcpu, Process& process);
+  [[nodiscard]] static bool has_habits(const Vm& vm);
   [[nodiscard]] const Cause* cause_of_sibling(const Vcpu& vcpu, const Process& process) const;
   [[nodiscard]] bool was_preempted(const Process& process, const Vm& vm) const;
   [[nodiscard]] Cause cause_of(const delivery::Delivery& delivery, Vm& vm) const;

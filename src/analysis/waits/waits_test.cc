@@ -1,8 +1,10 @@
 #include "analysis/waits/waits.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
+#include <functional>
 #include <random>
 #include <set>
 #include <sstream>
@@ -11,6 +13,8 @@
 
 namespace vs::analysis::waits {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr std::int64_t kA = 0x1000000;
 constexpr std::int64_t kB = 0x2000000;
@@ -120,6 +124,55 @@ TEST(Waits, ATickThatWakesNobodyIsNoCause) {
   EXPECT_EQ(world.rows("0x1000000"),
             "10-15 nonroot@0; 15-16 root@0; 16-18 nonroot@0; 18-105 network@0 of vector:39; "
             "105-110 nonroot@0; 110-120 root@0");
+}
+
+// vCPU 0 wakes at 89 for a timer; at 92 vCPU 1 takes a packet's interrupt and wakes the process of
+// vCPU 0, whose idle loop is awake, without an IPI.
+void come_back_beside_a_packet(World& world, const std::function<void(std::int64_t)>& back) {
+  world.run(80, 1);
+  world.enter(81, 1);
+  world.deliver(89, 0, DeliveryClass::kTimer);
+  world.wake(90, 0);
+  world.deliver(92, 1, DeliveryClass::kNetwork, -1, 39);
+  world.run(95, 0);
+  world.enter(100, 0);
+  back(110);
+  world.finish(120);
+}
+
+TEST(Waits, APacketOnAnotherVcpuWakesAProcessThatSeldomWaitsForTimers) {
+  World world(2);
+  run_and_halt(world);
+  world.deliver(30, 0, DeliveryClass::kNetwork, -1, 39);  // it came back for a packet before
+  world.wake(31, 0);
+  world.run(33, 0);
+  world.enter(35, 0);
+  world.exit_user(40, 0, kA);
+  world.enter(41, 0);
+  world.halt(45, 0, kA);
+  world.stop(46, 0, 1);
+  come_back_beside_a_packet(world, [&](std::int64_t t) { world.exit_user(t, 0, kA); });
+  EXPECT_THAT(world.rows("0x1000000"), HasSubstr("43-102 network@0 of vector:39; 102-110 nonroot"));
+}
+
+TEST(Waits, ATimerWakesAProcessThatNeverWaitedForPackets) {
+  World world(2);
+  run_and_halt(world);
+  come_back_beside_a_packet(world, [&](std::int64_t t) { world.exit_user(t, 0, kA); });
+  EXPECT_THAT(world.rows("0x1000000"), HasSubstr(" timer@0; 105-110 nonroot@0"));
+}
+
+// Which process of a cluster it was nobody knows: a device's interrupt tells more than a timer's.
+TEST(Waits, AClusterOfCodeHasNoHabits) {
+  World world(2, false);
+  world.run(5, 0);
+  world.enter(10, 0);
+  world.exit_code(15, 0, kIntr, kUserRip);
+  world.enter(16, 0);
+  world.exit_code(20, 0, kHlt, kKernelRip);
+  world.stop(25, 0, 1);
+  come_back_beside_a_packet(world, [&](std::int64_t t) { world.exit_code(t, 0, kIntr, kUserRip); });
+  EXPECT_THAT(world.rows("rip:0x0"), HasSubstr(" network@0 of vector:39; 105-110 nonroot@0"));
 }
 
 TEST(Waits, AThreadOfTheHostThatHoldsUpTheWokenVcpuIsSaid) {

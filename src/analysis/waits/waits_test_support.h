@@ -41,9 +41,9 @@ inline model::Experiment experiment_of(std::uint32_t vcpus) {
 
 class World {
  public:
-  explicit World(std::uint32_t vcpus)
+  explicit World(std::uint32_t vcpus, bool may_have_roots = true)
       : experiment_(experiment_of(vcpus)),
-        waits_(setup()),
+        waits_(setup(may_have_roots)),
         states_(experiment_, 0, sink_, {&waits_}) {}
 
   void feed(const model::Event& event) {
@@ -89,6 +89,11 @@ class World {
   }
   void halt(std::int64_t t, std::uint32_t vcpu, std::int64_t cr3) {
     exit(t, vcpu, kHlt, cr3, -0x1000'0000 - 0x10000 * static_cast<std::int64_t>(vcpu), false);
+  }
+  /// Without registers but the one that the exit itself tells.
+  void exit_code(std::int64_t t, std::uint32_t vcpu, std::int64_t reason, std::int64_t rip) {
+    feed(ev::make(model::EventKind::kKvmExit, {t, vcpu, tid(vcpu)},
+                  {{"exit_reason", reason}, {"isa", 2}, {"vcpu_id", vcpu}, {"guest_rip", rip}}));
   }
   void deliver(std::int64_t t, std::uint32_t vcpu, DeliveryClass what, std::int32_t sender = -1,
                std::int16_t vector = 50) {
@@ -140,8 +145,9 @@ class World {
   [[nodiscard]] static std::int32_t tid(std::uint32_t vcpu) {
     return kFirstTid + static_cast<std::int32_t>(vcpu);
   }
-  [[nodiscard]] model::StreamSetup setup() {
+  [[nodiscard]] model::StreamSetup setup(bool may_have_roots) {
     model::StreamSetup setup;
+    if (!may_have_roots) setup.recorded.resize(2);
     setup.experiment = &experiment_;
     setup.sink = &sink_;
     setup.machines = {0};
