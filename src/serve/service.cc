@@ -70,7 +70,7 @@ Status Service::read_and_analyse() {
   }
   VS_TRY(sources_.analyse());
   take_marks();
-  VS_ASSIGN(auto views, Views::build(sources_.summary, sources_.source));
+  VS_ASSIGN(auto views, Views::build(summary(), sources_.source));
   owned_views_ = std::make_unique<const Views>(std::move(views));
   views_.store(owned_views_.get());
   return {};

@@ -91,6 +91,9 @@ def progress(early, first, fail):
     last = early.tsp("GET", "experiments")[1][0]
     if last["nbEvents"] == 0 or last["end"] <= last["start"] or last["indexingStatus"] != "COMPLETED":
         fail(f"the experiment is not complete: {last}")
+    tree = early.tsp("POST", f"experiments/{last['UUID']}/outputs/timeGraph/fused/tree", {})[1]
+    if tree["status"] != "COMPLETED" or len(tree["model"]["entries"]) < 2:
+        fail(f"no rows when the analysis is done: {str(tree)[:200]}")
     if first and [t["UUID"] for t in first["traces"]] != [t["UUID"] for t in last["traces"]]:
         fail("the ids of the traces changed")
 
