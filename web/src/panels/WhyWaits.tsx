@@ -30,10 +30,7 @@ export function DiskCulprits({ answer }: { answer: WhyAnswer }) {
       </header>
       {disks.map((one, i) => (
         <p key={i} class="muted">
-          {text(one['machine'])} {text(one['device'])}: {text(one['shared'])} of its requests were
-          beside those of others and took {duration(meanOf(one, 'shared_took_ns', 'shared'))} each,{' '}
-          {text(one['alone'])} were alone and took {duration(meanOf(one, 'alone_took_ns', 'alone'))}
-          .
+          {diskText(one)}
         </p>
       ))}
       <table class="p-table">
@@ -89,6 +86,21 @@ export function DiskCulprits({ answer }: { answer: WhyAnswer }) {
       </table>
     </section>
   );
+}
+
+/** How long its own requests took beside those of others, and alone. */
+export function diskText(one: Entry): string {
+  const part = (count: string, total: string, how: string): string[] =>
+    amount(one[count]) === 0
+      ? []
+      : [
+          `${text(one[count])} of its requests were ${how}: ${duration(meanOf(one, total, count))} each`,
+        ];
+  const parts = [
+    ...part('shared', 'shared_took_ns', 'beside those of others'),
+    ...part('alone', 'alone_took_ns', 'alone'),
+  ];
+  return `${text(one['machine'])} ${text(one['device'])}: ${parts.join('; ')}.`;
 }
 
 function meanOf(one: Entry, total: string, count: string): number {

@@ -109,6 +109,13 @@ export const tests = {
       AND vm = 'vm2' AND device = '${device.device}' ORDER BY dur DESC LIMIT 1`;
     await sameAs(page, shown, slowest, () => ({ machine: 'host', label: device.device }));
     assert.equal(shown.view, 'disk');
+    await page.control('button', 'Why did vm1 wait for it?').click();
+    await until('the answer', async () =>
+      /vm1's task reader .* vm2\/bulk's requests were in the way/.test(
+        (await page.find('.p-headline').count()) > 0 ? await page.text('.p-headline') : '',
+      ),
+    );
+    await page.set({ task: null });
   },
 
   'Why names who was at the disk that a task waited for, and leads to the longest': async (
