@@ -3,9 +3,11 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { api } from '../api';
-import { useStore } from '../store';
-import { amount, duration, entries, type Entry, errorText, text } from './data';
-import { openEvidence, requestOf } from './evidence';
+import { guarded } from '../jump';
+import { actions, useStore } from '../store';
+import { send } from './bus';
+import { amount, duration, entries, type Entry, errorText, num, text } from './data';
+import { openEvidence, quote, requestOf } from './evidence';
 import { missingText } from '../timeline/lanes';
 import { Card, Command, Problem, Ranked } from './parts';
 
@@ -44,25 +46,48 @@ export function devicesOf(rows: Entry[]): Device[] {
   return [...out.values()].sort((a, b) => b.users.length - a.users.length);
 }
 
+/** Asks Why about the task of a machine that waited longest for disks. */
+function askWaiter(machine: string): Promise<void> {
+  return guarded(async () => {
+    const answer = await api.sql(
+      `SELECT tid FROM thread_state WHERE machine = ${quote(machine)} AND state = 'blocked' ` +
+        "AND detail = 'disk' GROUP BY tid ORDER BY SUM(dur) DESC LIMIT 1",
+      1,
+    );
+    const tid = num(answer.rows[0]?.[0]);
+    if (tid === null) return actions.notify(`No task of ${machine} is known to wait for a disk.`);
+    send('why', `${machine}/${tid}`);
+    actions.openTab('why');
+  });
+}
+
 function DeviceLines({ machine, device, users }: Device) {
   const total = users.reduce((sum, one) => sum + amount(one['total_ns']), 0);
   const shared = users.length > 1 ? `, shared by ${users.length}` : '';
+  const waiters = users.length > 1 ? users.map((one) => text(one['vm'])).filter(Boolean) : [];
   return (
-    <Ranked
-      title={`${device} of ${machine}${shared}`}
-      rows={users.map((one) => {
-        const vm = text(one['vm']);
-        const whose = vm && vm !== machine ? vm : `${machine} itself`;
-        const count = amount(one['count']).toLocaleString('en');
-        return {
-          label: `${whose}: ${count} × ${duration(one['mean_ns'])}, ${bytesText(amount(one['bytes']))}`,
-          share: total > 0 ? amount(one['total_ns']) / total : 0,
-          value: `slowest ${duration(one['max_ns'])}`,
-          tone: users.length > 1 ? 'stolen' : 'waiting',
-          open: () => void openEvidence(requestOf(machine, device, vm)),
-        };
-      })}
-    />
+    <>
+      <Ranked
+        title={`${device} of ${machine}${shared}`}
+        rows={users.map((one) => {
+          const vm = text(one['vm']);
+          const whose = vm && vm !== machine ? vm : `${machine} itself`;
+          const count = amount(one['count']).toLocaleString('en');
+          return {
+            label: `${whose}: ${count} × ${duration(one['mean_ns'])}`,
+            share: total > 0 ? amount(one['total_ns']) / total : 0,
+            value: bytesText(amount(one['bytes'])),
+            tone: users.length > 1 ? 'stolen' : 'waiting',
+            open: () => void openEvidence(requestOf(machine, device, vm)),
+          };
+        })}
+      />
+      {waiters.map((vm) => (
+        <button key={vm} class="p-second" onClick={() => void askWaiter(vm)}>
+          Why did {vm} wait for it?
+        </button>
+      ))}
+    </>
   );
 }
 

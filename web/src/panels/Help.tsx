@@ -103,7 +103,9 @@ function LegendCard({ legend }: { legend: Legend }) {
 /** What the colours of the open views mean, in short. */
 export function ShortLegend() {
   const openViews = useStore((state) => state.openViews);
-  const shown = legends.filter((one) => one.figures && openViews.includes(one.view));
+  const path = useStore((state) => state.task !== null);
+  // The critical path is of no view, and has no figures.
+  const shown = legends.filter((one) => (one.figures ? openViews.includes(one.view) : path));
   return (
     <>
       {shown.map((legend) => (

@@ -58,7 +58,8 @@ function ConclusionCard({ conclusion, report }: { conclusion: Conclusion; report
     <>
       <span class="p-badge">
         <b aria-hidden="true">{mark[conclusion.kind] ?? 'i'}</b>{' '}
-        {word[conclusion.kind] ?? conclusion.kind} · {conclusion.subject}
+        {word[conclusion.kind] ?? conclusion.kind}
+        {conclusion.subject && ` · ${conclusion.subject}`}
       </span>
       <span class="p-message">{conclusion.message}</span>
       {opens && <span class="p-go">Show on the timeline →</span>}

@@ -19,6 +19,7 @@ import {
   text,
   who,
 } from './data';
+import { DiskCulprits, Doubts, PathShares } from './WhyWaits';
 import { Field, Meter, type Part, Problem, SaveCsv, StackedBar } from './parts';
 
 const tones: Record<string, string> = {
@@ -235,11 +236,14 @@ export function WhyResult({ answer }: { answer: WhyAnswer }) {
       <StackedBar parts={flowParts(answer)} label="Where the time went" />
       <FlowLine answer={answer} />
       <Culprits answer={answer} />
+      <DiskCulprits answer={answer} />
       <div class="p-columns">
         <Iterations answer={answer} />
         <Intervals answer={answer} />
       </div>
+      <PathShares answer={answer} />
       <Path answer={answer} />
+      <Doubts answer={answer} />
     </div>
   );
 }

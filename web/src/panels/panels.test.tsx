@@ -29,6 +29,7 @@ import { evidenceOf, quote, thievesOf } from './evidence';
 import { OverviewPanel, sortConclusions, taskOf, vmParts } from './Overview';
 import { SqlPanel } from './Sql';
 import { flowParts, headlineOf, WhyPanel, WhyResult } from './Why';
+import { diskText } from './WhyWaits';
 import { entries } from './data';
 import reportJson from './fixtures/report.json';
 import whyJson from './fixtures/why.json';
@@ -207,6 +208,15 @@ describe('overview', () => {
     expect(evidenceOf(of('stolen_time'), report)).toBeNull();
     expect(evidenceOf(of('got_its_cpu'), made)).toBeNull();
     expect(quote("it's")).toBe("'it''s'");
+  });
+  it('says how long requests took beside others and alone, and nothing of none', () => {
+    const disk = { machine: 'host', device: 'vdc', shared: 2, shared_took_ns: 4e6 };
+    expect(diskText({ ...disk, alone: 0, alone_took_ns: 0 })).toBe(
+      'host vdc: 2 of its requests were beside those of others: 2.00 ms each.',
+    );
+    expect(diskText({ ...disk, shared: 0, alone: 1, alone_took_ns: 5e3 })).toBe(
+      'host vdc: 1 of its requests were alone: 5.00 µs each.',
+    );
   });
   it('puts devices first that several machines share', () => {
     const of = (device: string, vm: string) => ({ machine: 'host', device, vm });

@@ -247,11 +247,11 @@ export function Ranked({
         {rows.map((row) => (
           <li key={row.label}>
             {row.open ? (
-              <button class="p-link" onClick={row.open}>
+              <button class="p-link" title={`Show the longest: ${row.label}`} onClick={row.open}>
                 {row.label}
               </button>
             ) : (
-              <span>{row.label}</span>
+              <span title={row.label}>{row.label}</span>
             )}
             <Meter share={row.share} tone={row.tone} label={`${row.label}: ${row.value}`} />{' '}
             <span class="p-value">{row.value}</span>

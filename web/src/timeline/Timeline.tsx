@@ -111,6 +111,23 @@ export function Timeline() {
 
   useArrows(scene, path, laid.lanes);
 
+  // When rows above come or go, what is on the screen stays where it is.
+  const anchor = useRef<{ key: string; offset: number } | null>(null);
+  const scrolled = (box: HTMLElement): void => {
+    const { scrollTop } = box;
+    const first = laid.lanes.find(
+      (lane) => lane.kind === 'row' && !lane.fixed && lane.top + lane.height > scrollTop,
+    );
+    anchor.current =
+      first && scrollTop > 0 ? { key: first.key, offset: first.top - scrollTop } : null;
+    setScroll(scrollTop);
+  };
+  useLayoutEffect(() => {
+    const held = anchor.current;
+    const lane = held && laid.lanes.find((one) => one.key === held.key && !one.fixed);
+    if (lane && lanesBox.current) lanesBox.current.scrollTop = Math.max(0, lane.top - held.offset);
+  }, [laid]);
+
   useEffect(() => {
     if (!scene) return undefined;
     const focusFilter = (): void => document.getElementById('row-filter')?.focus();
@@ -200,7 +217,7 @@ export function Timeline() {
         role="tree"
         aria-label="Rows of the timeline; arrow keys move"
         {...(row && known ? { 'aria-activedescendant': rowId(row) } : {})}
-        onScroll={(event) => setScroll((event.currentTarget as HTMLElement).scrollTop)}
+        onScroll={(event) => scrolled(event.currentTarget as HTMLElement)}
       >
         <div class="stage">
           <canvas ref={base} class="pixels" aria-hidden="true" />

@@ -440,7 +440,8 @@ export class Scene {
   /** What a view shows, beside its name. */
   private headerText(c: CanvasRenderingContext2D, lane: Lane & { kind: 'header' }): void {
     c.fillStyle = this.scheme.muted;
-    c.fillText(lane.description, 8, this.laneTop(lane) + lane.height / 2, this.width - 16);
+    const middle = this.laneTop(lane) + lane.height / 2;
+    c.fillText(fitting(c, lane.description, this.width - 16), 8, middle);
   }
 
   private rowText(c: CanvasRenderingContext2D, lane: RowLane, state: State): void {
@@ -481,6 +482,13 @@ const nearPx = 2;
 
 function distance(run: { from: number; to: number }, x: number): number {
   return Math.max(0, run.from - x, x - run.to);
+}
+
+/** As much of a text as fits, and dots where that is not all of it. */
+function fitting(c: CanvasRenderingContext2D, words: string, width: number): string {
+  const wide = c.measureText(words).width;
+  if (wide <= width) return words;
+  return `${words.slice(0, Math.max(0, Math.floor((words.length * width) / wide) - 2))}…`;
 }
 
 /** Machine, condition and state of a fused lane; the host's own time is not called that twice. */

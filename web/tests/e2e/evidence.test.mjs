@@ -109,6 +109,35 @@ export const tests = {
       AND vm = 'vm2' AND device = '${device.device}' ORDER BY dur DESC LIMIT 1`;
     await sameAs(page, shown, slowest, () => ({ machine: 'host', label: device.device }));
     assert.equal(shown.view, 'disk');
+    await page.control('button', 'Why did vm1 wait for it?').click();
+    await until('the answer', async () =>
+      /vm1's task reader .* vm2\/bulk's requests were in the way/.test(
+        (await page.find('.p-headline').count()) > 0 ? await page.text('.p-headline') : '',
+      ),
+    );
+    await page.set({ task: null });
+  },
+
+  'Why names who was at the disk that a task waited for, and leads to the longest': async (
+    page,
+  ) => {
+    await page.set({ tab: 'why', bottomOpen: true, bottomShare: 60 });
+    await page.find('[data-panel=why] input').first().fill('vm1/reader');
+    await page.control('button', 'Ask').click();
+    const section = page.find('section[aria-label="At the disk"]');
+    await until('the disk', async () => (await section.count()) > 0);
+    const answer = await page.api('why', { task: 'vm1/reader', slowest: 5 });
+    const { columns, rows } = answer.sections.disk_culprit;
+    const worst = Object.fromEntries(columns.map((name, i) => [name, rows[0][i]]));
+    const line = section.locator('tbody tr').first();
+    assert.ok((await line.innerText()).includes(`${worst.machine} ${worst.comm}`));
+    assert.equal(worst.machine, 'vm2', 'the other VM is at the disk');
+    await line.getByRole('button').click();
+    const range = await page.stateWhen('the request', (span) => span !== null, 'range');
+    const { begin_ns: begin } = await page.state('experiment');
+    near(range.from, Number(BigInt(worst.longest_ts) - BigInt(begin)), 'begin');
+    assert.match(await page.text('.p-why'), /Through which layers/);
+    await page.set({ task: null });
   },
 
   'a wait of a guest process leads to the longest': async (page) => {
