@@ -114,9 +114,9 @@ void rows_piece(Bytes data) {
       (void)rows.values();
     }
     Block head(**piece, block);
-    std::array<std::uint8_t, kBlockRows> states{};
+    std::array<std::uint8_t, kBlockRows> numbers{};
     for (std::size_t i = 0; head.ok() && i < (*piece)->layout().drawn_slots.size(); ++i) {
-      (void)head.values(i, states);
+      (void)head.values(i, numbers);
     }
   }
 }
