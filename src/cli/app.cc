@@ -88,6 +88,7 @@ Result<ExitCode> run_command(Parsed& parsed, Backend& backend, Streams& streams,
   OpenOptions& open = parsed.arguments.open;
   open.cancel = cancel;
   open.reading = parsed.command->reading(parsed.arguments);
+  open.later = parsed.command->reads_later();
   open.progress = [&progress](std::uint64_t done, std::uint64_t total, std::string_view phase) {
     progress.update(done, total, phase);
   };

@@ -43,6 +43,8 @@ struct OpenOptions {
   unsigned jobs = 0;        ///< 0 = one per CPU
   unsigned cache_mib = 64;  ///< unpacked states that are kept in memory
   Reading reading = Reading::kStates;
+  /// Only opens: the summary has what the headers tell, until Opened::read().
+  bool later = false;
   std::string beneath;  ///< a real folder: traces are opened below it and nowhere else
   ProgressFunction progress;
   const std::atomic<bool>* cancel = nullptr;
@@ -51,8 +53,11 @@ struct OpenOptions {
 class Opened {
  public:
   virtual ~Opened() = default;
-  /// Traces, machines, clocks and event counts; complete after open.
+  /// Traces, machines, clocks and event counts; complete after open, or read() where that was left
+  /// to later. What it gave before stays valid.
   [[nodiscard]] virtual const query::ExperimentSummary& summary() const = 0;
+  /// What OpenOptions::later left out; nothing else may run meanwhile.
+  [[nodiscard]] virtual Status read() { return {}; }
   /// Rebuilds states, or opens the history that holds them. The interval tables are empty before.
   [[nodiscard]] virtual Status analyse() = 0;
   /// Before analyse: trace, machine, clock_sync, loss, issue and event are filled.

@@ -55,6 +55,8 @@ class Command {
   [[nodiscard]] virtual bool takes_sql() const { return false; }
   /// How much of the traces its answer needs to be read.
   [[nodiscard]] virtual Reading reading(const Arguments&) const { return Reading::kStates; }
+  /// True when run() calls Opened::read() itself.
+  [[nodiscard]] virtual bool reads_later() const { return false; }
   /// Finds wrong use before any trace is opened.
   [[nodiscard]] virtual Status check(const Arguments&) const { return {}; }
   [[nodiscard]] virtual Result<ExitCode> run(Context& context) const = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -91,15 +92,23 @@ std::string command_text(const Context& context) {
   return text;
 }
 
+/// Service::Sources::read over what was opened.
+std::function<Result<const query::ExperimentSummary*>()> reader_of(Opened& opened) {
+  return [&opened]() -> Result<const query::ExperimentSummary*> {
+    VS_TRY(opened.read());
+    return &opened.summary();
+  };
+}
+
 /// Traces that a client opened, and the session that reads them.
 class RootOpened final : public serve::OpenedTraces {
  public:
   Status open(Backend& backend, OpenOptions options) {
     options.cancel = &stopped_;
     VS_ASSIGN(opened_, backend.open(options));
-    service_.emplace(serve::Service::Sources{opened_->summary(), opened_->source(),
-                                             [this] { return opened_->analyse(); },
-                                             [this] { stopped_ = true; }, "virtscope serve"});
+    service_.emplace(serve::Service::Sources{
+        opened_->summary(), opened_->source(), [this] { return opened_->analyse(); },
+        [this] { stopped_ = true; }, "virtscope serve", reader_of(*opened_)});
     return {};
   }
   serve::Service& service() override { return *service_; }
@@ -127,9 +136,11 @@ class RootOpener final : public serve::TraceOpener {
     options_.beneath = real_;
   }
 
-  Result<std::unique_ptr<serve::OpenedTraces>> open(
-      const std::vector<std::string>& paths) override {
+  Result<std::unique_ptr<serve::OpenedTraces>> open(const std::vector<std::string>& paths,
+                                                    Purpose purpose) override {
     OpenOptions options = options_;
+    options.later = purpose == Purpose::kAnalyse;
+    options.reading = options.later ? Reading::kStates : Reading::kSample;
     options.paths.clear();
     for (const std::string& path : paths) options.paths.push_back(placed(path));
     auto out = std::make_unique<RootOpened>();
@@ -179,6 +190,7 @@ class ServeCommand final : public Command {
            "  virtscope serve host.dat vm1.dat vm2.dat --open\n";
   }
   [[nodiscard]] std::span<const OptionSpec> options() const override { return kOptions; }
+  [[nodiscard]] bool reads_later() const override { return true; }
   [[nodiscard]] Result<ExitCode> run(Context& context) const override;
 };
 
@@ -202,8 +214,8 @@ Result<ExitCode> ServeCommand::run(Context& context) const {
   const serve::Guard guard(
       {server->port(), arguments.prefix, std::move(token), arguments.tsp_open});
   serve::Service service({context.opened.summary(), context.opened.source(),
-                          [&context] { return context.analyse(); }, nullptr,
-                          command_text(context)});
+                          [&context] { return context.analyse(); }, nullptr, command_text(context),
+                          reader_of(context.opened)});
   context.progress.listen(
       [&service](std::uint64_t done, std::uint64_t total, std::string_view phase) {
         service.tell_progress(done, total, phase);

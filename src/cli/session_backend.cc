@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "os/beneath.h"
@@ -59,9 +60,14 @@ class SessionOpened final : public Opened {
       : files_(std::move(files)),
         session_(std::move(session)),
         source_(*session_),
-        summary_(query::summarise(*session_)) {}
+        headers_(query::summarise(*session_)) {}
 
-  const query::ExperimentSummary& summary() const override { return summary_; }
+  const query::ExperimentSummary& summary() const override { return whole_ ? *whole_ : headers_; }
+  Status read() override {
+    VS_TRY(session_->join());
+    if (!whole_) whole_ = query::summarise(*session_);
+    return {};
+  }
   const query::DataSource& source() const override { return source_; }
   Status analyse() override {
     VS_TRY(session_->analyse());
@@ -73,7 +79,8 @@ class SessionOpened final : public Opened {
   const std::unique_ptr<os::FileSystem> files_;  // nullptr: the real ones
   const std::unique_ptr<session::Session> session_;
   query::SessionSource source_;
-  const query::ExperimentSummary summary_;
+  const query::ExperimentSummary headers_;
+  std::optional<query::ExperimentSummary> whole_;
 };
 
 class SessionBackend final : public Backend {
@@ -87,9 +94,9 @@ class SessionBackend final : public Backend {
     VS_ASSIGN(std::unique_ptr<session::Session> session,
               session::Session::open(files == nullptr ? os::real_files() : *files,
                                      std::move(session_settings)));
-    VS_TRY(session->join());
-    return std::unique_ptr<Opened>(
-        std::make_unique<SessionOpened>(std::move(files), std::move(session)));
+    auto opened = std::make_unique<SessionOpened>(std::move(files), std::move(session));
+    if (!options.later) VS_TRY(opened->read());
+    return std::unique_ptr<Opened>(std::move(opened));
   }
 };
 

@@ -164,18 +164,14 @@ Carry IndexTree::put_column(EntityId entity, const Column& column,
   if (exponent == Carry::kLost) return {{}, Carry::kLost};
   if (spans.empty()) return {{}, exponent};
   SummaryEncoder& summary = summaries_[number];
-  if (exponent == 0) {
+  if (exponent == 0 && spans.size() <= kCarryRows) {
     summary.add_rows(entity, spans);
-    if (spans.size() <= kCarryRows) return {spans, 0};
-    pyramid_.build(spans, 0, kCarryBuckets);
-    spans.clear();
-    (void)pyramid_.make_levels(spans);  // the rows are written, the levels are not
-  } else {
-    const std::size_t most = std::min(kCarryBuckets * places.size(), kNodeBuckets);
-    pyramid_.build(spans, exponent, std::clamp(spans.size(), kLeastBuckets, most));
-    spans.clear();
-    summary.add_run(entity, pyramid_, spans);
+    return {spans, 0};
   }
+  const std::size_t most = std::min(kCarryBuckets * places.size(), kNodeBuckets);
+  pyramid_.build(spans, exponent, most);
+  spans.clear();
+  summary.add_run(entity, pyramid_, spans);
   if (pyramid_.lost()) return {{}, Carry::kLost};
   return {spans, std::max(1U, pyramid_.carry_exponent())};
 }

@@ -73,7 +73,7 @@ void Painter<Parts>::add_rows(const BlockTimes& times, std::span<const Key> keys
 }
 
 template <typename Parts>
-void Painter<Parts>::add_bucket(std::int64_t begin_ns, std::int64_t end_ns, double share_ns,
+void Painter<Parts>::add_across(std::int64_t begin_ns, std::int64_t end_ns, double share_ns,
                                 Bytes shares, std::span<const std::uint8_t> values) {
   if (begin_ns >= end_ns || done()) return;
   const double all = 1 / static_cast<double>(end_ns - begin_ns);
@@ -83,9 +83,7 @@ void Painter<Parts>::add_bucket(std::int64_t begin_ns, std::int64_t end_ns, doub
     if (done()) return;
     const std::int64_t stop_ns = std::min(end_ns, frame_.edge(at_ + 1));
     const double unit = share_ns * static_cast<double>(stop_ns - begin_ns) * all;
-    for (std::size_t v = 0; v < values.size(); ++v) {
-      parts_.add(values[v], static_cast<double>(static_cast<int>(shares[v])) * unit);
-    }
+    add_shares(unit, shares, values);
     begin_ns = stop_ns;
   }
 }

@@ -162,7 +162,11 @@ class Painter {
   /// Adds a bucket [begin, end) of a summary that is not wider than a pixel: of `values` with
   /// `shares`, one of which is worth `share_ns`. A bucket across a pixel's edge is divided evenly.
   void add_bucket(std::int64_t begin_ns, std::int64_t end_ns, double share_ns, Bytes shares,
-                  std::span<const std::uint8_t> values);
+                  std::span<const std::uint8_t> values) {
+    const bool inside = !done() && begin_ns >= frame_.edge(at_) && end_ns <= frame_.edge(at_ + 1);
+    if (!inside) return add_across(begin_ns, end_ns, share_ns, shares, values);
+    if (begin_ns < end_ns) add_shares(share_ns, shares, values);
+  }
 
   [[nodiscard]] bool done() const { return at_ >= frame_.pixels(); }
   /// Ends the picture: pixels that nothing was added to have no value.
@@ -171,6 +175,13 @@ class Painter {
  private:
   /// The current pixel is complete.
   [[nodiscard]] Stretch close_pixel();
+  void add_across(std::int64_t begin_ns, std::int64_t end_ns, double share_ns, Bytes shares,
+                  std::span<const std::uint8_t> values);
+  void add_shares(double unit_ns, Bytes shares, std::span<const std::uint8_t> values) {
+    for (std::size_t v = 0; v < values.size(); ++v) {
+      parts_.add(values[v], static_cast<double>(static_cast<int>(shares[v])) * unit_ns);
+    }
+  }
   void put(std::span<const Stretch> stretches) {
     out_.insert(out_.end(), stretches.begin(), stretches.end());
   }

@@ -102,25 +102,28 @@ std::span<const std::uint8_t> Sealer::count_values(std::span<const std::uint8_t>
   return std::span(present_).first(count);
 }
 
-/// What each state held goes to the entity's totals, and value_rows_ is zeros again. `pyramid`: of
-/// the same rows, null where there is none.
+/// What each state held goes to the entity's totals, and value_rows_ is zeros again.
 void Sealer::sum_states(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
-                        std::span<const std::uint8_t> present, const Pyramid* pyramid) {
+                        std::span<const std::uint8_t> present, const Held& held) {
   std::vector<StateTotal>& totals = counts_[entity].totals;
   const bool all_numbered = std::ranges::find(present, kNoNumber) == present.end();
-  const bool summed = pyramid != nullptr && all_numbered && !pyramid->lost();
+  const Pyramid* const pyramid =
+      held.pyramid != nullptr && all_numbered && !held.pyramid->lost() ? held.pyramid : nullptr;
   const std::span<const std::uint8_t> numbers = slab.numbers_of(0);
-  if (!summed && all_numbered) {
+  for (const Span& span : held.spans) {
+    held_ns_[span.value] += static_cast<std::uint64_t>(span.end_ns - span.begin_ns);
+  }
+  if (held.spans.empty() && pyramid == nullptr) {
     for (const SlabRow& row : rows) {
       held_ns_[numbers[row.tuple]] += static_cast<std::uint64_t>(row.end_ns - row.begin_ns);
     }
   }
   for (std::size_t i = 0; i < present.size(); ++i) {
     const std::uint32_t count = std::exchange(value_rows_[present[i]], 0);
+    const auto ns = static_cast<std::int64_t>(std::exchange(held_ns_[present[i]], 0));
     if (!all_numbered) continue;
-    const auto held = static_cast<std::int64_t>(std::exchange(held_ns_[present[i]], 0));
-    add_total(totals,
-              StateTotal{slab.values(0)[present[i]], summed ? pyramid->held_ns(i) : held, count});
+    add_total(totals, StateTotal{slab.values(0)[present[i]],
+                                 pyramid != nullptr ? pyramid->held_ns(i) : ns, count});
   }
   if (all_numbered) return;
   for (const SlabRow& row : rows) {
@@ -132,22 +135,21 @@ void Sealer::sum_states(const TableSlab& slab, EntityId entity, std::span<const 
 Carry Sealer::sum_column(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
                          std::size_t drawn) {
   const std::span<const std::uint8_t> numbers = slab.numbers_of(drawn);
-  const std::span<const std::uint8_t> present = count_values(numbers, rows);
-  const bool few = rows.size() <= kCarryBuckets;
   std::vector<Span>& carry = carries_[drawn];
-  carry.clear();
-  if (!few) pyramid_.build_rows(rows, numbers, present);
-  if (drawn == 0) {
-    sum_states(slab, entity, rows, present, few ? nullptr : &pyramid_);
-  } else {
+  // Many columns say the same for long: nothing is summed of those.
+  const bool few = spans_of(rows, numbers, kLeastBuckets, carry);
+  if (drawn == 0 || !few) {
+    const std::span<const std::uint8_t> present = count_values(numbers, rows);
+    if (!few) {
+      carry.clear();
+      pyramid_.build_rows(rows, numbers, present);
+    }
+    if (drawn == 0) sum_states(slab, entity, rows, present, {carry, few ? nullptr : &pyramid_});
     for (const std::uint8_t value : present) value_rows_[value] = 0;
   }
   if (few) {
-    if (std::ranges::find(present, kNoNumber) != present.end()) return {{}, Carry::kLost};
-    for (const SlabRow& row : rows) {
-      carry.push_back(Span{row.begin_ns, row.end_ns, numbers[row.tuple]});
-    }
-    return {carry, 0};
+    const bool lost = std::ranges::find(carry, kNoNumber, &Span::value) != carry.end();
+    return lost ? Carry{{}, Carry::kLost} : Carry{carry, 0};
   }
   if (pyramid_.lost()) return {{}, Carry::kLost};
   summaries_[drawn].add_run(entity, pyramid_, carry);
@@ -180,7 +182,7 @@ void Sealer::seal_part(const TableSlab& slab, TableId table, EntityId entity,
   IndexTree& tree = *trees_[static_cast<std::size_t>(table)];
   if (!layout.has_state()) return tree.add(entry, {});
   if (layout.overlaps) {
-    sum_states(slab, entity, rows, count_values(slab.numbers_of(0), rows), nullptr);
+    sum_states(slab, entity, rows, count_values(slab.numbers_of(0), rows), {});
     return tree.add(entry, {});
   }
   std::array<Carry, kMaxDrawn> carries;

@@ -92,8 +92,13 @@ class Sealer final : public PieceSink {
   void count_rows(const TableSlab::Run& run, bool overlaps);
   [[nodiscard]] std::span<const std::uint8_t> count_values(std::span<const std::uint8_t> numbers,
                                                            std::span<const SlabRow> rows);
+  /// Where it stands how long each value of a run held; with neither, in its rows.
+  struct Held {
+    std::span<const Span> spans;
+    const Pyramid* pyramid = nullptr;
+  };
   void sum_states(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
-                  std::span<const std::uint8_t> present, const Pyramid* pyramid);
+                  std::span<const std::uint8_t> present, const Held& held);
   [[nodiscard]] Carry sum_column(const TableSlab& slab, EntityId entity,
                                  std::span<const SlabRow> rows, std::size_t drawn);
   void start_piece(TableId table, const TableSlab& slab);

@@ -17,6 +17,10 @@ void put_shares(std::span<const std::uint64_t> held, double unit, std::byte* out
   std::uint64_t sum = 0;
   int before = 0;
   for (std::size_t v = 0; v < held.size(); ++v) {
+    if (held[v] == 0) {  // most are
+      out[v] = std::byte{0};
+      continue;
+    }
     sum += held[v];
     const auto now =
         static_cast<int>(static_cast<double>(static_cast<std::int64_t>(sum)) * unit + 0.5);
@@ -27,22 +31,38 @@ void put_shares(std::span<const std::uint64_t> held, double unit, std::byte* out
 
 }  // namespace
 
+bool spans_of(std::span<const SlabRow> rows, std::span<const std::uint8_t> numbers,
+              std::size_t most, std::vector<Span>& out) {
+  out.clear();
+  for (const SlabRow& row : rows) {
+    const std::uint8_t value = numbers[row.tuple];
+    if (!out.empty() && out.back().value == value && out.back().end_ns == row.begin_ns) {
+      out.back().end_ns = row.end_ns;
+      continue;
+    }
+    if (out.size() == most) return false;
+    out.push_back(Span{row.begin_ns, row.end_ns, value});
+  }
+  return true;
+}
+
 void Pyramid::build_rows(std::span<const SlabRow> rows, std::span<const std::uint8_t> numbers,
                          std::span<const std::uint8_t> present) {
   forget_numbers();
   for (const std::uint8_t value : present) number(value);
-  most_written_ = rows.size() / std::max(kSummaryRows, 3 * width_);
+  most_written_ = paid_by(rows.size());
   sum(
       rows, [numbers](const SlabRow& row) { return numbers[row.tuple]; }, 0,
-      std::max(kCarryBuckets, most_written_));
+      std::max(kLeastBuckets, most_written_));
 }
 
 void Pyramid::build(std::span<const Span> spans, unsigned exponent, std::size_t most) {
   forget_numbers();
   for (const Span& span : spans) number(span.value);
-  most_written_ = most;
+  const std::size_t paid = exponent == 0 ? paid_by(spans.size()) : spans.size();
+  most_written_ = std::clamp(paid, kLeastBuckets, most);
   sum(
-      spans, [](const Span& span) { return span.value; }, exponent, most);
+      spans, [](const Span& span) { return span.value; }, exponent, most_written_);
 }
 
 void Pyramid::forget_numbers() {
@@ -90,25 +110,21 @@ void Pyramid::sum(std::span<const Row> rows, ValueOf value_of, unsigned exponent
   }
 }
 
-// In place: a bucket goes to one that is not behind it.
+// In place: a bucket goes to one that is not behind it. The first and the last one may be a half.
 void Pyramid::widen() {
-  const std::int64_t wide_first = first_ >> 1;
-  std::size_t last = 0;
-  for (std::size_t i = 0; i < buckets_; ++i) {
-    const auto to =
-        static_cast<std::size_t>(((first_ + static_cast<std::int64_t>(i)) >> 1) - wide_first);
-    for (std::size_t v = 0; v < width_; ++v) {
-      const std::uint64_t held = sums_[i * width_ + v];
-      if (to == last && i != 0) {
-        sums_[to * width_ + v] += held;
-      } else {
-        sums_[to * width_ + v] = held;
-      }
-    }
-    last = to;
+  const auto half = static_cast<std::size_t>(first_ & 1);
+  const std::size_t pairs = (buckets_ - half) / 2;
+  const std::size_t rest = (buckets_ - half) % 2;
+  const std::uint64_t* from = sums_.data() + half * width_;
+  std::uint64_t* to = sums_.data() + half * width_;
+  for (std::size_t i = 0; i < pairs; ++i) {
+    for (std::size_t v = 0; v < width_; ++v) to[v] = from[v] + from[v + width_];
+    from += 2 * width_;
+    to += width_;
   }
-  buckets_ = last + 1;
-  first_ = wide_first;
+  std::copy_n(from, rest * width_, to);
+  buckets_ = half + pairs + rest;
+  first_ >>= 1;
   ++exponent_;
 }
 
@@ -126,8 +142,10 @@ bool Pyramid::make_levels(std::vector<Span>& carry) {
   levels_.count = 0;
   levels_.shares.clear();
   if (lost_ || width_ == 0) return false;
+  const std::size_t most_carried =
+      std::clamp(std::min(buckets_, most_written_) / kCarryPart, kLeastBuckets, kCarryBuckets);
   for (bool carried = false; !carried || buckets_ > kLeastBuckets; widen()) {
-    if (!carried && buckets_ <= kCarryBuckets) {
+    if (!carried && buckets_ <= most_carried) {
       carried = true;
       carry_exponent_ = exponent_;
       this->carry(carry);

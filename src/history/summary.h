@@ -10,14 +10,15 @@
 //
 //   level 0    |--|--|--|--|--|--|--|--|--|--|--|--|   the narrowest, its width fits the run's rows
 //   level 1    |-----|-----|-----|-----|-----|-----|   twice as wide, while more than kLeastBuckets
-//   the carry  |-----|-----|-----|-----|-----|-----|   at most kCarryBuckets: goes to the node
+//   the carry  |-----------|-----------|-----------|   a kCarryPart of level 0: goes to the node
 //   above
 //
-// kCarryBuckets times the children of a node are enough for the pixels of a picture, so that one
-// of any window is made from a few nodes of the lowest tier that still has enough.
+// A level costs bytes for every bucket and value, so buckets are as narrow as the rows below pay
+// for, never narrower: of an entity with few rows a picture reads those.
 //
 // Errors: parse refuses bytes that break the format. Threads: a parsed SummaryPiece is immutable.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -34,7 +35,8 @@ namespace vs::history {
 inline constexpr std::size_t kSummaryRows = 8;      ///< rows per bucket of a rows piece, at least
 inline constexpr std::size_t kLeastBuckets = 8;     ///< a level has more than these
 inline constexpr std::size_t kCarryBuckets = 128;   ///< what a run hands to the node above, at most
-inline constexpr std::size_t kCarryRows = 256;      ///< rows that a node hands up as they are
+inline constexpr std::size_t kCarryPart = 4;        ///< the carry has so many fewer than the level
+inline constexpr std::size_t kCarryRows = 16;       ///< rows that a node hands up as they are
 inline constexpr std::size_t kNodeBuckets = 16384;  ///< of a run in an index piece's summary
 inline constexpr std::size_t kSummaryValues = 64;   ///< a run with more has no summary
 inline constexpr std::size_t kShareUnit = 255;      ///< a share of the whole bucket
@@ -51,6 +53,11 @@ struct Span {
   std::uint8_t value = 0;
 };
 
+/// The rows of one run as spans, of which neighbours of one value are one; false when they are more
+/// than `most`. `numbers`: of each tuple's value.
+[[nodiscard]] bool spans_of(std::span<const SlabRow> rows, std::span<const std::uint8_t> numbers,
+                            std::size_t most, std::vector<Span>& out);
+
 /// Sums of spans in buckets, and how they are written.
 class Pyramid {
  public:
@@ -60,7 +67,7 @@ class Pyramid {
   void build_rows(std::span<const SlabRow> rows, std::span<const std::uint8_t> numbers,
                   std::span<const std::uint8_t> present);
   /// What the children of a node carried: buckets of the narrowest width >= 2^exponent of which
-  /// there are at most `most`.
+  /// there are at most `most`; with exponent 0 they are rows.
   void build(std::span<const Span> spans, unsigned exponent, std::size_t most);
   [[nodiscard]] std::size_t buckets() const { return buckets_; }
   /// There are more values than a summary has room for: nothing may be made of it.
@@ -98,6 +105,10 @@ class Pyramid {
   unsigned exponent_ = 0;
   std::size_t most_written_ = 0;  ///< buckets of a level that is written
   unsigned carry_exponent_ = 0;
+  /// How many buckets of all values the summary of so many rows may have.
+  [[nodiscard]] std::size_t paid_by(std::size_t rows) const {
+    return rows / std::max(kSummaryRows, 3 * width_);
+  }
   /// What is written.
   struct Levels {
     unsigned count = 0;

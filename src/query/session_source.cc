@@ -65,6 +65,7 @@ std::optional<HostTime> host_time(const session::Session& session, std::size_t t
 
 std::vector<EventCount> event_counts(const session::OpenTrace& open) {
   std::vector<EventCount> counts;
+  if (open.survey.events_by_type.empty()) return counts;  // not surveyed yet
   const auto types = open.trace->event_types();
   for (std::size_t i = 0; i < types.size(); ++i) {
     const bool declared = open.survey.sample && types[i].kind != model::EventKind::kUnknown;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "history/reader.h"
 #include "model/states.h"
 #include "query/duration.h"
 #include "report/cells.h"
@@ -101,21 +102,100 @@ std::vector<const query::EntityKey*> sorted(const query::DataSource& source, Tab
   return list;
 }
 
+using SlotList = std::span<const std::size_t>;
+
+// Walks the stretches of one slot's picture.
+struct Walk {
+  std::span<const history::Stretch> rest;
+  std::uint32_t used = 0;  // pixels of the first one
+
+  history::Stretch next() {
+    const history::Stretch now = rest.front();
+    if (++used == now.pixels) {
+      rest = rest.subspan(1);
+      used = 0;
+    }
+    return now;
+  }
+};
+
+// From the history's summaries: kFine parts of each column, each of what held longest in it.
 template <typename KeyOf>
-Status add_row(const query::DataSource& source, const query::EntityKey& entity, KeyOf key_of,
-               Picture& picture) {
-  Columns columns(picture.begin, picture.end);
+Status add_drawn(const history::Reader& history, const query::EntityKey& entity, SlotList slots,
+                 KeyOf key_of, const Picture& picture, Columns& columns) {
+  constexpr std::size_t kFine = 16;
+  constexpr std::size_t kPixels = kFine * kPictureColumns;
+  std::vector<std::vector<std::vector<history::Stretch>>> pictures(slots.size());
+  std::vector<Walk> walks;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const history::Window window{picture.begin, picture.end, kPixels, slots[i]};
+    VS_TRY(history.timelines(std::span(&entity.id, 1), window, pictures[i]));
+    walks.push_back(Walk{pictures[i].front(), 0});
+  }
+  const double width = static_cast<double>(picture.end - picture.begin) / double{kPixels};
+  std::array<std::int64_t, history::kMaxValues> values{};
+  for (std::size_t at = 0; at < kPixels; ++at) {
+    double share = 0;
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      const history::Stretch stretch = walks[i].next();
+      values[slots[i]] = stretch.value;
+      if (i == 0) share = static_cast<double>(stretch.share);
+    }
+    const double begin = width * static_cast<double>(at);
+    const HostTime from = picture.begin + static_cast<std::int64_t>(begin);
+    const HostTime to = picture.begin + static_cast<std::int64_t>(begin + width * share);
+    if (share > 0) columns.add(from, to, key_of(query::IntervalView{from, to, values}));
+  }
+  return {};
+}
+
+template <typename KeyOf>
+Status add_rows(const query::DataSource& source, const query::EntityKey& entity, KeyOf key_of,
+                const Picture& picture, Columns& columns) {
   VS_ASSIGN(const auto rows, source.rows(entity.id, picture.begin, picture.end));
   query::IntervalView row;
   while (true) {
     VS_ASSIGN(const bool more, rows->next(row));
-    if (!more) break;
+    if (!more) return {};
     columns.add(row.begin, row.end, key_of(row));
+  }
+}
+
+// `slots` are those that `key_of` looks at, the one first that every row has.
+template <typename KeyOf>
+Status add_row(const query::DataSource& source, const query::EntityKey& entity, SlotList slots,
+               KeyOf key_of, Picture& picture) {
+  Columns columns(picture.begin, picture.end);
+  const history::Reader* const history = source.history();
+  if (history != nullptr && picture.end > picture.begin) {
+    VS_TRY(add_drawn(*history, entity, slots, key_of, picture, columns));
+  } else {
+    VS_TRY(add_rows(source, entity, key_of, picture, columns));
   }
   PictureRow drawn;
   drawn.label = std::string(source.string(entity.key[0])) + "/" + std::to_string(entity.key[1]);
   columns.fill(drawn);
   picture.rows.push_back(std::move(drawn));
+  return {};
+}
+
+// The stolen share of each column, also where it never held longest.
+Status add_stolen(const query::DataSource& source, const query::EntityKey& entity,
+                  const Picture& picture, PictureRow& row) {
+  if (source.history() == nullptr || picture.end <= picture.begin) return {};
+  std::vector<std::int64_t> states;
+  for (std::size_t i = 0; i < kVcpuStates; ++i) {
+    const auto state = static_cast<std::int64_t>(i);
+    if (paint_of(state) == Paint::kStolen) states.push_back(state);
+  }
+  const history::Window window{picture.begin, picture.end, kPictureColumns, 0};
+  std::vector<std::vector<history::Stretch>> shares;
+  VS_TRY(source.history()->shares(std::span(&entity.id, 1), window, states, shares));
+  Walk walk{shares.front(), 0};
+  for (double& stolen : row.stolen) {
+    const history::Stretch stretch = walk.next();
+    stolen = stretch.value == 1 ? static_cast<double>(stretch.share) : 0;
+  }
   return {};
 }
 
@@ -224,6 +304,7 @@ void write_patterns(HtmlWriter& html) {
 
 Result<Picture> pcpu_picture(const query::DataSource& source, const ReportData& data,
                              std::size_t most_rows) {
+  constexpr std::size_t kSlots[] = {slot::kFcCondition, slot::kFcMachine, slot::kFcState};
   Picture picture{data.begin, data.end, {}, 0};
   for (const query::EntityKey* entity : sorted(source, TableId::kFusedCpu)) {
     if (picture.rows.size() == most_rows) {
@@ -231,7 +312,7 @@ Result<Picture> pcpu_picture(const query::DataSource& source, const ReportData& 
       continue;
     }
     const auto key = [&](const query::IntervalView& row) { return pcpu_key(source, data, row); };
-    VS_TRY(add_row(source, *entity, key, picture));
+    VS_TRY(add_row(source, *entity, kSlots, key, picture));
   }
   return picture;
 }
@@ -239,6 +320,7 @@ Result<Picture> pcpu_picture(const query::DataSource& source, const ReportData& 
 Result<Picture> vcpu_picture(const query::DataSource& source, const ReportData& data,
                              const std::string& machine, const Window& window,
                              std::size_t most_rows) {
+  constexpr std::size_t kSlots[] = {slot::kVsState};
   Picture picture{std::max(window.from, data.begin), std::min(window.to, data.end), {}, 0};
   for (const query::EntityKey* entity : sorted(source, TableId::kVcpuState)) {
     if (!machine.empty() && source.string(entity->key[0]) != machine) continue;
@@ -249,7 +331,8 @@ Result<Picture> vcpu_picture(const query::DataSource& source, const ReportData& 
     const auto key = [](const query::IntervalView& row) {
       return Key{paint_of(row.values[slot::kVsState]), -1};
     };
-    VS_TRY(add_row(source, *entity, key, picture));
+    VS_TRY(add_row(source, *entity, kSlots, key, picture));
+    VS_TRY(add_stolen(source, *entity, picture, picture.rows.back()));
   }
   return picture;
 }

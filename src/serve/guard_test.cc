@@ -44,6 +44,33 @@ TEST(Guard, AreasAreToldApart) {
   EXPECT_EQ(guard().judge(login).admitted->area, Area::kLogin);
 }
 
+// Behind a proxy everything lies below the prefix, and nothing beside it.
+TEST(Guard, APrefixIsInFrontOfEverything) {
+  const Guard behind = guard(false, "/traces/one");
+  EXPECT_EQ(behind.link(), std::string("http://127.0.0.1:8080/traces/one/#token=") + kToken);
+  const auto api = behind.judge(head("GET", "/traces/one/api/views?a=1"));
+  ASSERT_TRUE(api.admitted);
+  EXPECT_EQ(api.admitted->area, Area::kApi);
+  EXPECT_EQ(api.admitted->path, (std::vector<std::string>{"views"}));
+  EXPECT_EQ(behind.judge(head("GET", "/traces/one/")).admitted->area, Area::kPage);
+  EXPECT_EQ(behind.judge(head("GET", "/traces/one/tsp/api/health")).admitted->area, Area::kTsp);
+  for (const char* const target :
+       {"/api/views", "/", "/traces/two/api/views", "/traces/oneapi/views", "/traces",
+        "/other/traces/one/api/views", "/traces/one/../api/views"}) {
+    EXPECT_GE(status(behind, head("GET", target)), 400U) << target;
+  }
+  auto login = head("POST", "/traces/one/api/login");
+  login.headers.emplace_back("Content-Type", "application/json");
+  EXPECT_EQ(behind.judge(login).admitted->area, Area::kLogin);
+  const Response answer = behind.login(std::string(R"({"token":")") + kToken + "\"}");
+  EXPECT_EQ(answer.status, 204U);
+  bool path = false;
+  for (const auto& [name, value] : answer.headers) {
+    path = path || (name == "Set-Cookie" && value.find("Path=/traces/one/") != value.npos);
+  }
+  EXPECT_TRUE(path);
+}
+
 TEST(Guard, RefusesOtherHostsAndOrigins) {
   for (const char* host :
        {"evil", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:8080.evil", "0.0.0.0:8080"}) {

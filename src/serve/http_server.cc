@@ -26,6 +26,7 @@ namespace http = beast::http;
 using tcp = asio::ip::tcp;
 
 constexpr std::size_t kHandlerThreads = 4;
+constexpr std::size_t kSlowThreads = 2;  // one query reads the traces at a time
 constexpr std::chrono::milliseconds kLookAgain{100};
 
 using Parser = http::request_parser<http::string_body>;
@@ -88,6 +89,7 @@ struct HttpServer::State {
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
   asio::thread_pool pool{kHandlerThreads};
+  asio::thread_pool slow_pool{kSlowThreads};
   std::atomic<bool> stopping{false};
   std::size_t connections = 0;  // those below on the thread of run() only
   std::size_t in_flight = 0;
@@ -194,8 +196,16 @@ class Connection final : public Waiting, public std::enable_shared_from_this<Con
     watch();
     limit_time();
     auto self = this->shared_from_this();
-    asio::post(state_.pool, [self, body = std::move(body)]() mutable {
-      auto answer = std::make_shared<Response>(self->call(std::move(body)));
+    Request request;
+    request.method = admitted_.method;
+    request.path = admitted_.path;
+    request.query = admitted_.query;
+    request.content_type = admitted_.content_type;
+    request.body = std::move(body);
+    request.cancel = &cancel_;
+    auto& pool = handler().is_slow(request) ? state_.slow_pool : state_.pool;
+    asio::post(pool, [self, request = std::move(request)] {
+      auto answer = std::make_shared<Response>(self->call(request));
       asio::post(self->state_.io, [self, answer] {
         --self->state_.in_flight;
         self->stream_.socket().cancel();  // ends watch()
@@ -205,20 +215,16 @@ class Connection final : public Waiting, public std::enable_shared_from_this<Con
     });
   }
 
-  Response call(std::string body) {
-    Request request;
-    request.method = admitted_.method;
-    request.path = admitted_.path;
-    request.query = admitted_.query;
-    request.content_type = admitted_.content_type;
-    request.body = std::move(body);
-    request.cancel = &cancel_;
-    if (state_.ends()) return problem(503, "Ending", "the server ends");
+  [[nodiscard]] Handler& handler() const {
     const Handlers& handlers = *state_.handlers;
+    if (admitted_.area == Area::kApi) return handlers.api;
+    return admitted_.area == Area::kTsp ? handlers.tsp : handlers.page;
+  }
+
+  Response call(const Request& request) {
+    if (state_.ends()) return problem(503, "Ending", "the server ends");
     try {
-      Response answer = admitted_.area == Area::kApi   ? handlers.api.handle(request)
-                        : admitted_.area == Area::kTsp ? handlers.tsp.handle(request)
-                                                       : handlers.page.handle(request);
+      Response answer = handler().handle(request);
       if (answer.body.size() <= limits::kAnswerBytes) return answer;
       return problem(413, "Answer too large",
                      fmt::format("more than {} MiB; ask for less", limits::kAnswerBytes >> 20U));
@@ -367,6 +373,7 @@ void HttpServer::run(const Guard& guard, const Handlers& handlers,
   state_->io.run();
   state_->stopping = true;
   state_->pool.join();
+  state_->slow_pool.join();
 }
 
 void HttpServer::stop() { state_->stopping = true; }

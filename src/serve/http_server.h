@@ -4,8 +4,9 @@
 // that every answer has. All limits are in limits.h.
 //
 // Connections are served by callbacks on the thread that calls run(); handlers run in a small pool
-// of threads, so a slow query does not keep others waiting. A handler's Request::cancel is set when
-// its client goes away and when the server stops.
+// of threads, and those that may take long (Handler::is_slow) in another one, so that queries, of
+// however many clients, do not keep pictures waiting. A handler's Request::cancel is set when its
+// client goes away and when the server stops.
 //
 // Ownership: borrows handlers and guard. Threads: run() on one; stop() from any.
 

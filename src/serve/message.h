@@ -51,6 +51,12 @@ class Handler {
   virtual ~Handler() = default;
   /// Must not throw for anything that a client can send.
   [[nodiscard]] virtual Response handle(const Request& request) = 0;
+  /// Whether its answer may take long or wait for others that do, as queries do: those are kept off
+  /// the threads that answer everything else.
+  [[nodiscard]] virtual bool is_slow(const Request& request) const {
+    (void)request;
+    return false;
+  }
 };
 
 }  // namespace vs::serve

@@ -2,6 +2,8 @@
 
 #include "serve/page_api.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/escape.h"
@@ -20,29 +22,30 @@ struct Endpoint {
   std::string_view name;
   bool with_id;   // a second segment follows
   bool analysed;  // needs the analysis
+  bool queries;   // takes the data source, or may look at many rows
   Response (*answer)(const page::Call& call);
 };
 
 constexpr Endpoint kEndpoints[] = {
-    {Method::kGet, "experiment", false, false, page::experiment},
-    {Method::kGet, "report", false, true, page::report},
-    {Method::kGet, "views", false, true, page::views},
-    {Method::kPost, "rows", false, true, page::rows},
-    {Method::kPost, "active", false, true, page::active},
-    {Method::kPost, "states", false, true, page::states},
-    {Method::kPost, "at", false, true, page::at},
-    {Method::kPost, "step", false, true, page::step},
-    {Method::kPost, "follow", false, true, page::follow},
-    {Method::kPost, "arrows", false, true, page::arrows},
-    {Method::kPost, "series", false, true, page::series},
-    {Method::kGet, "marks", false, false, page::marks},
-    {Method::kPost, "events", false, true, page::events},
-    {Method::kPost, "sql", false, true, page::sql},
-    {Method::kPost, "why", false, true, page::why},
-    {Method::kPost, "compare", false, true, page::compare},
-    {Method::kGet, "bookmarks", false, false, page::list_bookmarks},
-    {Method::kPost, "bookmarks", false, false, page::add_bookmark},
-    {Method::kDelete, "bookmarks", true, false, page::remove_bookmark},
+    {Method::kGet, "experiment", false, false, false, page::experiment},
+    {Method::kGet, "report", false, true, true, page::report},
+    {Method::kGet, "views", false, true, false, page::views},
+    {Method::kPost, "rows", false, true, false, page::rows},
+    {Method::kPost, "active", false, true, false, page::active},
+    {Method::kPost, "states", false, true, false, page::states},
+    {Method::kPost, "at", false, true, false, page::at},
+    {Method::kPost, "step", false, true, false, page::step},
+    {Method::kPost, "follow", false, true, false, page::follow},
+    {Method::kPost, "arrows", false, true, false, page::arrows},
+    {Method::kPost, "series", false, true, false, page::series},
+    {Method::kGet, "marks", false, false, false, page::marks},
+    {Method::kPost, "events", false, true, true, page::events},
+    {Method::kPost, "sql", false, true, true, page::sql},
+    {Method::kPost, "why", false, true, true, page::why},
+    {Method::kPost, "compare", false, true, true, page::compare},
+    {Method::kGet, "bookmarks", false, false, false, page::list_bookmarks},
+    {Method::kPost, "bookmarks", false, false, false, page::add_bookmark},
+    {Method::kDelete, "bookmarks", true, false, false, page::remove_bookmark},
 };
 
 Response not_ready(const Service& service) {
@@ -81,6 +84,12 @@ Response PageApi::handle(const Request& request) {
   Response wrong = problem(405, "Wrong method", "use " + allowed);
   wrong.headers.emplace_back("Allow", allowed);
   return wrong;
+}
+
+bool PageApi::is_slow(const Request& request) const {
+  return std::any_of(std::begin(kEndpoints), std::end(kEndpoints), [&](const Endpoint& endpoint) {
+    return !request.path.empty() && request.path[0] == endpoint.name && endpoint.queries;
+  });
 }
 
 namespace page {
@@ -138,7 +147,9 @@ Response experiment(const Call& call) {
   out.key("events").wide(static_cast<std::int64_t>(events)).key("lost_events");
   lost ? out.wide(static_cast<std::int64_t>(*lost)) : out.null();
   out.key("host").text(host).key("status").text(name_of(progress.state));
-  out.key("progress").real(progress.done).key("message").text(progress.message);
+  out.key("progress").real(progress.done).key("message").text(progress.text());
+  out.key("done_bytes").wide(static_cast<std::int64_t>(progress.done_bytes));
+  out.key("total_bytes").wide(static_cast<std::int64_t>(progress.total_bytes));
   out.key("machines"), append_machines(summary.experiment, out);
   out.key("clocks");
   append_clocks(call, out);

@@ -36,6 +36,7 @@ class PageApi final : public Handler {
  public:
   explicit PageApi(Service& service) : service_(service) {}
   [[nodiscard]] Response handle(const Request& request) override;
+  [[nodiscard]] bool is_slow(const Request& request) const override;
 
  private:
   Service& service_;

@@ -21,17 +21,32 @@ class Binary {
     for (std::size_t i = 0; i < bytes; ++i) text_ += static_cast<char>(value >> (8 * i) & 0xff);
   }
   void varint(std::uint64_t value) {
-    for (; value >= 0x80; value >>= 7) text_ += static_cast<char>((value & 0x7f) | 0x80);
-    text_ += static_cast<char>(value);
+    std::array<char, history::kMaxVarint> bytes;
+    text_.append(bytes.data(), put_varint(bytes.data(), value));
   }
   void text(std::string_view value) {
     varint(value.size());
     text_ += value;
   }
+  /// One stretch of a picture.
+  void stretch(std::uint64_t pixels, std::uint64_t value, std::uint8_t share) {
+    std::array<char, 2 * history::kMaxVarint + 1> bytes;
+    std::size_t size = put_varint(bytes.data(), pixels);
+    size += put_varint(bytes.data() + size, value);
+    bytes[size++] = static_cast<char>(share);
+    text_.append(bytes.data(), size);
+  }
+  void reserve(std::size_t bytes) { text_.reserve(bytes); }
   [[nodiscard]] std::size_t size() const { return text_.size(); }
   [[nodiscard]] std::string take() { return std::move(text_); }
 
  private:
+  static std::size_t put_varint(char* out, std::uint64_t value) {
+    std::size_t size = 0;
+    for (; value >= 0x80; value >>= 7) out[size++] = static_cast<char>((value & 0x7f) | 0x80);
+    out[size++] = static_cast<char>(value);
+    return size;
+  }
   std::string text_;
 };
 
@@ -97,16 +112,25 @@ class Seen {
   std::set<std::int64_t> values_;
 };
 
+/// Bytes that most answers with these pictures fit into.
+std::size_t size_of(const std::vector<std::vector<Picture>>& layers) {
+  constexpr std::size_t kStretchBytes = 4;
+  std::size_t bytes = 4096;
+  for (const auto& pictures : layers) {
+    for (const Picture& picture : pictures) bytes += 4 + picture.size() * kStretchBytes;
+  }
+  return std::min(bytes, limits::kAnswerBytes);
+}
+
 void append_picture(const Picture& picture, Binary& out, Seen& seen) {
   out.varint(picture.size());
   for (const history::Stretch& stretch : picture) {
     const bool none = stretch.value == model::kNull;
     if (!none) seen.add(stretch.value);
-    out.varint(stretch.pixels);
-    out.varint(none ? 0 : history::zigzag(stretch.value) + 1);
     // What is there is never 0: a share of 0 means nothing.
-    const auto share = static_cast<std::uint64_t>(stretch.share * 255.0F + 0.5F);
-    out.fixed(none ? 0 : std::max<std::uint64_t>(1, share), 1);
+    const auto share = std::max(1U, static_cast<unsigned>(stretch.share * 255.0F + 0.5F));
+    out.stretch(stretch.pixels, none ? 0 : history::zigzag(stretch.value) + 1,
+                static_cast<std::uint8_t>(none ? 0 : share));
   }
 }
 
@@ -154,6 +178,7 @@ Response states(const Call& call) {
     if (!drawn.ok()) return failed(drawn.error());
   }
   Binary out;
+  out.reserve(size_of(pictures));
   out.fixed(kMagic, 4);
   out.fixed(kVersion, 2);
   out.fixed(ask.layers.size(), 2);

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -12,6 +14,7 @@
 
 #include "serve/capture_test_support.h"
 #include "serve/limits.h"
+#include "serve/series.h"
 
 namespace vs::serve {
 namespace {
@@ -333,6 +336,51 @@ TEST(PageApi, SeriesAgreeWithSql) {
       "sql", {{"sql", "SELECT count(*) FROM vm_exit WHERE machine = 'vm1'"}, {"limit", 1}});
   EXPECT_NEAR(sum * width, exits["rows"][0][0].get<double>(), 1.0);
   EXPECT_EQ(world.status("series", {{"from_ns", "1"}, {"to_ns", "2"}, {"points", 0}}), 400U);
+}
+
+// Only so many intervals are looked at for arrows, and the answer says so.
+TEST(PageApi, ArrowsLookAtABoundedNumberOfIntervals) {
+  Service& service = World::get().service();
+  const Views& views = *service.views();
+  const View& view = *views.find("control");
+  std::vector<std::int32_t> rows;
+  for (const Row& row : views.rows(view)) rows.push_back(row.id);
+  ArrowRequest ask{rows, service.begin(), service.end(), 1'000'000, nullptr};
+  const auto all = views.arrows(view, ask);
+  ASSERT_TRUE(all.ok());
+  EXPECT_FALSE(all->truncated);
+  ask.most_rows = 1;  // 64 of every row at least
+  const auto some = views.arrows(view, ask);
+  ASSERT_TRUE(some.ok());
+  EXPECT_TRUE(some->truncated);
+  EXPECT_LT(some->arrows.size(), all->arrows.size());
+  EXPECT_LE(some->arrows.size(), 64 * rows.size());
+  EXPECT_GT(some->arrows.size(), 0U);
+}
+
+// Rows are read for a bounded time; what is not known then is no number.
+TEST(PageApi, SeriesReadForABoundedTime) {
+  Service& service = World::get().service();
+  SeriesRequest ask;
+  ask.from = service.begin();
+  ask.to = service.begin() + (service.end() - service.begin()) / 2 + 1;
+  ask.points = limits::kPixels;  // narrower than the buckets of any sum
+  ask.ids = {"exits:vm1"};
+  const auto known = read_series(*service.views(), ask);
+  ASSERT_TRUE(known.ok());
+  ASSERT_EQ(known->size(), 1U);
+  const auto is_number = [](double value) { return !std::isnan(value); };
+  EXPECT_TRUE(std::ranges::all_of((*known)[0].y, is_number));
+  ask.most_time = std::chrono::milliseconds(-1);
+  const auto late = read_series(*service.views(), ask);
+  ASSERT_TRUE(late.ok());
+  EXPECT_EQ((*late)[0].y.size(), ask.points);
+  EXPECT_TRUE(std::ranges::none_of((*late)[0].y, is_number));
+  // Time in states comes from summaries, and is always known.
+  ask.ids = {"steal:vm1"};
+  const auto steal = read_series(*service.views(), ask);
+  ASSERT_TRUE(steal.ok());
+  EXPECT_TRUE(std::ranges::all_of((*steal)[0].y, is_number));
 }
 
 TEST(PageApi, EventsBothWays) {

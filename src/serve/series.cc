@@ -75,7 +75,7 @@ class Reading {
         request_(request),
         width_(static_cast<double>(request.to - request.from) /
                static_cast<double>(request.points)),
-        end_(Clock::now() + limits::kSeriesTime) {}
+        end_(Clock::now() + request.most_time) {}
 
   Status read(const SeriesKind& kind, const SeriesMachine& machine, Series& out) {
     out.id = id_of(kind.id, machine.machine);

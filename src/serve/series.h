@@ -7,6 +7,7 @@
 // Threads: reads the history alone; any thread.
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <map>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "serve/limits.h"
 #include "serve/views.h"
 
 namespace vs::serve {
@@ -59,9 +61,10 @@ struct SeriesRequest {
   std::size_t points = 0;
   std::vector<std::string> ids;  ///< empty = all
   const std::atomic<bool>* cancel = nullptr;
+  std::chrono::milliseconds most_time = limits::kSeriesTime;  ///< of reading rows
 };
 
-/// Reads for at most limits::kSeriesTime.
+/// What is not known after `most_time` of reading rows is NaN.
 [[nodiscard]] Result<std::vector<Series>> read_series(const Views& views,
                                                       const SeriesRequest& request);
 

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "serve/limits.h"
 #include "serve/series.h"
 
@@ -14,7 +16,19 @@ std::string_view name_of(RunState state) {
   return kNames[static_cast<std::size_t>(state)];
 }
 
-Service::Service(Sources sources) : sources_(std::move(sources)) { take_marks(); }
+std::string Progress::text() const {
+  constexpr std::uint64_t kMegabyte = 1'000'000;
+  if (state != RunState::kRunning || total_bytes == 0) return message;
+  return fmt::format("{}, {} of {} MB", message, done_bytes / kMegabyte,
+                     (total_bytes + kMegabyte - 1) / kMegabyte);
+}
+
+Service::Service(Sources sources)
+    : sources_(std::move(sources)),
+      summary_(&sources_.summary),
+      marks_(std::make_shared<const Marks>()) {
+  if (!sources_.read) take_marks();
+}
 
 Service::~Service() {
   stop();
@@ -48,17 +62,22 @@ std::shared_ptr<const Service::Marks> Service::marks() const {
   return marks_;
 }
 
-Status Service::analyse() {
+Status Service::read_and_analyse() {
+  if (sources_.read) {
+    VS_ASSIGN(const query::ExperimentSummary* const whole, sources_.read());
+    summary_.store(whole);
+    take_marks();
+  }
   VS_TRY(sources_.analyse());
   take_marks();
-  VS_ASSIGN(auto views, Views::build(sources_.summary, sources_.source));
+  VS_ASSIGN(auto views, Views::build(summary(), sources_.source));
   owned_views_ = std::make_unique<const Views>(std::move(views));
   views_.store(owned_views_.get());
   return {};
 }
 
 void Service::run() {
-  const Status status = analyse();
+  const Status status = read_and_analyse();
   {
     const std::scoped_lock lock(mutex_);
     progress_.state = status.ok() ? RunState::kCompleted : RunState::kFailed;
@@ -79,6 +98,8 @@ void Service::tell_progress(std::uint64_t done, std::uint64_t total, std::string
   const std::scoped_lock lock(mutex_);
   if (progress_.state != RunState::kRunning) return;
   progress_.message = phase;
+  progress_.done_bytes = done;
+  progress_.total_bytes = total;
   if (total != 0) {
     progress_.done = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
   }

@@ -1,7 +1,8 @@
 #pragma once
-// Service: the opened experiment that a server shows. Its analysis runs in a thread of its own;
-// until that has ended there is only the summary. Then the sums are made, which make series of long
-// windows fast; they are right without them. Shared by the page API and by TSP.
+// Service: the opened experiment that a server shows. It is read and analysed in a thread of its
+// own; until that has ended there is only the summary, at first of what the traces' headers tell.
+// Then the sums are made, which make series of long windows fast; they are right without them.
+// Shared by the page API and by TSP.
 //
 // Ownership: borrows the summary, the source and what `analyse` needs; all must outlive it. Owns
 // the thread (joined by the destructor, after asking it to stop) and the views. Threads: every
@@ -31,8 +32,13 @@ enum class RunState : std::uint8_t { kRunning, kCompleted, kFailed };
 
 struct Progress {
   RunState state = RunState::kRunning;
-  double done = 0;      ///< 0..1
-  std::string message;  ///< phase, or what failed
+  double done = 0;  ///< of the phase, 0..1
+  std::uint64_t done_bytes = 0;
+  std::uint64_t total_bytes = 0;  ///< 0: not known
+  std::string message;            ///< phase, or what failed
+
+  /// For people: the message, and while something runs how far it is.
+  [[nodiscard]] std::string text() const;
 };
 
 struct Bookmark {
@@ -49,11 +55,14 @@ struct Bookmark {
 class Service {
  public:
   struct Sources {
-    const query::ExperimentSummary& summary;
-    const query::DataSource& source;  ///< complete after `analyse`
-    std::function<Status()> analyse;  ///< called once, from the service's thread
-    std::function<void()> stop;  ///< makes a running `analyse` end soon; any thread; may be empty
+    const query::ExperimentSummary& summary;  ///< where there is `read`, of the headers
+    const query::DataSource& source;          ///< complete after `analyse`
+    std::function<Status()> analyse;          ///< called once, from the service's thread
+    std::function<void()> stop;  ///< makes what runs end soon; any thread; may be empty
     std::string command;         ///< "virtscope serve ..." as typed, for the page
+    /// Called once before `analyse`: finds machines, clocks and event counts; gives the whole
+    /// summary. Empty: `summary` is whole, and the source has its small tables.
+    std::function<Result<const query::ExperimentSummary*>()> read = {};
   };
 
   explicit Service(Sources sources);
@@ -71,13 +80,14 @@ class Service {
   void wait();
 
   [[nodiscard]] Progress progress() const;
-  [[nodiscard]] const query::ExperimentSummary& summary() const { return sources_.summary; }
+  /// What it gave before stays valid when there is more.
+  [[nodiscard]] const query::ExperimentSummary& summary() const { return *summary_.load(); }
   [[nodiscard]] const std::string& command() const { return sources_.command; }
-  /// First and last event of all traces; {0, 0} without events.
+  /// First and last event of all traces; {0, 0} without events, or when they are not known yet.
   [[nodiscard]] HostTime begin() const;
   [[nodiscard]] HostTime end() const;
 
-  /// Lost events and clocks. There while the analysis runs, and without waiting for a turn.
+  /// Lost events and clocks, as far as they are known. There without waiting for a turn.
   struct Marks {
     model::SmallTable losses;
     model::SmallTable clocks;
@@ -111,11 +121,12 @@ class Service {
 
  private:
   void run();
-  Status analyse();
+  Status read_and_analyse();
   void make_sums(const Views& views);
   void take_marks();
 
   const Sources sources_;
+  std::atomic<const query::ExperimentSummary*> summary_;
   mutable std::mutex source_mutex_;
   mutable std::mutex mutex_;  // guards all below but views_
   Progress progress_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "serve/limits.h"
 #include "serve/views.h"
 
 namespace vs::serve {
@@ -177,7 +176,7 @@ Result<ArrowList> Views::arrows(const View& view, const ArrowRequest& request) c
   arrows.sort_wanted();
   const std::vector<Walk> walks = walks_of(*this, view, request);
   for (const Walk& walk : walks) {
-    const std::size_t most = std::max<std::size_t>(64, limits::kArrowRows / walks.size());
+    const std::size_t most = std::max<std::size_t>(64, request.most_rows / walks.size());
     VS_TRY(arrows.walk(walk.entity, *walk.row, most, walk.draw));
   }
   return arrows.take();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -16,6 +17,8 @@ using model::TableId;
 constexpr std::int64_t kTableStep = 256;          // state values of different tables do not collide
 constexpr std::int64_t kFirstStepNs = 1'000'000;  // first window when going backwards
 constexpr std::int64_t kStepGrowth = 4;           // of the next window
+constexpr unsigned kDrawThreads = 4;              // for one picture
+constexpr std::size_t kRowsPerThread = 32;        // fewer are not worth a thread
 constexpr std::size_t kPointsPerPixel = 64;       // that are passed one by one
 
 struct Slot {
@@ -132,13 +135,9 @@ class Views::Gallery {
   }
 
   Status draw_rest() {
-    std::vector<Picture> drawn;
-    for (auto& [slot, batch] : batches_) {
+    for (const auto& [slot, batch] : batches_) {
       window_.value_slot = slot;
-      VS_TRY(history_.timelines(batch.entities, window_, drawn));
-      for (std::size_t i = 0; i < drawn.size(); ++i) {
-        pictures_[batch.places[i]] = std::move(drawn[i]);
-      }
+      VS_TRY(draw_batch(batch));
     }
     return {};
   }
@@ -148,6 +147,31 @@ class Views::Gallery {
     std::vector<model::EntityId> entities;
     std::vector<std::size_t> places;
   };
+
+  /// Many rows are drawn by several threads, each some of them.
+  Status draw_batch(const Batch& batch) {
+    const std::size_t all = batch.entities.size();
+    const std::size_t cpus = std::clamp(std::thread::hardware_concurrency(), 1U, kDrawThreads);
+    const std::size_t parts = std::clamp<std::size_t>(all / kRowsPerThread, 1, cpus);
+    std::vector<Status> ended(parts);
+    const auto draw_part = [&](std::size_t part) {
+      const std::size_t from = all * part / parts;
+      const std::size_t count = all * (part + 1) / parts - from;
+      std::vector<Picture> drawn;
+      const auto entities = std::span(batch.entities).subspan(from, count);
+      ended[part] = history_.timelines(entities, window_, drawn);
+      for (std::size_t i = 0; i < drawn.size(); ++i) {
+        pictures_[batch.places[from + i]] = std::move(drawn[i]);
+      }
+    };
+    std::vector<std::thread> others;
+    for (std::size_t i = 1; i < parts; ++i) others.emplace_back(draw_part, i);
+    draw_part(0);
+    for (std::thread& other : others) other.join();
+    for (Status& status : ended) VS_TRY(std::move(status));
+    return {};
+  }
+
   const history::Reader& history_;
   history::Window window_;
   std::vector<Picture>& pictures_;

@@ -26,6 +26,7 @@
 #include "history/reader.h"
 #include "query/data_source.h"
 #include "query/summary.h"
+#include "serve/limits.h"
 #include "serve/sums.h"
 
 namespace vs::serve {
@@ -117,6 +118,7 @@ struct ArrowRequest {
   HostTime to;
   std::size_t limit = 0;
   const std::atomic<bool>* cancel = nullptr;
+  std::size_t most_rows = limits::kArrowRows;  ///< intervals that are looked at
 };
 
 class Views {

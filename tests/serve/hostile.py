@@ -7,7 +7,6 @@ a good request must be answered right after it. Then many slow clients, and trac
 Raw sockets, since HTTP libraries refuse to send most of this. Exit code 0: all of it holds.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -18,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from server import Server
+from server import Server, arguments, serving, verdict
 
 IDLE_CLIENTS, SLOW_CLIENTS = 1000, 100
 GOOD_WITHIN_S = 0.2
@@ -192,29 +191,15 @@ def spoil(folder, how):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--virtscope", required=True)
-    parser.add_argument("--capture", required=True)
-    options = parser.parse_args()
+    options = arguments(__doc__)
     wrong = []
-    with tempfile.TemporaryDirectory() as work:
-        server = Server(options.virtscope, [options.capture], work)
-        try:
-            server.login()
-            count = hostile(server, wrong.append)
-            took = slow(server, wrong.append)
-            if not server.alive():
-                wrong.append("the server is gone")
-        finally:
-            code = server.stop()
-        if code not in (0, 1):
-            wrong.append(f"asked to end, the server ends with {code}")
+    with serving(options, wrong) as server:
+        count = hostile(server, wrong.append)
+        took = slow(server, wrong.append)
     changed = changing(options.virtscope, options.capture, wrong.append)
     print(f"{count} hostile requests, {IDLE_CLIENTS + SLOW_CLIENTS} slow clients with "
           f"good requests in {1000 * statistics.median(took):.1f} ms (longest {1000 * max(took):.1f}), {changed} requests to changed traces")
-    for line in wrong:
-        print(f"  ! {line}")
-    return 1 if wrong else 0
+    return verdict(wrong)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,17 @@ hostile.py, those of its numbers in the unit tests.
 Exit code 0: each holds, and the server answers others meanwhile and afterwards.
 """
 
-import argparse
-import contextlib
 import json
 import socket
 import sys
-import tempfile
 import threading
 import time
 
-from server import Server
+from server import arguments, serving, verdict
 
 SLACK_S = 6  # of a busy machine
 HEADER_S, BODY_S, WRITE_S, QUERY_S = 10, 30, 30, 30
+QUERIES, PICTURE_S = 12, 2
 IN_FLIGHT, BOOKMARKS, ANSWER_BYTES = 64, 1000, 32 << 20
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
 
@@ -118,8 +116,11 @@ def in_flight(server, fail):
         for _ in range(IN_FLIGHT):
             sockets.append(server.connect())
             sockets[-1].sendall(sql(server, ENDLESS))
-        time.sleep(1)
+        end = time.monotonic() + SLACK_S  # until all of them have arrived
         status, _, answer = server.good()
+        while status == 200 and time.monotonic() < end:
+            time.sleep(0.2)
+            status, _, answer = server.good()
         if status != 503 or b"Busy" not in answer:
             fail(f"one request more than are answered at once: {status} {answer[:80]!r}")
     finally:
@@ -133,36 +134,48 @@ def in_flight(server, fail):
         time.sleep(0.1)
 
 
+def pictures(server, fail):
+    """Long queries of many clients: pictures of others are drawn meanwhile."""
+    rows = [row["id"] for row in server.json("rows", {"view": "vms"})[1]["rows"]]
+    known = server.json("experiment")[1]
+    picture = {"view": "vms", "layers": ["state"], "rows": rows, "from_ns": known["begin_ns"], "to_ns": known["end_ns"], "pixels": 1000}
+    ask = server.request("POST", "/api/states", body=json.dumps(picture))
+    tree = server.request("GET", "/tsp/api/experiments")
+    sockets = []
+    try:
+        for _ in range(QUERIES):
+            sockets.append(server.connect())
+            sockets[-1].sendall(sql(server, ENDLESS))
+        time.sleep(0.5)
+        for _ in range(10):
+            for data in (ask, tree):
+                begin = time.monotonic()
+                status = server.ask(data)[0]
+                took = time.monotonic() - begin
+                if status != 200 or took > PICTURE_S:
+                    fail(f"beside {QUERIES} long queries a picture: {status} after {took:.1f} s")
+    finally:
+        for connection in sockets:
+            connection.close()
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--virtscope", required=True)
-    parser.add_argument("--capture", required=True)
-    options = parser.parse_args()
+    options = arguments(__doc__)
     wrong = []
-    with tempfile.TemporaryDirectory() as work:
-        server = Server(options.virtscope, [options.capture], work)
-        try:
-            server.login()
-            stop = threading.Event()
-            slow = [threading.Thread(target=one, args=(server, wrong.append)) for one in (headers, body, unread, query)]
-            other = threading.Thread(target=others, args=(server, wrong.append, stop))
-            for thread in (*slow, other):
-                thread.start()
-            for thread in slow:
-                thread.join()
-            stop.set()
-            other.join()
-            for one in (answer_size, bookmarks, in_flight):
-                one(server, wrong.append)
-            if not server.alive():
-                wrong.append("the server is gone")
-        finally:
-            with contextlib.suppress(OSError):
-                server.stop()
-    for line in wrong:
-        print(f"  ! {line}")
+    with serving(options, wrong) as server:
+        stop = threading.Event()
+        slow = [threading.Thread(target=one, args=(server, wrong.append)) for one in (headers, body, unread, query)]
+        other = threading.Thread(target=others, args=(server, wrong.append, stop))
+        for thread in (*slow, other):
+            thread.start()
+        for thread in slow:
+            thread.join()
+        stop.set()
+        other.join()
+        for one in (answer_size, bookmarks, pictures, in_flight):
+            one(server, wrong.append)
     print(f"limits: {len(wrong)} wrong")
-    return 1 if wrong else 0
+    return verdict(wrong)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """`virtscope serve` in a process of its own, and requests to it over raw sockets: what the tests of the server share."""
 
+import argparse
 import contextlib
 import json
 import os
@@ -7,11 +8,44 @@ import re
 import select
 import socket
 import subprocess
+import tempfile
 import time
 
 START_S = 60
 ANSWER_S = 20
 LINK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):(\d+)(/\S*)")
+
+
+def arguments(description):
+    """--virtscope and --capture, as the tests of one capture take them."""
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
+    parser.add_argument("--virtscope", required=True)
+    parser.add_argument("--capture", required=True)
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def serving(options, wrong):
+    """A server of the capture whose analysis has ended, which must live until it is asked to end, and end well."""
+    with tempfile.TemporaryDirectory() as work:
+        server = Server(options.virtscope, [options.capture], work)
+        code = None
+        try:
+            server.login()
+            yield server
+            if not server.alive():
+                wrong.append("the server is gone")
+        finally:
+            code = server.stop()
+        if code not in (0, 1):
+            wrong.append(f"asked to end, the server ends with {code}")
+
+
+def verdict(wrong):
+    """Prints what is wrong; the exit code."""
+    for line in wrong:
+        print(f"  ! {line}")
+    return 1 if wrong else 0
 
 
 class Server:
@@ -45,7 +79,8 @@ class Server:
     def authority(self):
         return f"{self.host}:{self.port}"
 
-    def login(self):
+    def login(self, wait=True):
+        """Takes the cookie; waits until the analysis has ended, unless told otherwise."""
         status, headers, _ = self.ask(self.request("POST", "/api/login", body=json.dumps({"token": self.token}), cookie=""))
         cookie = headers.get("set-cookie", "")
         if status != 204 or not cookie:
@@ -54,7 +89,8 @@ class Server:
             if word not in cookie.lower():
                 raise SystemExit(f"login: the cookie is not {word}: {cookie}")
         self.cookie = cookie.split(";")[0]
-        self._analysed()
+        if wait:
+            self._analysed()
 
     def _analysed(self):
         end = time.monotonic() + self.analysis_s

@@ -12,10 +12,10 @@ function Machines() {
   const experiment = useStore((state) => state.experiment);
   const chosen = useStore((state) => state.machine);
   const scheme = useScheme();
-  const names = (experiment?.machines ?? []).map((item) => item.machine);
+  const machines = experiment?.machines ?? [];
   return (
     <div class="machines" role="group" aria-label="Highlight a machine">
-      {names.map((name) => (
+      {machines.map(({ machine: name }) => (
         <button
           key={name}
           class="machine"
@@ -25,7 +25,7 @@ function Machines() {
         >
           <i
             class="swatch"
-            style={{ background: css(machineColour(name, names, scheme)) }}
+            style={{ background: css(machineColour(name, machines, scheme)) }}
             aria-hidden="true"
           />
           {name}

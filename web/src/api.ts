@@ -246,6 +246,13 @@ async function failure(response: Response): Promise<ApiError> {
   return new ApiError(response.status, title, detail, offset);
 }
 
+/** Told after every call whether the server answered, whatever it said. */
+let reached: (answers: boolean) => void = () => undefined;
+
+export function onReach(listener: (answers: boolean) => void): void {
+  reached = listener;
+}
+
 async function call(
   path: string,
   method: string,
@@ -265,8 +272,10 @@ async function call(
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    reached(false);
     throw new ApiError(0, 'The server does not answer', 'Is virtscope serve still running?');
   }
+  reached(true);
   if (!response.ok) throw await failure(response);
   return response;
 }

@@ -45,8 +45,28 @@ function Progress() {
     <main class="loading" aria-busy="true">
       <h1>{experiment ? experiment.name : 'virtscope'}</h1>
       <progress max={1} value={share} aria-label="Analysis" />
-      <p role="status">{experiment?.message || 'Opening the traces'}</p>
+      <p role="status">
+        {experiment?.message || 'Opening the traces'}
+        {share > 0 && <span class="muted"> · {Math.floor(share * 100)} %</span>}
+      </p>
+      <p class="muted">
+        The page opens by itself when the analysis is done. The result is kept, so that the same
+        traces open at once the next time.
+      </p>
     </main>
+  );
+}
+
+/** Stays until the server answers again: what is on the screen is what came before. */
+function Offline() {
+  const offline = useStore((state) => state.offline);
+  const command = useStore((state) => state.experiment?.command);
+  if (!offline) return null;
+  return (
+    <div class="offline" role="alert">
+      The server does not answer; what was loaded stays. Start it again with <code>{command}</code>{' '}
+      and open its link.
+    </div>
   );
 }
 
@@ -86,7 +106,10 @@ export function App() {
   if (!ready) return <Progress />;
   return (
     <div class="app">
-      <TopBar />
+      <div>
+        <TopBar />
+        <Offline />
+      </div>
       <div class="middle">
         <Timeline />
         <aside class="details" aria-label="Details">

@@ -2,7 +2,7 @@
 // position of the link, then what may come later (report, marks, bookmarks). While the analysis
 // still runs, the experiment is asked again.
 
-import { api, ApiError } from './api';
+import { api, ApiError, onReach } from './api';
 import { actions, store } from './store';
 import { setOrigin, toRel } from './time';
 import { decodePosition, encodePosition } from './url';
@@ -90,6 +90,9 @@ function keepUrl(): void {
 }
 
 export async function start(): Promise<void> {
+  onReach((answers) => {
+    if (store.get().offline === answers) store.set({ offline: !answers });
+  });
   try {
     await login();
     await open();

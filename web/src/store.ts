@@ -25,6 +25,8 @@ export interface Facts {
   /** The whole experiment. */
   limit: Span;
   fatal: { title: string; detail: string; login: boolean } | null;
+  /** Whether the server did not answer the last call. */
+  offline: boolean;
 }
 
 /** What the user did: the place that a link leads to, and how one came there. */
@@ -110,6 +112,7 @@ function noFacts(): Facts {
     bookmarks: [],
     limit: everything,
     fatal: null,
+    offline: false,
   };
 }
 

@@ -120,7 +120,6 @@ Response annotations(Context& context, const Call& call) {
   if (!query.parameters.range) {
     return problem(400, "Missing query parameters", "requested_timerange is missing");
   }
-  if (context.service.views() == nullptr) return not_yet(context.service);
   const auto marks = context.service.marks();
   const auto wanted = [&](std::string_view category) {
     const auto& list = query.parameters.categories;
@@ -131,7 +130,9 @@ Response annotations(Context& context, const Call& call) {
   const TimeRange range = *query.parameters.range;
   if (wanted(kLost)) write_marks(kLost, losses(marks->losses, range), out);
   if (wanted(kClock)) write_marks(kClock, bounds(marks->clocks, range), out);
-  return completed(out.close('}').close('}').take());
+  const std::string model = out.close('}').close('}').take();
+  // Losses and clocks are known before the states are.
+  return context.service.views() == nullptr ? not_yet(context.service, model) : completed(model);
 }
 
 Response output_config_types(Context& /*context*/, const Call& call) {

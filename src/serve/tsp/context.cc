@@ -14,9 +14,10 @@ Response generic(std::string_view status, std::string_view message, std::string_
                                  model.empty() ? "null" : model, json_text(message), status));
 }
 
-Response not_yet(const Service& service) {
+Response not_yet(const Service& service, std::string_view empty_model) {
   const Progress progress = service.progress();
-  return generic(progress.state == RunState::kFailed ? "FAILED" : "RUNNING", progress.message, "");
+  if (progress.state == RunState::kFailed) return generic("FAILED", progress.message, "");
+  return generic("RUNNING", progress.text(), empty_model);
 }
 
 Response failed(const Error& error) {

@@ -65,8 +65,11 @@ struct Route {
 [[nodiscard]] inline Response completed(std::string_view model) {
   return generic("COMPLETED", "", model);
 }
-/// What is answered in place of a model while there are no views: RUNNING, FAILED.
-[[nodiscard]] Response not_yet(const Service& service);
+/// What is answered while there are no views: RUNNING with a model that has nothing in it yet, or
+/// FAILED.
+[[nodiscard]] Response not_yet(const Service& service, std::string_view empty_model);
+/// The empty model of every tree.
+inline constexpr std::string_view kNoTree = R"({"headers":[],"entries":[]})";
 [[nodiscard]] Response failed(const Error& error);
 [[nodiscard]] Response cancelled();
 [[nodiscard]] Response no_experiment();  ///< 404

@@ -15,9 +15,9 @@ std::string name_of_path(std::string_view path) {
   return std::string(slash == path.npos || path.size() == 1 ? path : path.substr(slash + 1));
 }
 
+/// Of what is known from the beginning.
 std::string uuid_of_trace(const KnownTrace& trace, std::uint64_t id) {
-  return uuid_of(fmt::format("trace\n{}\n{}\n{}\n{}\n{}", id, trace.path, trace.begin.ns,
-                             trace.end.ns, trace.events));
+  return uuid_of(fmt::format("trace\n{}\n{}", id, trace.path));
 }
 
 KnownTrace known(const query::TraceSummary& trace) {
@@ -73,11 +73,30 @@ std::shared_ptr<Experiment> make_experiment(Service& service, const TspOptions& 
   return out;
 }
 
+/// What `summary` says of a trace of the command line by now.
+KnownTrace refreshed(const KnownTrace& trace, const query::ExperimentSummary& summary) {
+  for (const query::TraceSummary& one : summary.traces) {
+    KnownTrace now = known(one);
+    if (trace.ours && now.uuid == trace.uuid) return now;
+  }
+  return trace;
+}
+
 auto by_uuid(std::string_view uuid) {
   return [uuid](const KnownTrace& trace) { return trace.uuid == uuid; };
 }
 
 }  // namespace
+
+std::vector<KnownTrace> Experiment::traces_now() const {
+  std::vector<KnownTrace> out = traces;
+  for (KnownTrace& trace : out) trace = refreshed(trace, context->service.summary());
+  return out;
+}
+
+KnownTrace Registry::now(const KnownTrace& trace) const {
+  return refreshed(trace, first_->context->service.summary());
+}
 
 Registry::Registry(Service& service, TspOptions options) : options_(std::move(options)) {
   for (const query::TraceSummary& trace : service.summary().traces) {
@@ -102,13 +121,15 @@ std::vector<std::shared_ptr<Experiment>> Registry::experiments() const {
 
 std::vector<KnownTrace> Registry::traces() const {
   const std::lock_guard lock(mutex_);
-  return traces_;
+  std::vector<KnownTrace> out = traces_;
+  for (KnownTrace& trace : out) trace = now(trace);
+  return out;
 }
 
 std::optional<KnownTrace> Registry::trace(std::string_view uuid) const {
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(traces_.begin(), traces_.end(), by_uuid(uuid));
-  return found == traces_.end() ? std::nullopt : std::optional(*found);
+  return found == traces_.end() ? std::nullopt : std::optional(now(*found));
 }
 
 bool Registry::in_use(std::string_view uuid) const {
@@ -120,7 +141,7 @@ bool Registry::in_use(std::string_view uuid) const {
 
 std::optional<KnownTrace> Registry::ours(std::string_view path) const {
   for (const KnownTrace& trace : first_->traces) {
-    if (trace.path == path || trace.path == std::string(path) + "/") return trace;
+    if (trace.path == path || trace.path == std::string(path) + "/") return now(trace);
   }
   return {};
 }
@@ -143,7 +164,7 @@ Result<std::variant<KnownTrace, Registry::Clash>> Registry::open_trace(const std
     if (traces().size() >= limits::kKnownTraces) {
       return Error{ErrorCode::kLimit, "too many traces are open", "", "close some"};
     }
-    VS_ASSIGN(const auto opened, options_.opener->open({path}));
+    VS_ASSIGN(const auto opened, options_.opener->open({path}, TraceOpener::Purpose::kLook));
     found = known(opened->service().summary(), path, name);
   }
   const std::lock_guard lock(mutex_);
@@ -176,7 +197,7 @@ Result<std::shared_ptr<Experiment>> Registry::open_experiment(
     }
     std::vector<std::string> paths;
     for (const KnownTrace& trace : wanted) paths.push_back(trace.path);
-    VS_ASSIGN(auto opened, options_.opener->open(paths));
+    VS_ASSIGN(auto opened, options_.opener->open(paths, TraceOpener::Purpose::kAnalyse));
     made = make_experiment(opened->service(), options_, name, std::move(wanted));
     opened->service().start();
     made->opened = std::move(opened);

@@ -3,7 +3,9 @@
 // command line opened; others are opened on request, where there is an opener. Closing hides the
 // first and ends the others.
 //
-// Threads: every method from several at once. Opening a trace takes as long as reading it once; the
+// What is known of a trace grows while its experiment is read; ids stay.
+//
+// Threads: every method from several at once. Opening a trace takes as long as a look at it; the
 // lists stay usable meanwhile.
 
 #include <memory>
@@ -34,9 +36,12 @@ struct KnownTrace {
 struct Experiment {
   std::string uuid;
   std::string name;
-  std::vector<KnownTrace> traces;
+  std::vector<KnownTrace> traces;        ///< as they were when it was made
   std::unique_ptr<OpenedTraces> opened;  ///< nullptr: the command line's
   std::unique_ptr<Context> context;      ///< goes before what it borrows
+
+  /// As they are known now.
+  [[nodiscard]] std::vector<KnownTrace> traces_now() const;
 };
 
 class Registry {
@@ -47,6 +52,7 @@ class Registry {
   /// nullptr where there is none, or it was closed.
   [[nodiscard]] std::shared_ptr<Experiment> experiment(std::string_view uuid) const;
   [[nodiscard]] std::vector<std::shared_ptr<Experiment>> experiments() const;
+  /// As they are known now.
   [[nodiscard]] std::vector<KnownTrace> traces() const;
   [[nodiscard]] std::optional<KnownTrace> trace(std::string_view uuid) const;
   [[nodiscard]] bool in_use(std::string_view uuid) const;
@@ -66,6 +72,7 @@ class Registry {
  private:
   /// Of the command line, by path; nothing when it has none such.
   [[nodiscard]] std::optional<KnownTrace> ours(std::string_view path) const;
+  [[nodiscard]] KnownTrace now(const KnownTrace& trace) const;
 
   const TspOptions options_;
   std::shared_ptr<Experiment> first_;  // of the command line

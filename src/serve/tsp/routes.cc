@@ -94,6 +94,16 @@ class Tsp final : public Handler {
     return problem(404, "No such endpoint", "the protocol 0.6.0 has no such path");
   }
 
+  /// Traces that are opened; tables and the critical path, which are queries.
+  [[nodiscard]] bool is_slow(const Request& request) const override {
+    const auto& path = request.path;
+    const bool opens = path.size() == 1 && request.method == Method::kPost;
+    if (opens || path.size() < 5 || path[2] != "outputs") return opens;
+    const Output* const output = find_output(path[4]);
+    const bool drawn = path[3] == "timeGraph" && output != nullptr && !output->view.empty();
+    return path[3] == "table" || (path[3] == "timeGraph" && !drawn);
+  }
+
  private:
   Response answer(const Route& route, const Call& call) {
     if (const auto* const server = std::get_if<ServerEndpoint>(&route.endpoint)) {

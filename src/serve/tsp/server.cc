@@ -24,17 +24,22 @@ void write_trace(const KnownTrace& trace, std::string_view status, JsonWriter& o
   out.close('}').close('}');
 }
 
-std::string json_of(const Experiment& experiment) {
+std::string json_of(const Experiment& experiment, std::string_view status) {
   const Service& service = experiment.context->service;
+  const std::vector<KnownTrace> traces = experiment.traces_now();
   std::uint64_t events = 0;
-  for (const KnownTrace& trace : experiment.traces) events += trace.events;
+  for (const KnownTrace& trace : traces) events += trace.events;
   JsonWriter out;
   out.open('{').key("name").text(experiment.name).key("UUID").text(experiment.uuid);
   out.key("nbEvents").integer(static_cast<std::int64_t>(events));
   out.key("start").integer(service.begin().ns).key("end").integer(service.end().ns);
-  out.key("indexingStatus").text(indexing(service)).key("traces").open('[');
-  for (const KnownTrace& trace : experiment.traces) write_trace(trace, indexing(service), out);
+  out.key("indexingStatus").text(status).key("traces").open('[');
+  for (const KnownTrace& trace : traces) write_trace(trace, status, out);
   return out.close(']').close('}').take();
+}
+
+std::string json_of(const Experiment& experiment) {
+  return json_of(experiment, indexing(experiment.context->service));
 }
 
 /// A trace is as far as the experiment of the command line, if it is part of that.
@@ -120,12 +125,14 @@ Response trace(Registry& registry, const Call& call) {
 Response close_trace(Registry& registry, const Call& call) {
   const auto found = registry.trace(call.arguments[0]);
   if (!found) return no_trace();
-  const std::string json = json_of(registry, *found);
   if (registry.in_use(found->uuid)) {
-    return conflict("Trace is in use", "close its experiment first", "trace", json);
+    return conflict("Trace is in use", "close its experiment first", "trace",
+                    json_of(registry, *found));
   }
   registry.close_trace(found->uuid);
-  return json_answer(json);
+  JsonWriter out;
+  write_trace(*found, "CLOSED", out);
+  return json_answer(out.take());
 }
 
 Response experiments(Registry& registry, const Call& /*call*/) {
@@ -169,7 +176,7 @@ Response close_experiment(Registry& registry, const Call& call) {
   const auto found = registry.experiment(call.arguments[0]);
   if (found == nullptr) return no_experiment();
   registry.close_experiment(found->uuid);
-  return json_answer(json_of(*found));
+  return json_answer(json_of(*found, "CLOSED"));
 }
 
 }  // namespace vs::serve::tsp

@@ -327,7 +327,7 @@ Response data_tree(Context& context, const Call& call) {
   Asked query = asked(call, "DATA_TREE");
   if (query.refusal) return std::move(*query.refusal);
   const Views* const views = context.service.views();
-  if (views == nullptr) return not_yet(context.service);
+  if (views == nullptr) return not_yet(context.service, kNoTree);
   JsonWriter out;
   out.open('{').key("headers").open('[');
   constexpr std::pair<std::string_view, std::string_view> kHeaders[] = {
@@ -347,7 +347,7 @@ Response data_tree(Context& context, const Call& call) {
 Response table_columns(Context& context, const Call& call) {
   Asked query = asked(call, "TABLE");
   if (query.refusal) return std::move(*query.refusal);
-  if (context.service.views() == nullptr) return not_yet(context.service);
+  if (context.service.views() == nullptr) return not_yet(context.service, "[]");
   std::vector<std::string> names = kEventColumns;
   if (!query.output->sql.empty()) {
     const auto table = Table::open(context, call, *query.output);
@@ -366,7 +366,8 @@ Response table_columns(Context& context, const Call& call) {
 Response table_lines(Context& context, const Call& call) {
   Asked query = asked(call, "TABLE");
   if (query.refusal) return std::move(*query.refusal);
-  if (context.service.views() == nullptr) return not_yet(context.service);
+  if (context.service.views() == nullptr)
+    return not_yet(context.service, R"({"lowIndex":0,"size":0,"columnIds":[],"lines":[]})");
   const bool events = query.output->sql.empty();
   std::optional<Table> table;
   if (!events) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <nlohmann/json.hpp>
 
 #include "serve/capture_test_support.h"
@@ -35,6 +36,18 @@ class World {
     return ask(Method::kPost, {"experiments", uuid_, "outputs", "table", table, "lines"},
                json{{"parameters", parameters}}.dump());
   }
+  /// A request whose client has gone.
+  Response given_up(std::vector<std::string> path, const json& parameters) {
+    static const std::atomic<bool> kGone{true};
+    Request request;
+    request.method = Method::kPost;
+    path.insert(path.begin(), {"experiments", uuid_, "outputs"});
+    request.path = std::move(path);
+    request.body = json{{"parameters", parameters}}.dump();
+    request.cancel = &kGone;
+    return handler_->handle(request);
+  }
+  [[nodiscard]] Service& service() { return capture_.service(); }
   json model(const std::string& table, const json& parameters) {
     const Response answer = lines(table, parameters);
     EXPECT_EQ(answer.status, 200U) << answer.body;
@@ -73,6 +86,30 @@ TEST(TspTable, LinesBeyondThoseKeptAreTheSame) {
     const json back = few.model(table, search(last, 1, "^" + text + "$", "PREVIOUS"));
     EXPECT_EQ(back["lines"][0]["index"], last) << table;
   }
+}
+
+// What the protocol answers to who does not wait: CANCELLED, and no model.
+TEST(TspTable, GivenUpRequestsAreCancelled) {
+  World world(100000);
+  const json range = {
+      {"start", world.service().begin().ns}, {"end", world.service().end().ns}, {"nbTimes", 100}};
+  json items = json::array();
+  for (int i = 0; i < 50; ++i) items.push_back(i);
+  const json drawn = {{"requested_timerange", range}, {"requested_items", items}};
+  json path = drawn;
+  path["selected_thread"] = "vm1/156";
+  const std::vector<std::pair<std::vector<std::string>, json>> asked = {
+      {{"timeGraph", "control", "states"}, drawn},
+      {{"timeGraph", "control", "arrows"}, drawn},
+      {{"timeGraph", "critical-path", "tree"}, path},
+      {{"table", "exit-table", "lines"}, page(0, 5)},
+      {{"table", "events", "lines"}, page(0, 5)}};
+  for (const auto& [output, parameters] : asked) {
+    const json answer = json::parse(world.given_up(output, parameters).body);
+    EXPECT_EQ(answer["status"], "CANCELLED") << output[0] << "/" << output[1] << answer.dump();
+    EXPECT_TRUE(answer["model"].is_null()) << output[1];
+  }
+  EXPECT_EQ(world.lines("exit-table", page(0, 5)).status, 200U);  // the next one is answered
 }
 
 TEST(TspTable, SearchIsByRegularExpression) {

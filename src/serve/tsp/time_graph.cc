@@ -328,7 +328,7 @@ Response missing(std::string_view what) {
 Response time_graph_tree(Context& context, const Call& call) {
   Asked query = asked(call, kType);
   if (query.refusal) return std::move(*query.refusal);
-  if (context.service.views() == nullptr) return not_yet(context.service);
+  if (context.service.views() == nullptr) return not_yet(context.service, kNoTree);
   if (query.output->view.empty()) return path_tree(context, call, query.parameters);
   JsonWriter out;
   write_header(out);
@@ -351,7 +351,7 @@ Response time_graph_states(Context& context, const Call& call) {
   if (query.parameters.items->size() > limits::kRows) {
     return problem(400, "Invalid query parameters", "requested_items has too many rows");
   }
-  if (context.service.views() == nullptr) return not_yet(context.service);
+  if (context.service.views() == nullptr) return not_yet(context.service, R"({"rows":[]})");
   if (query.output->view.empty()) return path_states(context, call, query.parameters);
   const View* const view = view_of(context, *query.output);
   if (view == nullptr) return completed(R"({"rows":[]})");
@@ -364,7 +364,7 @@ Response time_graph_arrows(Context& context, const Call& call) {
   Asked query = asked(call, kType);
   if (query.refusal) return std::move(*query.refusal);
   if (!query.parameters.range) return missing("requested_timerange");
-  if (context.service.views() == nullptr) return not_yet(context.service);
+  if (context.service.views() == nullptr) return not_yet(context.service, "[]");
   if (query.output->view.empty()) return path_arrows(context, call, query.parameters);
   const View* const view = view_of(context, *query.output);
   if (view == nullptr) return completed("[]");
@@ -396,7 +396,7 @@ Response time_graph_tooltip(Context& context, const Call& call) {
   if (query.refusal) return std::move(*query.refusal);
   if (!query.parameters.items || query.parameters.items->empty()) return missing("requested_items");
   if (!query.parameters.element) return missing("requested_element");
-  if (context.service.views() == nullptr) return not_yet(context.service);
+  if (context.service.views() == nullptr) return not_yet(context.service, "{}");
   if (query.output->view.empty()) return path_tooltip(context, call, query.parameters);
   const View* const view = view_of(context, *query.output);
   const std::int32_t item = query.parameters.items->front();

@@ -9,6 +9,7 @@
 //
 // Ownership: service and opener must outlive the handler. Threads: handle() from several at once.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,9 +31,13 @@ class OpenedTraces {
 class TraceOpener {
  public:
   virtual ~TraceOpener() = default;
+  enum class Purpose : std::uint8_t {
+    kLook,    ///< its summary is all that is wanted: machines, times and event counts
+    kAnalyse  ///< its service will be started, which reads all of that
+  };
   /// Paths as the client wrote them. kNotFound for what does not exist or lies outside. Any thread.
   [[nodiscard]] virtual Result<std::unique_ptr<OpenedTraces>> open(
-      const std::vector<std::string>& paths) = 0;
+      const std::vector<std::string>& paths, Purpose purpose) = 0;
 };
 
 struct TspOptions {

@@ -5,6 +5,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "query/testing/scene.h"
 #include "serve/limits.h"
 #include "serve/tsp/context.h"
@@ -94,7 +98,7 @@ TEST_F(Tsp, RunningWhileTheAnalysisRuns) {
     const Response answer = output(kind, id, what, body);
     EXPECT_EQ(answer.status, 200U);
     EXPECT_EQ(json::parse(answer.body)["status"], "RUNNING") << id << what;
-    EXPECT_TRUE(json::parse(answer.body)["model"].is_null());
+    EXPECT_FALSE(json::parse(answer.body)["model"].is_null());
   }
 }
 
@@ -126,7 +130,8 @@ TEST_F(Tsp, NothingIsOpenedThatTheCommandLineDoesNotName) {
 /// "/below/NAME" opens a scene; "/below/none" is not there and "/below/bad" is no trace.
 class SceneOpener final : public TraceOpener {
  public:
-  Result<std::unique_ptr<OpenedTraces>> open(const std::vector<std::string>& paths) override {
+  Result<std::unique_ptr<OpenedTraces>> open(const std::vector<std::string>& paths,
+                                             Purpose purpose) override {
     for (const std::string& path : paths) {
       if (!path.starts_with("/below/") || path == "/below/none") {
         return Error{ErrorCode::kNotFound, "no such file", path, ""};
@@ -134,18 +139,28 @@ class SceneOpener final : public TraceOpener {
       if (path == "/below/bad") return Error{ErrorCode::kMalformed, "no trace", path, ""};
     }
     ++opened_;
-    return std::unique_ptr<OpenedTraces>(std::make_unique<Scene>());
+    return std::unique_ptr<OpenedTraces>(
+        std::make_unique<Scene>(purpose == Purpose::kAnalyse && slow_));
   }
   int opened_ = 0;
+  bool slow_ = false;  ///< analyses end only when they are told to
 
  private:
   class Scene final : public OpenedTraces {
    public:
+    explicit Scene(bool slow) : slow_(slow) {}
     Service& service() override { return service_; }
 
    private:
+    Status analyse() {
+      while (slow_ && !stopped_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      return slow_ ? Status(Error{ErrorCode::kCancelled, "stopped", "", ""}) : Status();
+    }
+    const bool slow_;
+    std::atomic<bool> stopped_{false};
     query::testing::Scene scene_ = query::testing::two_vms();
-    Service service_{{scene_.summary, *scene_.source, [] { return Status(); }, {}, ""}};
+    Service service_{{scene_.summary, *scene_.source, [this] { return analyse(); },
+                      [this] { stopped_ = true; }, ""}};
   };
 };
 
@@ -207,6 +222,126 @@ TEST_F(TspRoot, ExperimentsOfTheirOwn) {
   EXPECT_EQ(ask(Method::kGet, {"experiments", made["UUID"], "bookmarks"}).status, 404U);
   EXPECT_EQ(ask(Method::kDelete, {"traces", a["UUID"]}).status, 200U);
   EXPECT_EQ(ask(Method::kGet, {"traces", a["UUID"]}).status, 404U);
+}
+
+// An experiment that is closed while it is analysed: its analysis ends, and the answer says so.
+TEST_F(TspRoot, ClosingEndsTheAnalysis) {
+  opener_.slow_ = true;
+  const json a = json::parse(open("/below/a").body);
+  const json made = json::parse(combine("slow", json::array({a["UUID"]})).body);
+  EXPECT_EQ(made["indexingStatus"], "RUNNING");
+  const Response tree =
+      ask(Method::kPost, {"experiments", made["UUID"], "outputs", "timeGraph", "fused", "tree"},
+          R"({"parameters":{}})");
+  EXPECT_EQ(json::parse(tree.body)["status"], "RUNNING");
+  const Response closed = ask(Method::kDelete, {"experiments", made["UUID"]});
+  EXPECT_EQ(json::parse(closed.body)["indexingStatus"], "CLOSED");
+  EXPECT_EQ(ask(Method::kGet, {"experiments", made["UUID"]}).status, 404U);
+  EXPECT_EQ(ask(Method::kDelete, {"traces", a["UUID"]}).status, 200U);
+}
+
+/// What the server knows before anything but headers was read, and what it says then.
+class TspBefore : public ::testing::Test {
+ protected:
+  Response ask(Method method, std::vector<std::string> path, std::string body = "") {
+    Request request;
+    request.method = method;
+    request.path = std::move(path);
+    request.body = std::move(body);
+    return tsp_->handle(request);
+  }
+  json get(std::vector<std::string> path) {
+    return json::parse(ask(Method::kGet, std::move(path)).body);
+  }
+  void let(int stage) { stage_ = stage; }
+  void wait_for(int stage) {
+    while (reached_ < stage) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  void pass(int stage) {
+    reached_ = stage;
+    while (stage_ < stage) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+
+  std::atomic<int> stage_{0};    ///< how far the service may go
+  std::atomic<int> reached_{0};  ///< where it waits
+  query::testing::Scene scene_ = query::testing::two_vms();
+  query::ExperimentSummary headers_ = [this] {
+    query::ExperimentSummary out;
+    out.name = scene_.summary.name;
+    for (const query::TraceSummary& trace : scene_.summary.traces) {
+      out.traces.emplace_back();
+      out.traces.back().id = trace.id;
+      out.traces.back().info = trace.info;
+    }
+    return out;
+  }();
+  Service service_{{headers_, *scene_.source,
+                    [this]() -> Status {
+                      pass(2);
+                      return Error{ErrorCode::kCancelled, "stopped on request", "", ""};
+                    },
+                    [this] { stage_ = 9; }, "",
+                    [this]() -> Result<const query::ExperimentSummary*> {
+                      pass(1);
+                      return &scene_.summary;
+                    }}};
+  std::unique_ptr<Handler> tsp_ = make_tsp(service_, {"0.1.0", 100, nullptr});
+};
+
+TEST_F(TspBefore, EverythingAnswersFromTheStartAndIdsStay) {
+  service_.start();
+  wait_for(1);
+  service_.tell_progress(161'000'000, 280'000'000, "reading");
+  const json first = get({"experiments"});
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first[0]["indexingStatus"], "RUNNING");
+  EXPECT_EQ(first[0]["traces"].size(), scene_.summary.traces.size());
+  EXPECT_EQ(get({"traces"}).size(), scene_.summary.traces.size());
+  EXPECT_EQ(get({"health"})["status"], "UP");
+  const std::string uuid = first[0]["UUID"];
+  EXPECT_FALSE(get({"experiments", uuid, "outputs"}).empty());
+  let(1);
+  wait_for(2);
+  const json second = get({"experiments"});
+  EXPECT_EQ(second[0]["UUID"], uuid);
+  EXPECT_EQ(second[0]["indexingStatus"], "RUNNING");
+  EXPECT_GT(second[0]["nbEvents"], 0);
+  EXPECT_EQ(second[0]["end"], scene_.summary.end()->ns);
+  for (std::size_t i = 0; i < second[0]["traces"].size(); ++i) {
+    EXPECT_EQ(second[0]["traces"][i]["UUID"], first[0]["traces"][i]["UUID"]);
+    EXPECT_GT(second[0]["traces"][i]["nbEvents"], 0);
+  }
+  service_.stop();
+  service_.wait();
+  EXPECT_EQ(service_.progress().state, RunState::kFailed);
+}
+
+TEST_F(TspBefore, OutputsAreRunningWithAnEmptyModel) {
+  service_.start();
+  wait_for(1);
+  service_.tell_progress(161'000'000, 280'000'000, "reading");
+  const std::string uuid = get({"experiments"})[0]["UUID"];
+  const std::string body =
+      R"({"parameters":{"requested_timerange":{"start":0,"end":9,"nbTimes":2},)"
+      R"("requested_items":[0],"requested_table_index":0,)"
+      R"("requested_table_count":1}})";
+  const std::vector<std::vector<std::string>> asked = {{"timeGraph", "fused", "tree"},
+                                                       {"timeGraph", "fused", "states"},
+                                                       {"timeGraph", "fused", "arrows"},
+                                                       {"XY", "steal", "tree"},
+                                                       {"XY", "steal", "xy"},
+                                                       {"table", "events", "columns"},
+                                                       {"table", "events", "lines"},
+                                                       {"data", "statistics", "tree"},
+                                                       {"fused", "annotations"}};
+  for (std::vector<std::string> path : asked) {
+    const std::string name = path.front() + "/" + path[1];
+    path.insert(path.begin(), {"experiments", uuid, "outputs"});
+    const json answer = json::parse(ask(Method::kPost, path, body).body);
+    EXPECT_EQ(answer["status"], "RUNNING") << name << answer.dump();
+    EXPECT_FALSE(answer["model"].is_null()) << name;
+    EXPECT_EQ(answer["statusMessage"], "reading, 161 of 280 MB") << name;
+  }
 }
 
 TEST_F(TspRoot, NotMixedAndNotWithoutEnd) {

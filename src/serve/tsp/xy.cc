@@ -105,11 +105,27 @@ SeriesRequest request_of(const Call& call, const TimeRange& range) {
 
 }  // namespace
 
+namespace {
+
+std::string no_series(const Output& output) {
+  JsonWriter out;
+  return out.open('{')
+      .key("title")
+      .text(output.name)
+      .key("series")
+      .open('[')
+      .close(']')
+      .close('}')
+      .take();
+}
+
+}  // namespace
+
 Response xy_tree(Context& context, const Call& call) {
   Asked query = asked(call, "TREE_TIME_XY");
   if (query.refusal) return std::move(*query.refusal);
   const Views* const views = context.service.views();
-  if (views == nullptr) return not_yet(context.service);
+  if (views == nullptr) return not_yet(context.service, kNoTree);
   return tree(views->history(), find_series_kind(query.output->view)->table, false);
 }
 
@@ -118,7 +134,7 @@ Response xy_values(Context& context, const Call& call) {
   if (query.refusal) return std::move(*query.refusal);
   if (auto refusal = check(query)) return std::move(*refusal);
   const Views* const views = context.service.views();
-  if (views == nullptr) return not_yet(context.service);
+  if (views == nullptr) return not_yet(context.service, no_series(*query.output));
   const SeriesKind& kind = *find_series_kind(query.output->view);
   SeriesRequest request = request_of(call, *query.parameters.range);
   JsonWriter out;
@@ -143,7 +159,7 @@ Response generic_xy_tree(Context& context, const Call& call) {
   Asked query = asked(call, "TREE_GENERIC_XY");
   if (query.refusal) return std::move(*query.refusal);
   const Views* const views = context.service.views();
-  if (views == nullptr) return not_yet(context.service);
+  if (views == nullptr) return not_yet(context.service, kNoTree);
   return tree(views->history(), TableId::kVmExit, true);
 }
 
@@ -152,7 +168,7 @@ Response generic_xy_values(Context& context, const Call& call) {
   if (query.refusal) return std::move(*query.refusal);
   if (auto refusal = check(query)) return std::move(*refusal);
   const Views* const views = context.service.views();
-  if (views == nullptr) return not_yet(context.service);
+  if (views == nullptr) return not_yet(context.service, no_series(*query.output));
   const SeriesRequest request = request_of(call, *query.parameters.range);
   JsonWriter out;
   out.open('{').key("title").text(query.output->name).key("series").open('[');

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { api, type Bookmark } from '../api';
 import { actions, store, useStore } from '../store';
 import { formatDuration, formatRel, toAbs, toRel } from '../time';
+import { safeColour } from '../timeline/palette';
 import { errorText } from './data';
 import { Field, Problem } from './parts';
 
@@ -14,11 +15,6 @@ export const colours: ReadonlyArray<readonly [string, string]> = [
   ['#d55e00', 'red'],
   ['#cc79a7', 'pink'],
 ];
-
-/** Only a plain hex colour reaches a style; anything else is shown grey. */
-export function safeColour(value: string): string {
-  return /^#[0-9a-f]{6}$/i.test(value) ? value : '#888888';
-}
 
 async function reload(): Promise<void> {
   store.set({ bookmarks: await api.bookmarks() });

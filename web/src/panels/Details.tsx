@@ -7,6 +7,7 @@ import { actions, store, useStore } from '../store';
 import { formatAbs, formatDuration, formatRel, toAbs, toRel } from '../time';
 import { send } from './bus';
 import { errorText, text } from './data';
+import { ShortLegend } from './Help';
 import { Problem } from './parts';
 
 type Answer =
@@ -127,9 +128,12 @@ export function DetailsPanel() {
       <h2>Details</h2>
       {row && <p class="p-who">{rowName(row)}</p>}
       {!answer && (
-        <p class="muted">
-          Click an interval on the timeline: here is everything that is known about it.
-        </p>
+        <>
+          <p class="muted">
+            Click an interval on the timeline: here is everything that is known about it.
+          </p>
+          <ShortLegend />
+        </>
       )}
       {answer?.kind === 'none' && (
         <p class="muted">

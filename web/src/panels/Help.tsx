@@ -37,7 +37,11 @@ function Swatch({ view, name }: { view: string; name: string }) {
     const fill =
       view === 'fused'
         ? fusedFill(
-            machineColour(name === 'host' ? 'host' : 'vm', ['host', 'vm'], scheme),
+            machineColour(
+              name === 'host' ? 'host' : 'guest',
+              [{ machine: 'guest', kind: 'vm' }],
+              scheme,
+            ),
             name,
             'user',
             scheme,
@@ -93,6 +97,29 @@ function LegendCard({ legend }: { legend: Legend }) {
         </tbody>
       </table>
     </section>
+  );
+}
+
+/** What the colours of the open views mean, in short. */
+export function ShortLegend() {
+  const openViews = useStore((state) => state.openViews);
+  const shown = legends.filter((one) => one.figures && openViews.includes(one.view));
+  return (
+    <>
+      {shown.map((legend) => (
+        <section key={legend.name} class="p-legend" aria-label={`Colours of ${legend.name}`}>
+          <h4>{legend.name}</h4>
+          <dl>
+            {legend.words.map(([name, says]) => [
+              <dt key={name} title={says}>
+                <Swatch view={legend.view} name={name} /> {name}
+              </dt>,
+              <dd key={`${name} says`}>{says}</dd>,
+            ])}
+          </dl>
+        </section>
+      ))}
+    </>
   );
 }
 

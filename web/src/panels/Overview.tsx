@@ -3,7 +3,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { api, type Cell, type Conclusion, type Report } from '../api';
-import { actions, useStore } from '../store';
+import { actions, store, useStore } from '../store';
 import { toRel } from '../time';
 import { send } from './bus';
 import { amount, duration, entries, errorText, type Entry, percent, text } from './data';
@@ -47,6 +47,7 @@ function openConclusion(conclusion: Conclusion, evidence: Evidence | null): void
     view: target.view,
     row: target.row,
   });
+  store.set({ active: true });
 }
 
 function ConclusionCard({ conclusion, report }: { conclusion: Conclusion; report: Report }) {

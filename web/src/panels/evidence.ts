@@ -203,6 +203,8 @@ export function openEvidence({ sql, view, says }: Evidence): Promise<void> {
     const from = toRel(text(found['ts']));
     const length = amount(found['dur']);
     actions.goTo({ from, to: from + length, view, row: row?.id ?? null });
+    // What matters there fits on the screen without the rows that do nothing meanwhile.
+    store.set({ active: true });
     actions.notify(`The longest, ${formatDuration(length)}: ${says}`);
   });
 }

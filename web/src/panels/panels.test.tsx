@@ -15,9 +15,9 @@ import {
   type WhyAnswer,
 } from '../api';
 import { store } from '../store';
-import { isKnownState } from '../timeline/palette';
+import { isKnownState, safeColour } from '../timeline/palette';
 import { setOrigin } from '../time';
-import { BookmarksPanel, safeColour } from './Bookmarks';
+import { BookmarksPanel } from './Bookmarks';
 import { ComparePanel, CompareResult, difference } from './Compare';
 import { DetailsPanel } from './Details';
 import { EventsPanel, visibleRows } from './Events';

@@ -14,8 +14,7 @@ export function rowId(row: RowRef): string {
 }
 
 function Swatch({ machine }: { machine: string }) {
-  const machines =
-    useStore((state) => state.experiment)?.machines.map((item) => item.machine) ?? [];
+  const machines = useStore((state) => state.experiment)?.machines ?? [];
   return (
     <i
       class="swatch"

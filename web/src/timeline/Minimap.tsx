@@ -17,7 +17,7 @@ function draw(canvas: HTMLCanvasElement, scene: Scene): void {
   const state = store.get();
   c.fillStyle = css(scene.scheme.background);
   c.fillRect(0, 0, width, height);
-  const machines = (state.experiment?.machines ?? []).map((item) => item.machine);
+  const machines = state.experiment?.machines ?? [];
   const rows = (state.rows['fused'] ?? []).filter((row) => row.kind === 'pcpu').slice(0, 16);
   const tall = Math.max(1, Math.floor(height / Math.max(1, rows.length)));
   const names = ['machine', 'condition', 'state'].map(

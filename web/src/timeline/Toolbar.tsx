@@ -58,8 +58,8 @@ export function ZoomButtons({ width }: { width: number }) {
   const canUndo = useStore((state) => state.undo.length > 0);
   const canRedo = useStore((state) => state.redo.length > 0);
   const all = [
-    { sign: '+', name: 'Zoom in', key: 'w', can: true },
-    { sign: '−', name: 'Zoom out', key: 's', can: true },
+    { sign: '+', name: 'Zoom in', key: '+', can: true },
+    { sign: '−', name: 'Zoom out', key: '-', can: true },
     { sign: 'All', name: 'Show all', key: '0', can: true },
     { sign: '↶', name: 'Undo zoom', key: 'Backspace', can: canUndo },
     { sign: '↷', name: 'Redo zoom', key: 'U', can: canRedo },

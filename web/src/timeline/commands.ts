@@ -1,10 +1,12 @@
 // Everything that a key or a button does on the timeline. `keys` is also what the help shows.
 
 import { api, type Row } from '../api';
-import { followCulprit, guarded, jump } from '../jump';
-import { loadRows } from '../start';
+import { followCulprit, guarded } from '../jump';
 import { actions, store } from '../store';
 import { formatDuration, panSpan, parseTime, toAbs, toRel, zoomSpan } from '../time';
+import { follow, followArrow } from './follow';
+import { nextPlace } from './places';
+import { scaleRows } from './gestures';
 import { exportPng, exportSvg } from './picture';
 import { pathView } from './lanes';
 import type { Scene } from './scene';
@@ -28,6 +30,13 @@ export function zoom(scene: Scene, factor: number, centre?: number): void {
       ? time
       : (window.from + window.to) / 2;
   actions.show(zoomSpan(window, centre ?? usual, factor, limit));
+}
+
+/** The middle of the selection, where it can be seen. */
+function selectionCentre(): number | undefined {
+  const { range, time, window } = store.get();
+  const at = range ? (range.from + range.to) / 2 : time;
+  return at !== null && at >= window.from && at <= window.to ? at : undefined;
 }
 
 export function pan(share: number): void {
@@ -78,39 +87,6 @@ export function moveRow(context: Context, delta: number): void {
 function fold(open: boolean): void {
   const { row, collapsed } = store.get();
   if (row && (collapsed[`${row.view}:${row.id}`] === true) === open) actions.toggleCollapsed(row);
-}
-
-/** Where the attributes of a state name a processor or thread, goes there. */
-function change(to: 'cpu' | 'thread'): Promise<void> {
-  return guarded(async () => {
-    const { row } = store.get();
-    const { time } = store.get();
-    if (!row || time === null) return;
-    const here = await api.at(row.view, row.id, toAbs(time));
-    const attributes = new Map(
-      (here?.attributes ?? []).map(([name, value]) => [name, String(value ?? '')]),
-    );
-    const view = to === 'cpu' ? 'fused' : 'vms';
-    await loadRows(view);
-    const rows = store.get().rows[view] ?? [];
-    const own = selectedRow();
-    const machine = attributes.get('machine') || own?.machine;
-    const cpu =
-      attributes.get('pcpu') ??
-      attributes.get('cpu') ??
-      (own?.kind === 'pcpu' ? String(own.cpu) : undefined);
-    const tid = attributes.get('tid');
-    const found = rows.find((item) =>
-      to === 'cpu'
-        ? item.kind === 'pcpu' && String(item.cpu) === cpu
-        : item.kind === 'thread' && item.machine === machine && String(item.tid) === tid,
-    );
-    if (!found)
-      return actions.notify(
-        to === 'cpu' ? 'It was on no processor then.' : 'No thread is known to run there then.',
-      );
-    await jump({ view, row: found.id, from: time, to: time });
-  });
 }
 
 function measure(context: Context): void {
@@ -184,13 +160,20 @@ export interface Key {
 }
 
 export const keys: Key[] = [
+  { keys: ['w'], label: 'W', text: 'Zoom in at the pointer', run: ({ scene }) => zoom(scene, 0.5) },
+  { keys: ['s'], label: 'S', text: 'Zoom out at the pointer', run: ({ scene }) => zoom(scene, 2) },
   {
-    keys: ['w', '+', '='],
-    label: 'W  +',
-    text: 'Zoom in around the pointer',
-    run: ({ scene }) => zoom(scene, 0.5),
+    keys: ['+', '='],
+    label: '+',
+    text: 'Zoom in at the selection',
+    run: ({ scene }) => zoom(scene, 0.5, selectionCentre()),
   },
-  { keys: ['s', '-'], label: 'S  −', text: 'Zoom out', run: ({ scene }) => zoom(scene, 2) },
+  {
+    keys: ['-'],
+    label: '−',
+    text: 'Zoom out at the selection',
+    run: ({ scene }) => zoom(scene, 2, selectionCentre()),
+  },
   { keys: ['a'], label: 'A', text: 'Move left by a quarter', run: () => pan(-0.25) },
   { keys: ['d'], label: 'D', text: 'Move right by a quarter', run: () => pan(0.25) },
   {
@@ -220,6 +203,18 @@ export const keys: Key[] = [
   { keys: ['ArrowUp'], label: '↑', text: 'Row above', run: (context) => moveRow(context, -1) },
   { keys: ['ArrowDown'], label: '↓', text: 'Row below', run: (context) => moveRow(context, 1) },
   {
+    keys: ['PageUp'],
+    label: 'Page up',
+    text: 'Ten rows up',
+    run: (context) => moveRow(context, -10),
+  },
+  {
+    keys: ['PageDown'],
+    label: 'Page down',
+    text: 'Ten rows down',
+    run: (context) => moveRow(context, 10),
+  },
+  {
     keys: ['Enter'],
     label: 'Enter',
     text: 'Fold or unfold the row',
@@ -231,6 +226,12 @@ export const keys: Key[] = [
   { keys: [']'], label: ']', text: 'Unfold the row', run: () => fold(true) },
   { keys: ['['], label: '[', text: 'Fold the row', run: () => fold(false) },
   {
+    keys: ['*'],
+    label: '*',
+    text: 'Unfold all rows',
+    run: () => store.set({ collapsed: {} }),
+  },
+  {
     keys: ['f'],
     label: 'F',
     text: 'Follow the culprit: who took the processor',
@@ -240,13 +241,19 @@ export const keys: Key[] = [
     keys: ['c'],
     label: 'C',
     text: 'Follow to the processor',
-    run: () => void change('cpu'),
+    run: () => void follow('cpu'),
   },
   {
     keys: ['t'],
     label: 'T',
     text: 'Follow to the thread',
-    run: () => void change('thread'),
+    run: () => void follow('thread'),
+  },
+  {
+    keys: ['j'],
+    label: 'J',
+    text: 'Follow the next arrow of the row (Shift: the one before)',
+    run: ({ scene }, event) => followArrow(scene, event.shiftKey ? -1 : 1),
   },
   {
     keys: ['y'],
@@ -295,6 +302,12 @@ export const keys: Key[] = [
     text: 'Set mark A, then B, and measure',
     run: (context) => measure(context),
   },
+  {
+    keys: ['n'],
+    label: 'N',
+    text: 'Next bookmark, mark or loss (Shift: the one before)',
+    run: (_context, event) => nextPlace(event.shiftKey ? -1 : 1),
+  },
   { keys: ['b'], label: 'B', text: 'Bookmark the selection', run: () => void bookmark() },
   {
     keys: ['v'],
@@ -312,13 +325,13 @@ export const keys: Key[] = [
     keys: ['<', ','],
     label: ',',
     text: 'Lower rows',
-    run: () => store.set({ rowHeight: Math.max(4, Math.round(store.get().rowHeight * 0.8)) }),
+    run: () => scaleRows(0.8),
   },
   {
     keys: ['>', '.'],
     label: '.',
     text: 'Taller rows',
-    run: () => store.set({ rowHeight: Math.min(48, Math.round(store.get().rowHeight * 1.25)) }),
+    run: () => scaleRows(1.25),
   },
   { keys: ['x'], label: 'X', text: 'Picture as PNG', run: ({ scene }) => exportPng(scene) },
   { keys: ['X'], label: 'Shift+X', text: 'Picture as SVG', run: ({ scene }) => exportSvg(scene) },
@@ -349,7 +362,7 @@ export function onKey(event: KeyboardEvent): void {
   const target = event.target as HTMLElement;
   if (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable) return;
   if (event.key === 'Enter' && /^(BUTTON|A)$/.test(target.tagName)) return;
-  if (target.closest('.bottom, .details') && /^(Arrow|Home|Enter)/.test(event.key)) return;
+  if (target.closest('.bottom, .details') && /^(Arrow|Page|Home|Enter)/.test(event.key)) return;
   const found =
     keys.find((key) => key.keys.includes(event.key)) ??
     keys.find((key) => key.keys.includes(event.key.toLowerCase()));

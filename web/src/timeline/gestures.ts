@@ -5,6 +5,14 @@ import { actions, type RowRef, store } from '../store';
 import { panSpan, type Span, wholeSpan, zoomSpan } from '../time';
 import type { Scene } from './scene';
 
+const lowestRow = 4;
+const highestRow = 48;
+
+export function scaleRows(factor: number): void {
+  const height = Math.round(store.get().rowHeight * factor);
+  store.set({ rowHeight: Math.max(lowestRow, Math.min(highestRow, height)) });
+}
+
 export function useWheel(box: { current: HTMLDivElement | null }, scene: Scene | null): void {
   useEffect(() => {
     const element = box.current;
@@ -19,6 +27,7 @@ export function useWheel(box: { current: HTMLDivElement | null }, scene: Scene |
       if (!event.ctrlKey && !event.shiftKey && Math.abs(event.deltaX) <= Math.abs(event.deltaY))
         return;
       event.preventDefault();
+      if (event.ctrlKey && event.shiftKey) return scaleRows(event.deltaY < 0 ? 1.25 : 0.8);
       const { window, limit } = store.get();
       before ??= window;
       if (timer) clearTimeout(timer);

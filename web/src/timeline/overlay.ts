@@ -5,7 +5,7 @@ import type { Loss, Row, Series } from '../api';
 import { store, type State } from '../store';
 import { toRel } from '../time';
 import { sameRow } from './rows';
-import { css, machineColour } from './palette';
+import { css, machineColour, rulerHeight, safeColour } from './palette';
 import type { Scene } from './scene';
 
 /** Whether a loss hides what a row would have shown. */
@@ -24,11 +24,7 @@ export function series(
   const values = series.y.filter((value): value is number => value !== null);
   const most = Math.max(1e-9, ...values);
   const colour = css(
-    machineColour(
-      series.machine,
-      (store.get().experiment?.machines ?? []).map((item) => item.machine),
-      scene.scheme,
-    ),
+    machineColour(series.machine, store.get().experiment?.machines ?? [], scene.scheme),
   );
   c.save();
   c.beginPath();
@@ -122,6 +118,23 @@ function hatch(
   }
   c.stroke();
   c.restore();
+}
+
+/** Flags at the foot of the ruler, each as long as what it marks. */
+export function bookmarks(scene: Scene, c: CanvasRenderingContext2D, state: State): void {
+  for (const one of state.bookmarks) {
+    const from = scene.x(toRel(one.from_ns));
+    const to = scene.x(toRel(one.to_ns));
+    if (to < 0 || from > scene.width) continue;
+    c.fillStyle = safeColour(one.colour);
+    c.fillRect(from, rulerHeight - 4, Math.max(2, to - from), 4);
+    c.beginPath();
+    c.moveTo(from, rulerHeight);
+    c.lineTo(from, rulerHeight - 14);
+    c.lineTo(from + 9, rulerHeight - 10);
+    c.lineTo(from, rulerHeight - 6);
+    c.fill();
+  }
 }
 
 export function drawArrows(scene: Scene, c: CanvasRenderingContext2D, state: State): void {

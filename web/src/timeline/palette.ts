@@ -3,6 +3,15 @@
 // pattern, so no meaning hangs on hue alone. Vermilion with a hatch is kept for one meaning
 // everywhere: somebody else had the processor.
 
+import type { MachineInfo } from '../api';
+
+export const rulerHeight = 26;
+
+/** Only a plain hex colour reaches the screen; anything else is shown grey. */
+export function safeColour(value: string): string {
+  return /^#[0-9a-f]{6}$/i.test(value) ? value : '#888888';
+}
+
 export type PatternName = 'solid' | 'slash' | 'backslash' | 'cross' | 'dots' | 'lines' | 'bars';
 
 /** [y][x] masks of 8 × 8: 1 takes the ink. */
@@ -129,10 +138,15 @@ const purple = rgb('#cc79a7');
 
 const vmColours: readonly Rgb[] = [sky, orange, green, purple, yellow, blue];
 
-/** VMs take the palette in the order of the experiment; the host is grey. */
-export function machineColour(machine: string, machines: readonly string[], scheme: Scheme): Rgb {
-  const vms = machines.filter((name) => name !== machines[0]);
-  const index = vms.indexOf(machine);
+/** VMs take the palette in the order of the experiment; hosts are grey. */
+export function machineColour(
+  machine: string,
+  machines: ReadonlyArray<Pick<MachineInfo, 'machine' | 'kind'>>,
+  scheme: Scheme,
+): Rgb {
+  const index = machines
+    .filter((one) => one.kind !== 'host')
+    .findIndex((one) => one.machine === machine);
   if (index < 0) return standingOut([126, 136, 150], scheme);
   return standingOut(vmColours[index % vmColours.length] as Rgb, scheme);
 }

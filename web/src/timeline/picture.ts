@@ -2,8 +2,8 @@
 
 import { store } from '../store';
 import { formatRel, tickStep } from '../time';
-import { css } from './palette';
-import { rulerHeight, type Scene } from './scene';
+import { css, rulerHeight } from './palette';
+import type { Scene } from './scene';
 
 const labelWidth = 200;
 

@@ -49,12 +49,27 @@ export function hiddenText(hidden: number, choice: Choice): string {
   return `; ${hidden} ${hidden === 1 ? 'thread' : 'threads'} that never ran: press I to see`;
 }
 
+const stateTerm = /^state:./;
+const terms = (filter: string): string[] => filter.trim().toLowerCase().split(/\s+/);
+
+/** States that the filter asks for, `state:preempted`: they stay as they are, others are faded. */
+export function wantedStates(filter: string): string[] {
+  return terms(filter).flatMap((one) => (stateTerm.test(one) ? [one.slice(6)] : []));
+}
+
+/** What the filter says of rows. */
+export function rowFilter(filter: string): string {
+  return terms(filter)
+    .filter((one) => !stateTerm.test(one))
+    .join(' ');
+}
+
 /**
  * The filter of '/': words that must all match (label, number, machine or kind); `!word` must not;
  * `vm:vm1`, `kind:thread`, `cpu:1`, `tid:156` ask one field.
  */
 export function rowMatcher(filter: string): (row: Row) => boolean {
-  const tests = filter.trim().toLowerCase().split(/\s+/).filter(Boolean).map(term);
+  const tests = terms(filter).filter(Boolean).map(term);
   return (row) => tests.every((test) => test(row));
 }
 

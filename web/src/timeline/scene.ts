@@ -27,12 +27,14 @@ import {
   isStolen,
   machineColour,
   pack,
+  rulerHeight,
   type Scheme,
   textOn,
   stateFill,
 } from './palette';
+import { wantedStates } from './rows';
 import { schemeOf } from './theme';
-import { cursor, drawArrows, losses, selectedSpan, series } from './overlay';
+import { bookmarks, cursor, drawArrows, losses, selectedSpan, series } from './overlay';
 
 export const frames: number[] = [];
 
@@ -53,6 +55,8 @@ export class Scene {
   drag: { from: number; to: number; zoom: boolean } | null = null;
   arrows: Array<Arrow & { view: string }> = [];
   path: PathRows | null = null;
+  /** States that are not faded; all where it is empty. */
+  private wanted: string[] = [];
   onFrame: (() => void) | null = null;
   private image: ImageData | null = null;
   private words = new Uint32Array(0);
@@ -175,6 +179,7 @@ export class Scene {
     const begin = performance.now();
     const state = store.get();
     this.scheme = schemeOf(state.theme);
+    this.wanted = wantedStates(state.filter);
     this.paint(state);
     this.overlay(state);
     this.drawRuler(state);
@@ -252,7 +257,7 @@ export class Scene {
     const sizes = layers.map((layer) => this.cache.layerNames(layer).list.length);
     const faded = view !== 'fused' && state.machine !== null && state.machine !== machine;
     const slot = `${view}/${faded}`;
-    const key = `${sizes.join()}/${this.scheme.dark}/${state.machine ?? ''}`;
+    const key = `${sizes.join()}/${this.scheme.dark}/${state.machine ?? ''}/${this.wanted.join()}`;
     const kept = this.tables.get(slot);
     if (kept && kept.key === key) return kept.table;
     const table = buildTable(sizes, this.scheme, (codes) =>
@@ -276,15 +281,17 @@ export class Scene {
     if (view === 'fused') {
       const machine = name('machine');
       if (!machine && !name('state')) return null;
-      const machines = (state.experiment?.machines ?? []).map((item) => item.machine);
+      const machines = state.experiment?.machines ?? [];
       const fill = fusedFill(
         machineColour(machine, machines, this.scheme),
         name('condition'),
         name('state'),
         this.scheme,
       );
+      const other = state.machine !== null && state.machine !== machine;
+      const names = [name('condition'), name('state')];
       return {
-        upper: state.machine !== null && state.machine !== machine ? fade(fill, this.scheme) : fill,
+        upper: other || !this.isWanted(names) ? fade(fill, this.scheme) : fill,
         lower: null,
       };
     }
@@ -296,8 +303,14 @@ export class Scene {
       truth === 'deprived' || (truth === 'hypervisor' && belief !== 'blocked')
         ? stateFill(truth, this.scheme)
         : below;
-    const dim = (fill: typeof below) => (faded ? fade(fill, this.scheme) : fill);
+    const dims = faded || !this.isWanted([belief, truth]);
+    const dim = (fill: typeof below) => (dims ? fade(fill, this.scheme) : fill);
     return { upper: dim(shown), lower: shown === below ? null : dim(below) };
+  }
+
+  private isWanted(names: string[]): boolean {
+    const { wanted } = this;
+    return wanted.length === 0 || names.some((name) => name !== '' && wanted.includes(name));
   }
 
   private overlay(state: State): void {
@@ -370,6 +383,7 @@ export class Scene {
         4,
       );
     }
+    bookmarks(this, c, state);
     ['A', 'B'].forEach((name, index) => {
       const mark = state.measure[index];
       if (mark === null || mark === undefined) return;
@@ -461,8 +475,6 @@ export class Scene {
     }
   }
 }
-
-export const rulerHeight = 26;
 
 /** What is a pixel wide can be pointed at from here. */
 const nearPx = 2;

@@ -8,8 +8,8 @@ import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 import { Page, Server, sleep, until } from './harness.mjs';
 
-const viewport = { width: 1200, height: 750 };
-const shown = 660;
+const viewport = { width: 1180, height: 700 };
+const shown = 520;
 
 async function shot(page, title) {
   await page.mouse.move(5, 5);
@@ -20,9 +20,9 @@ async function shot(page, title) {
   return { title, picture: picture.toString('base64') };
 }
 
-/** One picture of all, two in a line. */
+/** One picture of all, three in a line. */
 async function sheet(browser, shots, path) {
-  const page = await browser.newPage({ viewport: { width: 2 * shown + 12, height: 400 } });
+  const page = await browser.newPage({ viewport: { width: 3 * shown + 12, height: 400 } });
   await page.setContent(
     `<style>body{margin:0;display:flex;flex-wrap:wrap;gap:4px;background:#777;font:14px sans-serif}
      figure{margin:0;width:${shown}px}img{width:100%;display:block}</style>` +

@@ -93,10 +93,13 @@ for (const [theme, light, scheme] of [
       expect(contrast(colour(scheme.muted), ground), 'muted').toBeGreaterThan(4.5);
       expect(contrast(colour(scheme.accent), ground), 'accent').toBeGreaterThan(3);
       expect(contrast(colour(scheme.mark), ground), 'mark').toBeGreaterThan(4.5);
-      const machines = ['host', 'vm1', 'vm2', 'vm3', 'vm4', 'vm5', 'vm6'];
-      for (const name of machines) {
-        const ratio = contrast(machineColour(name, machines, scheme), ground);
-        expect(ratio, name).toBeGreaterThan(3);
+      const machines = ['host', 'vm1', 'vm2', 'vm3', 'vm4', 'vm5', 'vm6'].map((machine) => ({
+        machine,
+        kind: machine === 'host' ? 'host' : 'vm',
+      }));
+      for (const { machine } of machines) {
+        const ratio = contrast(machineColour(machine, machines, scheme), ground);
+        expect(ratio, machine).toBeGreaterThan(3);
       }
     }
     const states = ['user', 'syscall', 'irq', 'deprived', 'hypervisor', 'preempted', 'disk'];
