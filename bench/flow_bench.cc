@@ -1,7 +1,8 @@
 // flow_bench [EVENTS]: execution flow and critical path over histories of 1, 4 and 16 times
 // EVENTS / 16 events (default 10 million), all in one window, and entering the largest at 1,000
 // places. A guest task and two workers hand work to each other; below them a vCPU that exits, is
-// robbed and halts. Times are CPU seconds of this thread.
+// robbed and halts. Then the same sizes of a task that reads from a disk beside another VM: whose
+// requests were in its way. Times are CPU seconds of this thread.
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -12,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "analysis/flow/critical_path.h"
+#include "analysis/flow/disk_neighbours.h"
 #include "analysis/flow/execution_flow.h"
 #include "base/strings.h"
 #include "history/reader.h"
@@ -229,11 +231,71 @@ void run(std::int64_t events, bool enter) {
              paths * 1e6 / kPlaces);
 }
 
+constexpr std::int64_t kEventsPerRead = 16;  ///< 4 of the scheduler, 12 of the two disks
+
+/// vm1's task waits for its request; on the host's disk it meets two of vm2, which vm2's task made.
+void write_reads(history::Writer& writer, std::int64_t rounds) {
+  const std::int64_t vm1 = writer.intern("vm1");
+  const std::int64_t vm2 = writer.intern("vm2");
+  const std::int64_t cause = writer.intern("disk");
+  const std::int64_t disk = writer.intern("8:0");
+  const auto entity = [&](TableId table, std::int64_t machine, std::int64_t number) {
+    const std::int64_t key[] = {machine, number};
+    return writer.entity(table, key);
+  };
+  const auto task = entity(TableId::kThreadState, vm1, 1);
+  const auto below = entity(TableId::kBlockRequest, writer.intern("host"), disk);
+  const auto inside = entity(TableId::kBlockRequest, vm1, disk);
+  const auto theirs = entity(TableId::kBlockRequest, vm2, disk);
+  const auto state = [&](std::int64_t begin, std::int64_t end, ThreadState what) {
+    const bool blocked = what == ThreadState::kBlocked;
+    const std::int64_t row[] = {
+        static_cast<std::int64_t>(what), 0, kNull, blocked ? cause : kNull, kNull, kNull, 0};
+    writer.add(task, HostTime{begin}, HostTime{end}, row);
+  };
+  const auto request = [&](history::EntityId device, std::int64_t begin, std::int64_t end,
+                           std::int64_t vm) {
+    const std::int64_t row[] = {vm, 8, 4096, 0, 0, end - begin, vm == vm1 ? 1 : 9};
+    writer.add(device, HostTime{begin}, HostTime{end}, row);
+  };
+  for (std::int64_t begin = 0; begin < 1000 * rounds; begin += 1000) {
+    state(begin, begin + 100, ThreadState::kUser);
+    state(begin + 100, begin + 1000, ThreadState::kBlocked);
+    request(inside, begin + 90, begin + 990, vm1);
+    request(theirs, begin + 140, begin + 660, vm2);
+    request(below, begin + 150, begin + 650, vm2);
+    request(below, begin + 200, begin + 900, vm1);
+    request(below, begin + 700, begin + 980, vm2);
+  }
+}
+
+void run_disk(std::int64_t events) {
+  auto writer = take(history::Writer::create_anonymous("."));
+  const std::int64_t rounds = events / kEventsPerRead;
+  write_reads(*writer, rounds);
+  const auto reader = take(writer->finish());
+  const Source source(*reader, 1000 * rounds);
+  const flow::World world(source);
+  const double start = now();
+  flow::DiskNeighbours found(world);
+  const Status status =
+      found.add({world.find_machine("vm1"), 1, HostTime{0}, HostTime{1000 * rounds}});
+  if (!status.ok()) die(status.error());
+  const double seconds = now() - start;
+  std::int64_t sum = 0;
+  for (const auto& [who, share] : found.neighbours()) sum += share.total_ns();
+  // The first is there with ours for 450 ns, the second for 200.
+  if (sum != 650 * rounds) die({ErrorCode::kInternal, "the neighbours' time is wrong", "", ""});
+  fmt::print("{:>11} events  disks {:7.3f} s {:6.1f} ns/event {:>9} waits\n", events, seconds,
+             seconds * 1e9 / static_cast<double>(events), rounds);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const auto events = argc > 1 ? parse_int<std::int64_t>(argv[1]) : std::int64_t{10'000'000};
   if (!events || *events < 1600) die({ErrorCode::kBadUse, "flow_bench [EVENTS]", "", ""});
   for (const std::int64_t part : {16, 4, 1}) run(*events / part, part == 1);
+  for (const std::int64_t part : {16, 4, 1}) run_disk(*events / part);
   return 0;
 }

@@ -209,7 +209,8 @@ TEST(Why, TheHeadlineNamesWhoWasBehindTheWaits) {
 }
 
 // The reader's scene, with its VM's requests on the host's disk and those of a neighbour in some.
-query::testing::Scene reading_beside_bulk(int shared, const char* of = "host") {
+query::testing::Scene reading_beside_bulk(int shared, const char* of = "host",
+                                          const char* neighbour = "vm2") {
   auto scene = query::testing::reading_task();
   query::testing::MemorySource& source = *scene.source;
   source.add_row(model::TableId::kMachine,
@@ -218,14 +219,15 @@ query::testing::Scene reading_beside_bulk(int shared, const char* of = "host") {
   const std::int64_t disk[] = {source.intern(of), source.intern("254:32")};
   const model::EntityId requests = source.entity(model::TableId::kBlockRequest, disk);
   const auto add = [&](const char* vm, HostTime begin, std::int64_t took_ns, std::int64_t tid) {
-    const std::int64_t row[] = {source.intern(vm), 0, 4096, 0, 0, took_ns, tid};
+    const std::int64_t whose = *vm == '\0' ? model::kNull : source.intern(vm);
+    const std::int64_t row[] = {whose, 0, 4096, 0, 0, took_ns, tid};
     source.add(requests, begin, begin + took_ns, row);
   };
   HostTime wait = life.begin + kMs;
   for (int round = 0; round < 20; ++round) {
     const std::int64_t took_ns = (round == 12 ? 30 : 5) * kMs;
     // Ours is there for all but 1 ms of the wait, theirs from 1 ms before it for 3 ms.
-    if (round < shared) add("vm2", wait + -kMs, 3 * kMs, 900);
+    if (round < shared) add(neighbour, wait + -kMs, 3 * kMs, 900);
     add("vm1", wait, took_ns - kMs, std::string_view(of) == "host" ? 800 : 5);
     wait = wait + took_ns + kMs;
   }
@@ -273,6 +275,32 @@ TEST(Why, ADeviceAtWorkIsAnExplanation) {
     if (share.machine == "wait_disk") all_ns += share.total_ns;
   }
   EXPECT_EQ(all_ns, (19 * 5 + 30) * kMs);
+}
+
+TEST(Why, ATaskOfAContainerOnTheHostIsNamedWithIt) {
+  auto scene = reading_beside_bulk(10, "host", "");
+  const auto thread = [&](std::int64_t container) {
+    scene.source->add_row(model::TableId::kThread, {std::string("host"),
+                                                    std::int64_t{900},
+                                                    std::int64_t{900},
+                                                    {},
+                                                    std::string("dd"),
+                                                    container,
+                                                    std::int64_t{0},
+                                                    std::int64_t{1}});
+  };
+  const auto container = [&](std::int64_t number, model::Cell parent, model::Cell name) {
+    scene.source->add_row(model::TableId::kContainer,
+                          {std::string("host"), number, std::move(parent), std::move(name)});
+  };
+  container(1, {}, {});
+  container(2, std::int64_t{1}, std::string("web"));
+  thread(2);
+  const WhyData data = why(scene, ask("vm1/reader"));
+  ASSERT_EQ(data.disk.culprits.size(), 1u);
+  EXPECT_EQ(data.disk.culprits[0].container, "web");
+  EXPECT_FALSE(data.disk.culprits[0].inferred);
+  EXPECT_THAT(data.headline, HasSubstr("host/dd in web's requests were in the way"));
 }
 
 TEST(Why, AnIterationsDiskIsComparedWithATypicalOnes) {

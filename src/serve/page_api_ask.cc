@@ -182,6 +182,8 @@ Response sql(const Call& call) {
   }
   const std::chrono::duration<double, std::milli> elapsed = Clock::now() - start;
   out.close(']').key("truncated").boolean(truncated).key("elapsed_ms").real(elapsed.count());
+  out.key("notes");
+  append_strings((*database)->notes(), out);
   out.close('}');
   return json_answer(out.take());
 }

@@ -403,6 +403,16 @@ TEST(PageApi, SqlTellsWhereItIsWrong) {
   const json answer = world.post("sql", {{"sql", "SELECT ts FROM vcpu_state"}, {"limit", 2}});
   EXPECT_EQ(answer["rows"].size(), 2U);
   EXPECT_EQ(answer["truncated"], true);
+  EXPECT_EQ(answer["notes"], json::array());
+  const json cut = world.post(
+      "sql", {{"sql",
+               "SELECT f.ts FROM (SELECT machine, tid FROM thread WHERE tid > 0 LIMIT 1) AS t, "
+               "flow(t.machine, t.tid, 0, 5) AS f"},
+              {"limit", 2}});
+  EXPECT_EQ(cut["rows"].size(), 0U);
+  ASSERT_EQ(cut["notes"].size(), 1U);
+  EXPECT_NE(cut["notes"][0].get<std::string>().find("flow(): the window from 0 to 5 is outside"),
+            std::string::npos);
   const Response wrong =
       world.ask(Method::kPost, {"sql"}, R"({"sql":"SELECT nonsense FROM vcpu_state","limit":2})");
   EXPECT_EQ(wrong.status, 400U);

@@ -169,6 +169,7 @@ export interface SqlAnswer {
   rows: Cell[][];
   truncated: boolean;
   elapsed_ms: number;
+  notes?: string[];
 }
 export interface PathStep {
   ts_ns: AbsText;

@@ -103,6 +103,11 @@ function Answer({ answer }: { answer: SqlAnswer }) {
           Save JSON
         </button>
       </div>
+      {answer.notes?.map((note) => (
+        <p class="muted" key={note}>
+          {note}
+        </p>
+      ))}
       <ResultTable columns={columns} rows={rows.slice(0, 1000)} label="Answer" />
       {rows.length > 1000 && (
         <p class="muted">The first 1,000 are shown; the saved files have all.</p>
