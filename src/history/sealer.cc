@@ -133,7 +133,7 @@ Carry Sealer::sum_column(const TableSlab& slab, EntityId entity, std::span<const
                          std::size_t drawn) {
   const std::span<const std::uint8_t> numbers = slab.numbers_of(drawn);
   const std::span<const std::uint8_t> present = count_values(numbers, rows);
-  const bool few = rows.size() <= kCarryBuckets;
+  const bool few = rows.size() <= kFewRows;
   std::vector<Span>& carry = carries_[drawn];
   carry.clear();
   if (!few) pyramid_.build_rows(rows, numbers, present);

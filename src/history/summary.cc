@@ -32,15 +32,18 @@ void Pyramid::build_rows(std::span<const SlabRow> rows, std::span<const std::uin
   forget_numbers();
   for (const std::uint8_t value : present) number(value);
   most_written_ = rows.size() / std::max(kSummaryRows, 3 * width_);
+  most_carried_ = std::clamp(rows.size() / (kCarryRate * std::max<std::size_t>(1, width_)),
+                             kLeastBuckets, kCarryBuckets);
   sum(
       rows, [numbers](const SlabRow& row) { return numbers[row.tuple]; }, 0,
-      std::max(kCarryBuckets, most_written_));
+      std::max(most_carried_, most_written_));
 }
 
 void Pyramid::build(std::span<const Span> spans, unsigned exponent, std::size_t most) {
   forget_numbers();
   for (const Span& span : spans) number(span.value);
   most_written_ = most;
+  most_carried_ = kCarryBuckets;
   sum(
       spans, [](const Span& span) { return span.value; }, exponent, most);
 }
@@ -127,7 +130,7 @@ bool Pyramid::make_levels(std::vector<Span>& carry) {
   levels_.shares.clear();
   if (lost_ || width_ == 0) return false;
   for (bool carried = false; !carried || buckets_ > kLeastBuckets; widen()) {
-    if (!carried && buckets_ <= kCarryBuckets) {
+    if (!carried && buckets_ <= most_carried_) {
       carried = true;
       carry_exponent_ = exponent_;
       this->carry(carry);

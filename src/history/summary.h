@@ -31,10 +31,12 @@
 
 namespace vs::history {
 
-inline constexpr std::size_t kSummaryRows = 8;      ///< rows per bucket of a rows piece, at least
-inline constexpr std::size_t kLeastBuckets = 8;     ///< a level has more than these
-inline constexpr std::size_t kCarryBuckets = 128;   ///< what a run hands to the node above, at most
-inline constexpr std::size_t kCarryRows = 256;      ///< rows that a node hands up as they are
+inline constexpr std::size_t kSummaryRows = 8;     ///< rows per bucket of a rows piece, at least
+inline constexpr std::size_t kLeastBuckets = 8;    ///< a level has more than these
+inline constexpr std::size_t kCarryBuckets = 128;  ///< what a run hands to the node above, at most
+inline constexpr std::size_t kCarryRate = 4;       ///< rows per value and bucket of those, at least
+inline constexpr std::size_t kFewRows = 16;        ///< of a run that hands them up as they are
+inline constexpr std::size_t kCarryRows = 64;      ///< of a node that does
 inline constexpr std::size_t kNodeBuckets = 16384;  ///< of a run in an index piece's summary
 inline constexpr std::size_t kSummaryValues = 64;   ///< a run with more has no summary
 inline constexpr std::size_t kShareUnit = 255;      ///< a share of the whole bucket
@@ -66,7 +68,8 @@ class Pyramid {
   /// There are more values than a summary has room for: nothing may be made of it.
   [[nodiscard]] bool lost() const { return lost_; }
   /// Makes the levels, of which there may be none; `carry` gets the first one with at most
-  /// kCarryBuckets buckets, as spans that lie in their buckets. The sums are used up.
+  /// kCarryBuckets buckets, of few rows fewer, as spans that lie in their buckets. The sums are
+  /// used up.
   [[nodiscard]] bool make_levels(std::vector<Span>& carry);
   /// log2 of the width of the carry's buckets.
   [[nodiscard]] unsigned carry_exponent() const { return carry_exponent_; }
@@ -97,6 +100,7 @@ class Pyramid {
   std::int64_t first_ = 0;
   unsigned exponent_ = 0;
   std::size_t most_written_ = 0;  ///< buckets of a level that is written
+  std::size_t most_carried_ = 0;
   unsigned carry_exponent_ = 0;
   /// What is written.
   struct Levels {
