@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "os/memory.h"
 #include "serve/limits.h"
 #include "serve/series.h"
 
@@ -78,6 +79,7 @@ Status Service::read_and_analyse() {
 
 void Service::run() {
   const Status status = read_and_analyse();
+  os::return_free_memory();  // the server goes on for long, and needs little of what that needed
   {
     const std::scoped_lock lock(mutex_);
     progress_.state = status.ok() ? RunState::kCompleted : RunState::kFailed;
