@@ -248,7 +248,7 @@ void Drawing<Parts>::draw_kept_rows(std::span<const Span> rows, const Visit& vis
         keys_[i] = rows[i].value;
       }
       painter.add_rows(times_, std::span<const typename Parts::Key>(keys_).first(count), room_);
-      cost_.rows += count;
+      cost_.buckets += count;
       rows = rows.subspan(count);
     }
   }

@@ -75,7 +75,8 @@ void IndexTree::add_to(std::size_t tier, const IndexEntry& entry, std::span<cons
     Column& column = node.columns[i];
     const Carry& carry = carries[i];
     column.left.push_back(Left{static_cast<std::uint32_t>(column.spans.size()),
-                               static_cast<std::uint32_t>(carry.spans.size()), carry.exponent});
+                               static_cast<std::uint32_t>(carry.spans.size()), carry.exponent,
+                               carry.rows});
     column.spans.insert(column.spans.end(), carry.spans.begin(), carry.spans.end());
   }
 }
@@ -155,25 +156,31 @@ Carry IndexTree::put_column(EntityId entity, const Column& column,
   std::vector<Span>& spans = spans_[number];
   spans.clear();
   unsigned exponent = 0;
+  std::uint64_t rows = 0;
   for (const std::uint32_t place : places) {
     const Left& left = column.left[place];
+    rows += left.rows;
     exponent = std::max(exponent, left.exponent);
     const auto carry = std::span(column.spans).subspan(left.first, left.count);
     spans.insert(spans.end(), carry.begin(), carry.end());
   }
-  if (exponent == Carry::kLost) return {{}, Carry::kLost};
-  if (spans.empty()) return {{}, exponent};
+  if (exponent == Carry::kLost) return {{}, Carry::kLost, rows};
+  if (spans.empty()) return {{}, exponent, rows};
   SummaryEncoder& summary = summaries_[number];
-  if (exponent == 0 && spans.size() <= kCarryRows) {
+  const bool kept = exponent == 0 && keeps_spans(spans.size(), rows);
+  if (kept) {
     summary.add_rows(entity, spans);
-    return {spans, 0};
+    if (spans.size() <= kCarryBuckets) return {spans, 0, rows};
   }
-  const std::size_t most = std::min(kCarryBuckets * places.size(), kNodeBuckets);
-  pyramid_.build(spans, exponent, most);
+  pyramid_.build(spans, exponent, std::min(kCarryBuckets * places.size(), kNodeBuckets));
   spans.clear();
-  summary.add_run(entity, pyramid_, spans);
-  if (pyramid_.lost()) return {{}, Carry::kLost};
-  return {spans, std::max(1U, pyramid_.carry_exponent())};
+  if (kept) {
+    (void)pyramid_.make_levels(spans);  // they are not written: the spans are
+  } else {
+    summary.add_run(entity, pyramid_, spans);
+  }
+  if (pyramid_.lost()) return {{}, Carry::kLost, rows};
+  return {spans, std::max(1U, pyramid_.carry_exponent()), rows};
 }
 
 void IndexTree::put_pieces(std::size_t tier, const DrawnValues& values) {

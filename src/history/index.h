@@ -111,6 +111,7 @@ struct Carry {
   static constexpr unsigned kLost = 63;  ///< as exponent: too many values for a summary
   std::span<const Span> spans;
   unsigned exponent = 0;
+  std::uint64_t rows = 0;  ///< that they stand for
 };
 
 /// Where pieces go; they are numbered in the order of the calls.
@@ -146,6 +147,7 @@ class IndexTree {
     std::uint32_t first = 0;
     std::uint32_t count = 0;
     unsigned exponent = 0;
+    std::uint64_t rows = 0;
   };
   struct Column {
     std::vector<Left> left;  ///< by entry

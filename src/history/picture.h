@@ -35,7 +35,7 @@ struct Stretch {
 /// What drawing touched; tests hold it against the length of the history.
 struct DrawCost {
   std::size_t nodes = 0;    ///< pieces and summaries looked into, per entity
-  std::size_t buckets = 0;  ///< of summaries
+  std::size_t buckets = 0;  ///< of summaries, and spans kept there
   std::size_t rows = 0;
 };
 

@@ -137,7 +137,8 @@ Carry Sealer::sum_column(const TableSlab& slab, EntityId entity, std::span<const
   const std::span<const std::uint8_t> numbers = slab.numbers_of(drawn);
   std::vector<Span>& carry = carries_[drawn];
   // Many columns say the same for long: nothing is summed of those.
-  const bool few = spans_of(rows, numbers, kLeastBuckets, carry);
+  const std::size_t most = std::clamp(rows.size() / kSummaryRows, kLeastBuckets, kCarryBuckets);
+  const bool few = spans_of(rows, numbers, most, carry);
   if (drawn == 0 || !few) {
     const std::span<const std::uint8_t> present = count_values(numbers, rows);
     if (!few) {
@@ -149,11 +150,13 @@ Carry Sealer::sum_column(const TableSlab& slab, EntityId entity, std::span<const
   }
   if (few) {
     const bool lost = std::ranges::find(carry, kNoNumber, &Span::value) != carry.end();
-    return lost ? Carry{{}, Carry::kLost} : Carry{carry, 0};
+    if (lost) return Carry{{}, Carry::kLost, rows.size()};
+    if (carry.size() < rows.size()) summaries_[drawn].add_rows(entity, carry);
+    return Carry{carry, 0, rows.size()};
   }
-  if (pyramid_.lost()) return {{}, Carry::kLost};
+  if (pyramid_.lost()) return {{}, Carry::kLost, rows.size()};
   summaries_[drawn].add_run(entity, pyramid_, carry);
-  return {carry, std::max(1U, pyramid_.carry_exponent())};
+  return {carry, std::max(1U, pyramid_.carry_exponent()), rows.size()};
 }
 
 void Sealer::seal_run(TableSlab& slab, TableId table, const TableSlab::Run& run) {

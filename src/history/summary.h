@@ -36,7 +36,7 @@ inline constexpr std::size_t kSummaryRows = 8;      ///< rows per bucket of a ro
 inline constexpr std::size_t kLeastBuckets = 8;     ///< a level has more than these
 inline constexpr std::size_t kCarryBuckets = 128;   ///< what a run hands to the node above, at most
 inline constexpr std::size_t kCarryPart = 4;        ///< the carry has so many fewer than the level
-inline constexpr std::size_t kCarryRows = 16;       ///< rows that a node hands up as they are
+inline constexpr std::size_t kFewSpans = 16;        ///< they are kept whatever the rows
 inline constexpr std::size_t kNodeBuckets = 16384;  ///< of a run in an index piece's summary
 inline constexpr std::size_t kSummaryValues = 64;   ///< a run with more has no summary
 inline constexpr std::size_t kShareUnit = 255;      ///< a share of the whole bucket
@@ -57,6 +57,11 @@ struct Span {
 /// than `most`. `numbers`: of each tuple's value.
 [[nodiscard]] bool spans_of(std::span<const SlabRow> rows, std::span<const std::uint8_t> numbers,
                             std::size_t most, std::vector<Span>& out);
+
+/// Whether so many spans are written as they are, in place of sums: so many rows pay for them.
+[[nodiscard]] constexpr bool keeps_spans(std::size_t spans, std::uint64_t rows) {
+  return spans <= kFewSpans || spans * kSummaryRows <= rows;
+}
 
 /// Sums of spans in buckets, and how they are written.
 class Pyramid {
