@@ -61,7 +61,8 @@ class Drawing {
     const std::uint64_t width =
         static_cast<std::uint64_t>(frame_.to_ns()) - static_cast<std::uint64_t>(frame_.from_ns());
     const std::uint64_t pixel_ns = width / std::max<std::uint64_t>(1, window.pixels);
-    bucket_ns_ = std::min(pixel_ns, width / kLeastOfPicture);
+    bucket_ns_ = std::min(pixel_ns, width / kLeastOfPicture) *
+                 std::max<std::size_t>(1, window.bucket_pixels);
     number_ = std::ranges::count(layout_.number_slots, window.value_slot) != 0;
     if constexpr (!kNumbered) return;
     summaries_ = !layout_.overlaps;

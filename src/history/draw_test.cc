@@ -218,6 +218,30 @@ TEST(Timelines, EveryDrawnColumnHasSummaries) {
   }
 }
 
+// With wider buckets less is looked at, and every value still has its time. Pixels tell of the value
+// that held longest only, so sums over them agree to some per cent.
+TEST(Timelines, WiderBucketsKeepTheTimeOfEachValue) {
+  const Crowd all = crowd(600'000, 5);
+  std::array<std::map<std::int64_t, double>, 2> held;
+  std::array<DrawCost, 2> costs;
+  const std::size_t bucket_pixels[] = {1, 8};
+  for (const std::size_t i : {0U, 1U}) {
+    const Window window{HostTime{0}, HostTime{all.end_ns}, 4000, 0, bucket_pixels[i]};
+    std::vector<std::vector<Stretch>> pictures;
+    ASSERT_TRUE(all.reader->timelines(all.threads, window, pictures, &costs[i]).ok());
+    for (const std::vector<Stretch>& picture : pictures) {
+      for (const Stretch& stretch : picture) {
+        held[i][stretch.value] += double{stretch.share} * stretch.pixels;
+      }
+    }
+  }
+  EXPECT_LT(costs[1].buckets + costs[1].rows, costs[0].buckets + costs[0].rows);
+  ASSERT_EQ(held[0].size(), held[1].size());
+  for (const auto& [value, pixels] : held[0]) {
+    EXPECT_NEAR(held[1][value], pixels, 0.05 * pixels + 1) << value;
+  }
+}
+
 // Shares of a set of values, from summaries and from rows, against the totals.
 TEST(Timelines, SharesOfASetAddUpToTheTotals) {
   const Crowd all = crowd(300'000, 5);

@@ -17,6 +17,9 @@ struct Window {
   HostTime to;
   std::size_t pixels = 0;
   std::size_t value_slot = 0;
+  /// So many pixels wide a summary's buckets may be: with more than one, edges are that much less
+  /// sharp where rows are many, and nothing else is.
+  std::size_t bucket_pixels = 1;
 };
 
 /// One pixel of a timeline.

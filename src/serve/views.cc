@@ -18,7 +18,8 @@ constexpr std::int64_t kTableStep = 256;          // state values of different t
 constexpr std::int64_t kFirstStepNs = 1'000'000;  // first window when going backwards
 constexpr std::int64_t kStepGrowth = 4;           // of the next window
 constexpr unsigned kDrawThreads = 4;              // for one picture
-constexpr std::size_t kRowsPerThread = 32;        // fewer are not worth a thread
+constexpr std::size_t kRowsPerThread = 16;        // fewer are not worth a thread
+constexpr std::size_t kBucketPixels = 2;          // see history::Window
 constexpr std::size_t kPointsPerPixel = 64;       // that are passed one by one
 
 struct Slot {
@@ -122,7 +123,9 @@ std::optional<std::size_t> Views::layer(const View& view, std::string_view id) {
 class Views::Gallery {
  public:
   Gallery(const Views& views, history::Window window, std::vector<Picture>& pictures)
-      : history_(views.history()), window_(window), pictures_(pictures) {}
+      : history_(views.history()), window_(window), pictures_(pictures) {
+    window_.bucket_pixels = kBucketPixels;
+  }
 
   /// Draws it, or keeps it for draw_rest().
   Status draw(std::size_t place, const Row& row, std::size_t slot) {
@@ -148,20 +151,20 @@ class Views::Gallery {
     std::vector<std::size_t> places;
   };
 
-  /// Many rows are drawn by several threads, each some of them.
+  /// Many rows are drawn by several threads. They take turns: neighbours are often alike, so that
+  /// each gets as much to do.
   Status draw_batch(const Batch& batch) {
     const std::size_t all = batch.entities.size();
     const std::size_t cpus = std::clamp(std::thread::hardware_concurrency(), 1U, kDrawThreads);
     const std::size_t parts = std::clamp<std::size_t>(all / kRowsPerThread, 1, cpus);
     std::vector<Status> ended(parts);
     const auto draw_part = [&](std::size_t part) {
-      const std::size_t from = all * part / parts;
-      const std::size_t count = all * (part + 1) / parts - from;
+      std::vector<model::EntityId> entities;
+      for (std::size_t i = part; i < all; i += parts) entities.push_back(batch.entities[i]);
       std::vector<Picture> drawn;
-      const auto entities = std::span(batch.entities).subspan(from, count);
       ended[part] = history_.timelines(entities, window_, drawn);
       for (std::size_t i = 0; i < drawn.size(); ++i) {
-        pictures_[batch.places[from + i]] = std::move(drawn[i]);
+        pictures_[batch.places[part + i * parts]] = std::move(drawn[i]);
       }
     };
     std::vector<std::thread> others;
