@@ -218,8 +218,8 @@ TEST(Timelines, EveryDrawnColumnHasSummaries) {
   }
 }
 
-// With wider buckets less is looked at, and every value still has its time. Pixels tell of the value
-// that held longest only, so sums over them agree to some per cent.
+// With wider buckets less is looked at, and every value still has its time. Pixels tell of the
+// value that held longest only, so sums over them agree to some per cent.
 TEST(Timelines, WiderBucketsKeepTheTimeOfEachValue) {
   const Crowd all = crowd(600'000, 5);
   std::array<std::map<std::int64_t, double>, 2> held;
