@@ -145,7 +145,7 @@ std::vector<Slice> slices_of(const std::vector<const Held*>& own, const Ranges& 
   std::vector<std::int64_t> cuts;
   for (const Held* held : own) cuts.insert(cuts.end(), {held->begin, held->end});
   std::ranges::sort(cuts);
-  cuts.erase(std::ranges::unique(cuts).begin(), cuts.end());
+  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
   std::vector<Slice> out;
   std::multiset<std::int64_t> there;  // begins
   std::vector<const Held*> by_end = own;
