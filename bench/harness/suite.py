@@ -34,6 +34,7 @@ class Suite:
             ("ctf", self.ctf),
             ("trace.dat", self.dat),
             ("merge", self.merge),
+            ("flow", self.flow),
             ("kernel", self.kernel),
             ("stages", self.stages),
             ("vm", self.vm),
@@ -217,6 +218,19 @@ class Suite:
                 f"merge alone, {streams} streams, {shape}, {clock} clocks", f"{events} events", "ns/event",
                 [Part("ours", "virtscope", job, matched(line + r"[\d.]+ +([\d.]+)")),
                  Part("floor", "loser tree", job, matched(line + r"([\d.]+)"))]))
+        return rows
+
+    def flow(self):
+        """One window over a history in memory, at 1x, 4x and 16x: seconds, and linear in the window."""
+        events = self.data.scaled(10_000_000)
+        job = self.job("flow", "flow_bench", events)
+        rows = []
+        for what, name in (("flow", "execution flow"), ("path", "critical path"), ("disks", "whose requests were at the disk")):
+            for times in (1, 4, 16):
+                of = events * times // 16
+                line = rf"^ *{of} events  .*?{what} +[\d.]+ s +([\d.]+) ns/event"
+                rows.append(Row(f"flow-{what}-{times}x", f"{name}, a window of {times}x", f"{of} events", "ns/event",
+                                [Part("ours", "virtscope", job, matched(line))]))
         return rows
 
     def stages(self):
