@@ -106,7 +106,7 @@ class IndexPiece final : public Cached {
 };
 
 /// What one run hands to the node above, of one drawn column. `exponent`: log2 of the width of the
-/// buckets that its spans lie in; 0: they are rows.
+/// buckets that its spans lie in; 0: they are exact.
 struct Carry {
   static constexpr unsigned kLost = 63;  ///< as exponent: too many values for a summary
   std::span<const Span> spans;

@@ -159,7 +159,7 @@ class Painter {
   using Room = std::array<Stretch, 2 * kBlockRows>;
   /// Adds the rows of a block; parts outside the window are cut off.
   void add_rows(const BlockTimes& times, std::span<const Key> keys, Room& room);
-  /// Adds a bucket [begin, end) of a summary that is not wider than a pixel: of `values` with
+  /// Adds a bucket [begin, end) of a summary, of any width: of `values` with
   /// `shares`, one of which is worth `share_ns`. A bucket across a pixel's edge is divided evenly.
   void add_bucket(std::int64_t begin_ns, std::int64_t end_ns, double share_ns, Bytes shares,
                   std::span<const std::uint8_t> values) {

@@ -145,8 +145,11 @@ Carry Sealer::sum_column(const TableSlab& slab, EntityId entity, std::span<const
       carry.clear();
       pyramid_.build_rows(rows, numbers, present);
     }
-    if (drawn == 0) sum_states(slab, entity, rows, present, {carry, few ? nullptr : &pyramid_});
-    for (const std::uint8_t value : present) value_rows_[value] = 0;
+    if (drawn == 0) {
+      sum_states(slab, entity, rows, present, {carry, few ? nullptr : &pyramid_});
+    } else {
+      for (const std::uint8_t value : present) value_rows_[value] = 0;
+    }
   }
   if (few) {
     const bool lost = std::ranges::find(carry, kNoNumber, &Span::value) != carry.end();

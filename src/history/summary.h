@@ -1,8 +1,8 @@
 #pragma once
 // Summaries: for the rows of one entity under one node of the tree (a rows piece or an index
 // piece), how long each value of a drawn column held in time buckets of a power of two, at several
-// widths. A zoomed-out timeline reads these and not what lies below. Where an entity has few rows
-// under an index piece, its summary is those rows.
+// widths. A zoomed-out timeline reads these and not what lies below. Where a column seldom changes,
+// its summary is its spans, exact.
 //
 // Bucket i of width 2^e is [i << e, (i + 1) << e) on the host timeline. It has one share of its
 // whole width, in 1/255, per value of the run; the shares of a bucket add up to what was held in
@@ -36,7 +36,7 @@ inline constexpr std::size_t kSummaryRows = 8;      ///< rows per bucket of a ro
 inline constexpr std::size_t kLeastBuckets = 8;     ///< a level has more than these
 inline constexpr std::size_t kCarryBuckets = 128;   ///< what a run hands to the node above, at most
 inline constexpr std::size_t kCarryPart = 4;        ///< the carry has so many fewer than the level
-inline constexpr std::size_t kFewSpans = 16;        ///< they are kept whatever the rows
+inline constexpr std::size_t kFewSpans = 16;        ///< that an index piece keeps at any rate
 inline constexpr std::size_t kNodeBuckets = 16384;  ///< of a run in an index piece's summary
 inline constexpr std::size_t kSummaryValues = 64;   ///< a run with more has no summary
 inline constexpr std::size_t kShareUnit = 255;      ///< a share of the whole bucket
@@ -72,13 +72,14 @@ class Pyramid {
   void build_rows(std::span<const SlabRow> rows, std::span<const std::uint8_t> numbers,
                   std::span<const std::uint8_t> present);
   /// What the children of a node carried: buckets of the narrowest width >= 2^exponent of which
-  /// there are at most `most`; with exponent 0 they are rows.
+  /// there are at most `most`; with exponent 0 they are exact.
   void build(std::span<const Span> spans, unsigned exponent, std::size_t most);
   [[nodiscard]] std::size_t buckets() const { return buckets_; }
   /// There are more values than a summary has room for: nothing may be made of it.
   [[nodiscard]] bool lost() const { return lost_; }
-  /// Makes the levels, of which there may be none; `carry` gets the first one with at most
-  /// kCarryBuckets buckets, as spans that lie in their buckets. The sums are used up.
+  /// Makes the levels, of which there may be none; `carry` gets the first one with at most a
+  /// kCarryPart of the buckets, within kLeastBuckets and kCarryBuckets, as spans that lie in them.
+  /// The sums are used up.
   [[nodiscard]] bool make_levels(std::vector<Span>& carry);
   /// log2 of the width of the carry's buckets.
   [[nodiscard]] unsigned carry_exponent() const { return carry_exponent_; }
@@ -133,7 +134,7 @@ class SummaryEncoder {
   /// Entities ascend. Nothing is written for a run without levels; what goes up is added to
   /// `carry`.
   void add_run(EntityId entity, Pyramid& pyramid, std::vector<Span>& carry);
-  /// A run that is its rows: in time order, without overlaps, at least one.
+  /// A run that is its spans: in time order, without overlaps, at least one.
   void add_rows(EntityId entity, std::span<const Span> rows);
   [[nodiscard]] std::size_t bytes() const { return body_.size(); }
   [[nodiscard]] bool empty() const { return runs_ == 0; }
@@ -152,9 +153,9 @@ class SummaryEncoder {
   ByteSink out_;
 };
 
-/// One level of one run, or its rows.
+/// One level of one run, or its spans.
 struct SummaryLevel {
-  std::span<const Span> rows;  ///< numbers in the column's list of values; else empty, and:
+  std::span<const Span> rows;  ///< spans; numbers in the column's list of values; else empty, and:
   unsigned exponent = 0;
   std::int64_t first = 0;  ///< number of the first bucket
   std::uint32_t buckets = 0;

@@ -18,6 +18,14 @@ namespace {
 
 using nlohmann::json;
 
+Response ask_of(Handler& tsp, Method method, std::vector<std::string> path, std::string body) {
+  Request request;
+  request.method = method;
+  request.path = std::move(path);
+  request.body = std::move(body);
+  return tsp.handle(request);
+}
+
 class Tsp : public ::testing::Test {
  protected:
   query::testing::Scene scene_ = query::testing::two_vms();
@@ -27,11 +35,7 @@ class Tsp : public ::testing::Test {
   std::string uuid_ = json::parse(ask(Method::kGet, {"experiments"}).body)[0]["UUID"];
 
   Response ask(Method method, std::vector<std::string> path, std::string body = "") {
-    Request request;
-    request.method = method;
-    request.path = std::move(path);
-    request.body = std::move(body);
-    return tsp_->handle(request);
+    return ask_of(*tsp_, method, std::move(path), std::move(body));
   }
   Response output(std::string kind, std::string id, std::string what, std::string body) {
     return ask(Method::kPost,
@@ -244,11 +248,7 @@ TEST_F(TspRoot, ClosingEndsTheAnalysis) {
 class TspBefore : public ::testing::Test {
  protected:
   Response ask(Method method, std::vector<std::string> path, std::string body = "") {
-    Request request;
-    request.method = method;
-    request.path = std::move(path);
-    request.body = std::move(body);
-    return tsp_->handle(request);
+    return ask_of(*tsp_, method, std::move(path), std::move(body));
   }
   json get(std::vector<std::string> path) {
     return json::parse(ask(Method::kGet, std::move(path)).body);

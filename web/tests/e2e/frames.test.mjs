@@ -94,7 +94,7 @@ export const tests = {
     for (let round = 0; round < 3; ++round) {
       const { result, events } = await traced(session, () => page.ask(zoomRound, zooms));
       const work = spread(workOf(events));
-      console.log(`work of a zoom: ${result.rows} rows, ${zooms} zooms, ${words(work)}`);
+      console.log(`work of a frame: ${result.rows} rows, ${zooms} zooms, ${words(work)}`);
       console.log(
         `  of it the frame's callback, by the clock: ${words(spread(result.clock))} ` +
           `(${result.clock.length} frames)`,
