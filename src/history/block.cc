@@ -1,15 +1,100 @@
 #include "history/block.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vs::history {
 namespace {
 
-constexpr std::size_t kStride = 8;  ///< rows that find() skips at once
-
 std::int64_t plus(std::int64_t time_ns, std::uint64_t more) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(time_ns) + more);
 }
+
+/// One of the rows of a block that tile.
+struct Tile {
+  std::size_t row = 0;
+  std::uint64_t begin = 0;  ///< ns behind the block's begin
+};
+
+/// Finds the first row whose end is more than `ahead` behind the begin of the block. What is left
+/// is summed by halves and passed without a branch that depends on the data: a processor would
+/// guess each of them wrong half the time, for longer than the sums take.
+template <std::size_t kBytes>
+class TileSearch {
+ public:
+  TileSearch(Bytes lengths, std::size_t rows, std::uint64_t ahead)
+      : lengths_(lengths), rows_(rows), ahead_(ahead) {}
+
+  void start_at(const Tile& tile) { at_ = tile; }
+  /// Goes over `count` rows when they all end in time.
+  void pass(std::size_t count) {
+    if (at_.row + count > rows_) return;
+    std::uint64_t sum = at_.begin;
+    for (std::size_t k = 0; k < count; ++k) sum += length(at_.row + k);
+    const bool passed = sum <= ahead_;
+    at_.row += passed ? count : 0;
+    at_.begin = passed ? sum : at_.begin;
+  }
+  /// The same, row by row.
+  void pass_each(std::size_t most) {
+    const std::size_t last = std::min(rows_, at_.row + most);
+    std::uint64_t end = at_.begin;
+    for (std::size_t i = at_.row; i < last; ++i) {
+      end += length(i);
+      const bool passed = end <= ahead_;
+      at_.row += passed ? 1 : 0;
+      at_.begin = passed ? end : at_.begin;
+    }
+  }
+  [[nodiscard]] const Tile& at() const { return at_; }
+
+ private:
+  [[nodiscard]] std::uint64_t length(std::size_t row) const {
+    return packed_at(lengths_, row, static_cast<unsigned>(kBytes));
+  }
+  Bytes lengths_;
+  std::size_t rows_;
+  std::uint64_t ahead_;
+  Tile at_;
+};
+
+constexpr std::size_t kEach = 8;  ///< rows that are looked at one by one
+static_assert(BlockMarks::kRows == 2 * kEach && kBlockRows == 4 * BlockMarks::kRows);
+
+template <std::size_t kBytes>
+Tile find_tile(Bytes lengths, std::size_t rows, std::uint64_t ahead, const BlockMarks* marks) {
+  TileSearch<kBytes> search(lengths, rows, ahead);
+  if (marks != nullptr) {
+    Tile tile;
+    for (const std::uint64_t begin : marks->begin) {
+      const bool passed = begin <= ahead;
+      tile.row += passed ? BlockMarks::kRows : 0;
+      tile.begin = passed ? begin : tile.begin;
+    }
+    search.start_at(tile);
+  } else {
+    search.pass(kBlockRows / 2);
+    search.pass(kBlockRows / 4);
+  }
+  search.pass(kEach);
+  search.pass_each(kEach);
+  return search.at();
+}
+
+template <std::size_t kBytes>
+BlockMarks mark_tiles(Bytes lengths, std::size_t rows) {
+  BlockMarks marks;
+  std::uint64_t begin = 0;
+  for (std::size_t row = 0, k = 0; k < marks.begin.size(); ++k) {
+    const std::size_t next = row + BlockMarks::kRows;
+    if (next >= rows) break;
+    for (; row < next; ++row) begin += packed_at(lengths, row, static_cast<unsigned>(kBytes));
+    marks.begin[k] = begin;
+  }
+  return marks;
+}
+
+using Widths = std::make_index_sequence<kMaxPackedBytes + 1>;
 
 }  // namespace
 
@@ -113,53 +198,53 @@ bool Block::decode_varints(BlockTimes& out) const {
   return true;
 }
 
-std::size_t Block::find(std::int64_t time_ns, std::int64_t& begin_ns, std::int64_t& end_ns) {
-  if (!tiled_ || varints_) {
-    BlockTimes times;
-    if (!ok_ || !decode(times)) {
-      ok_ = false;
-      return rows_;
-    }
-    // From behind: of several rows that hold, the one that began last.
-    for (std::size_t i = rows_; i-- > 0;) {
-      if (times.begin_ns[i] > time_ns || times.end_ns[i] <= time_ns) continue;
-      begin_ns = times.begin_ns[i];
-      end_ns = times.end_ns[i];
-      return i;
-    }
-    return rows_;
+RowHit Block::find_decoded(std::int64_t time_ns) {
+  RowHit hit{rows_};
+  BlockTimes times;
+  if (!ok_ || !decode(times)) {
+    ok_ = false;
+    return hit;
   }
-  const Bytes lengths = bytes_.subspan(lengths_);
-  std::int64_t at_ns = begin_ns_;
-  std::size_t row = 0;
-  for (; row + kStride <= rows_; row += kStride) {
-    std::uint64_t sum = 0;  // eight loads that do not wait for each other
-    for (std::size_t k = 0; k < kStride; ++k) sum += packed_at(lengths, row + k, length_bytes_);
-    if (plus(at_ns, sum) > time_ns) break;
-    at_ns = plus(at_ns, sum);
+  // From behind: of several rows that hold, the one that began last.
+  for (std::size_t i = rows_; i-- > 0;) {
+    if (times.begin_ns[i] > time_ns) continue;
+    if (times.end_ns[i] > time_ns) return {i, times.begin_ns[i], times.end_ns[i]};
   }
-  for (; row < rows_; ++row) {
-    const std::int64_t next_ns = plus(at_ns, packed_at(lengths, row, length_bytes_));
-    if (next_ns > time_ns) {
-      begin_ns = at_ns;
-      end_ns = next_ns;
-      if (next_ns > kTimeLimit) ok_ = false;
-      return ok_ && at_ns <= time_ns ? row : rows_;
-    }
-    at_ns = next_ns;
-  }
-  return rows_;
+  hit.gap = rows_ != 0 && times.begin_ns[rows_ - 1] > time_ns;
+  return hit;
 }
 
-std::uint32_t Block::tuple(std::size_t row) const {
-  std::uint32_t tuple = 0;
-  if (coding_ == Coding::kConstant) {
-    tuple = entry(0);
-  } else {
-    tuple = index(row);
-    if (coding_ == Coding::kLocal) tuple = tuple < entries_ ? entry(tuple) : tuples_;
+RowHit Block::find(std::int64_t time_ns, const BlockMarks* marks) {
+  if (!tiled_ || varints_ || !ok_) return find_decoded(time_ns);
+  constexpr auto kFinders = []<std::size_t... kBytes>(std::index_sequence<kBytes...>) {
+    return std::array{&find_tile<kBytes>...};
   }
-  return std::min(tuple, tuples_);
+  (Widths());
+  const auto ahead = static_cast<std::uint64_t>(time_ns) - static_cast<std::uint64_t>(begin_ns_);
+  const Bytes lengths = bytes_.subspan(lengths_);
+  const Tile tile = kFinders[length_bytes_](lengths, rows_, ahead, marks);
+  if (tile.row == rows_) return {rows_};
+  const std::int64_t begin_ns = plus(begin_ns_, tile.begin);
+  const std::int64_t end_ns = plus(begin_ns, packed_at(lengths, tile.row, length_bytes_));
+  if (end_ns > kTimeLimit) ok_ = false;
+  return {tile.row, begin_ns, end_ns};
+}
+
+BlockMarks Block::marks() const {
+  constexpr auto kMarkers = []<std::size_t... kBytes>(std::index_sequence<kBytes...>) {
+    return std::array{&mark_tiles<kBytes>...};
+  }
+  (Widths());
+  if (!tiled_ || varints_ || !ok_) return {};
+  return kMarkers[length_bytes_](bytes_.subspan(lengths_), rows_);
+}
+
+std::span<const BlockMarks> Piece::marks() const {
+  std::call_once(marks_once_, [this] {
+    marks_.reserve(blocks_.size());
+    for (const BlockRef& block : blocks_) marks_.push_back(Block(*this, block).marks());
+  });
+  return marks_;
 }
 
 bool Block::values(std::size_t drawn, std::span<std::uint8_t, kBlockRows> out) const {

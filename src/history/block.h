@@ -7,6 +7,7 @@
 // Errors: open() and the decoders tell by ok() that the bytes break the format. Ownership: views of
 // a Piece, which must outlive them. Threads: values.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -24,6 +25,14 @@ struct BlockTimes {
   std::array<std::int64_t, kBlockRows> end_ns;
 };
 
+/// Where a row was looked for.
+struct RowHit {
+  std::size_t row = 0;  ///< Block::rows() when none holds
+  std::int64_t begin_ns = 0;
+  std::int64_t end_ns = 0;
+  bool gap = false;  ///< none holds, and a later row of the block says that none ever will
+};
+
 class Block {
  public:
   Block() = default;
@@ -34,13 +43,23 @@ class Block {
   [[nodiscard]] std::size_t rows() const { return rows_; }
   /// Decodes all times; false when they leave the range or go back in time.
   [[nodiscard]] bool decode(BlockTimes& out) const;
-  /// Finds the row that holds at a time (begin <= time < end) in a table whose rows do not overlap:
-  /// its number, or rows() when there is none; ok() tells whether the bytes were good.
-  [[nodiscard]] std::size_t find(std::int64_t time_ns, std::int64_t& begin_ns,
-                                 std::int64_t& end_ns);
+  /// Finds the row that holds at a time (begin <= time < end) in a table whose rows do not overlap.
+  /// ok() tells whether the bytes were good. Requires block.begin_ns <= time. `marks`: those of the
+  /// block, where they are known.
+  [[nodiscard]] RowHit find(std::int64_t time_ns, const BlockMarks* marks = nullptr);
+  [[nodiscard]] BlockMarks marks() const;
   /// The tuple of a row, smaller than the piece's tuple_count(); that number when the bytes are
   /// broken.
-  [[nodiscard]] std::uint32_t tuple(std::size_t row) const;
+  [[nodiscard]] std::uint32_t tuple(std::size_t row) const {
+    std::uint32_t tuple = 0;
+    if (coding_ == Coding::kConstant) {
+      tuple = entry(0);
+    } else {
+      tuple = index(row);
+      if (coding_ == Coding::kLocal) tuple = tuple < entries_ ? entry(tuple) : tuples_;
+    }
+    return std::min(tuple, tuples_);
+  }
   /// The values of a drawn column in all rows, as numbers of its list; false when the bytes are
   /// broken.
   [[nodiscard]] bool values(std::size_t drawn, std::span<std::uint8_t, kBlockRows> out) const;
@@ -64,6 +83,7 @@ class Block {
   [[nodiscard]] std::size_t open_times(std::size_t at);
   [[nodiscard]] bool decode_packed(BlockTimes& out) const;
   [[nodiscard]] bool decode_varints(BlockTimes& out) const;
+  [[nodiscard]] RowHit find_decoded(std::int64_t time_ns);
 
   const Piece* piece_ = nullptr;
   Bytes bytes_;

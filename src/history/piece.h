@@ -7,11 +7,13 @@
 // decoded alone (block.h). docs/formats/history.md specifies the bytes.
 //
 // Errors: Piece::parse refuses bytes that break the rules of dictionary and directory. Ownership:
-// Piece owns its bytes. Threads: a parsed Piece is immutable.
+// Piece owns its bytes. Threads: a parsed Piece is immutable, but for what marks()
+// makes once.
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -87,6 +89,29 @@ struct BlockRef {
   std::uint16_t rows = 0;
 };
 
+/// How far behind the begin of a block its rows kRows, 2 kRows, ... begin: with them a row is found
+/// by a few of its neighbours. Not used where rows do not tile or their times are varints.
+struct BlockMarks {
+  static constexpr std::size_t kRows = 16;
+  static constexpr std::uint64_t kNone = ~std::uint64_t{0};  ///< the block has no such row
+  std::array<std::uint64_t, kBlockRows / kRows - 1> begin{kNone, kNone, kNone};
+};
+
+/// The last block that begins at or before a time; nullptr when there is none.
+[[nodiscard]] inline const BlockRef* block_at(std::span<const BlockRef> blocks,
+                                              std::int64_t time_ns) {
+  // Most runs have few blocks.
+  constexpr std::size_t kFew = 8;
+  std::size_t count = 0;
+  if (blocks.size() <= kFew) {
+    for (const BlockRef& block : blocks) count += block.begin_ns <= time_ns ? 1 : 0;
+  } else {
+    const auto after = std::ranges::upper_bound(blocks, time_ns, {}, &BlockRef::begin_ns);
+    count = static_cast<std::size_t>(after - blocks.begin());
+  }
+  return count == 0 ? nullptr : &blocks[count - 1];
+}
+
 /// The blocks of one entity in a piece.
 struct RunRef {
   EntityId entity = 0;
@@ -112,6 +137,8 @@ class Piece final : public Cached {
   [[nodiscard]] std::int64_t end_of(const BlockRef& block) const {
     return ends_[static_cast<std::size_t>(&block - blocks_.data())];
   }
+  /// Of all blocks; made when they are first asked for, which takes less than the piece's reading.
+  [[nodiscard]] std::span<const BlockMarks> marks() const;
   [[nodiscard]] const TableLayout& layout() const { return *layout_; }
   [[nodiscard]] Bytes bytes_of(const BlockRef& block) const {
     return Bytes(raw_).subspan(block.offset, block.size);
@@ -141,6 +168,8 @@ class Piece final : public Cached {
   std::vector<RunRef> runs_;  ///< entities ascend
   std::vector<BlockRef> blocks_;
   std::vector<std::int64_t> ends_;  ///< by block; only in tables whose rows overlap
+  mutable std::once_flag marks_once_;
+  mutable std::vector<BlockMarks> marks_;  ///< by block
 };
 
 }  // namespace vs::history
