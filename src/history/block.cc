@@ -10,22 +10,15 @@ std::int64_t plus(std::int64_t time_ns, std::uint64_t more) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(time_ns) + more);
 }
 
-/// One of the rows of a block that tile.
-struct Tile {
-  std::size_t row = 0;
-  std::uint64_t begin = 0;  ///< ns behind the block's begin
-};
-
 /// Finds the first row whose end is more than `ahead` behind the begin of the block. What is left
 /// is summed by halves and passed without a branch that depends on the data: a processor would
 /// guess each of them wrong half the time, for longer than the sums take.
 template <std::size_t kBytes>
 class TileSearch {
  public:
-  TileSearch(Bytes lengths, std::size_t rows, std::uint64_t ahead)
-      : lengths_(lengths), rows_(rows), ahead_(ahead) {}
+  TileSearch(Bytes lengths, std::size_t rows, const TilePlace& from, std::uint64_t ahead)
+      : lengths_(lengths), rows_(rows), ahead_(ahead), at_(from) {}
 
-  void start_at(const Tile& tile) { at_ = tile; }
   /// Goes over `count` rows when they all end in time.
   void pass(std::size_t count) {
     if (at_.row + count > rows_) return;
@@ -46,7 +39,7 @@ class TileSearch {
       at_.begin = passed ? end : at_.begin;
     }
   }
-  [[nodiscard]] const Tile& at() const { return at_; }
+  [[nodiscard]] const TilePlace& at() const { return at_; }
 
  private:
   [[nodiscard]] std::uint64_t length(std::size_t row) const {
@@ -55,48 +48,69 @@ class TileSearch {
   Bytes lengths_;
   std::size_t rows_;
   std::uint64_t ahead_;
-  Tile at_;
+  TilePlace at_;
 };
 
 constexpr std::size_t kEach = 8;  ///< rows that are looked at one by one
-static_assert(BlockMarks::kRows == 2 * kEach && kBlockRows == 4 * BlockMarks::kRows);
+static_assert(BlockGuide::kRows == 2 * kEach && kBlockRows == 4 * BlockGuide::kRows);
 
 template <std::size_t kBytes>
-Tile find_tile(Bytes lengths, std::size_t rows, std::uint64_t ahead, const BlockMarks* marks) {
-  TileSearch<kBytes> search(lengths, rows, ahead);
-  if (marks != nullptr) {
-    Tile tile;
-    for (const std::uint64_t begin : marks->begin) {
-      const bool passed = begin <= ahead;
-      tile.row += passed ? BlockMarks::kRows : 0;
-      tile.begin = passed ? begin : tile.begin;
-    }
-    search.start_at(tile);
-  } else {
-    search.pass(kBlockRows / 2);
-    search.pass(kBlockRows / 4);
-  }
+TilePlace find_tile(Bytes lengths, std::size_t rows, const TilePlace& from, std::uint64_t ahead) {
+  TileSearch<kBytes> search(lengths, rows, from, ahead);
   search.pass(kEach);
   search.pass_each(kEach);
   return search.at();
 }
 
+/// Where the guide would begin, had it been made.
 template <std::size_t kBytes>
-BlockMarks mark_tiles(Bytes lengths, std::size_t rows) {
-  BlockMarks marks;
+TilePlace narrow_tile(Bytes lengths, std::size_t rows, std::uint64_t ahead) {
+  TileSearch<kBytes> search(lengths, rows, {}, ahead);
+  search.pass(kBlockRows / 2);
+  search.pass(kBlockRows / 4);
+  return search.at();
+}
+
+template <std::size_t kBytes>
+void add_marks(Bytes lengths, std::size_t rows, BlockGuide& guide) {
   std::uint64_t begin = 0;
-  for (std::size_t row = 0, k = 0; k < marks.begin.size(); ++k) {
-    const std::size_t next = row + BlockMarks::kRows;
+  for (std::size_t row = 0, k = 0; k < guide.begin.size(); ++k) {
+    const std::size_t next = row + BlockGuide::kRows;
     if (next >= rows) break;
     for (; row < next; ++row) begin += packed_at(lengths, row, static_cast<unsigned>(kBytes));
-    marks.begin[k] = begin;
+    guide.begin[k] = begin;
   }
-  return marks;
 }
 
 using Widths = std::make_index_sequence<kMaxPackedBytes + 1>;
+constexpr auto kFinders = []<std::size_t... kBytes>(std::index_sequence<kBytes...>) {
+  return std::array{&find_tile<kBytes>...};
+}
+(Widths());
+constexpr auto kNarrowers = []<std::size_t... kBytes>(std::index_sequence<kBytes...>) {
+  return std::array{&narrow_tile<kBytes>...};
+}
+(Widths());
+constexpr auto kMarkers = []<std::size_t... kBytes>(std::index_sequence<kBytes...>) {
+  return std::array{&add_marks<kBytes>...};
+}
+(Widths());
+
+std::uint64_t ns_between(std::int64_t from_ns, std::int64_t to_ns) {
+  return static_cast<std::uint64_t>(to_ns) - static_cast<std::uint64_t>(from_ns);
+}
 
 }  // namespace
+
+RowHit find_guided(const Piece& piece, const BlockRef& block, const BlockGuide& guide,
+                   const TilePlace& place, std::int64_t time_ns) {
+  const Bytes lengths = piece.bytes_of(block).subspan(guide.tuples.end(block.rows) + 1);
+  const std::uint64_t ahead = ns_between(block.begin_ns, time_ns);
+  const TilePlace at = kFinders[guide.length_bytes](lengths, block.rows, place, ahead);
+  if (at.row == block.rows) return {at.row};
+  const std::int64_t begin_ns = plus(block.begin_ns, at.begin);
+  return {at.row, begin_ns, plus(begin_ns, packed_at(lengths, at.row, guide.length_bytes))};
+}
 
 void Block::open(const Piece& piece, const BlockRef& block) {
   piece_ = &piece;
@@ -107,7 +121,6 @@ void Block::open(const Piece& piece, const BlockRef& block) {
   const auto mode = static_cast<unsigned>(bytes_[0]);  // no block is empty
   tiled_ = (mode & kBlockTiled) != 0;
   varints_ = (mode & kBlockVarints) != 0;
-  wide_ = (mode & kBlockWide) != 0;
   ok_ = !tiled_ || !piece.layout().overlaps;
   numbers_ = open_times(open_tuples(mode));
   if (numbers_ > bytes_.size()) ok_ = false;
@@ -115,22 +128,15 @@ void Block::open(const Piece& piece, const BlockRef& block) {
 }
 
 std::size_t Block::open_tuples(unsigned mode) {
-  const std::size_t entry_bytes = wide_ ? 2 : 1;
-  index_log_ = (mode >> 3) & 7;
-  coding_ = static_cast<Coding>((mode >> 1) & 3);
-  if (coding_ > Coding::kDirect || index_log_ > (coding_ == Coding::kLocal ? 3U : 4U)) ok_ = false;
-  dictionary_ = 1;
-  if (coding_ == Coding::kConstant) {
-    entries_ = 1;
-    return dictionary_ + entry_bytes;
-  }
-  entries_ = 0;
-  if (coding_ == Coding::kLocal) {
-    entries_ = bytes_.size() > 1 ? static_cast<std::uint32_t>(bytes_[1]) : 0;
-    dictionary_ = 2;
-  }
-  indices_ = dictionary_ + entries_ * entry_bytes;
-  return indices_ + index_bytes(rows_, index_log_);
+  code_.wide = (mode & kBlockWide) != 0;
+  code_.index_log = (mode >> 3) & 7;
+  code_.coding = static_cast<Coding>((mode >> 1) & 3);
+  const bool local = code_.coding == Coding::kLocal;
+  if (code_.coding > Coding::kDirect || code_.index_log > (local ? 3U : 4U)) ok_ = false;
+  code_.entries = local && bytes_.size() > 1 ? static_cast<std::uint8_t>(bytes_[1]) : 0;
+  const std::size_t dictionary_bytes = std::size_t{code_.entries} << (code_.wide ? 1 : 0);
+  code_.indices = static_cast<std::uint16_t>(code_.dictionary() + dictionary_bytes);
+  return code_.end(rows_);
 }
 
 std::size_t Block::open_times(std::size_t at) {
@@ -214,67 +220,67 @@ RowHit Block::find_decoded(std::int64_t time_ns) {
   return hit;
 }
 
-RowHit Block::find(std::int64_t time_ns, const BlockMarks* marks) {
+RowHit Block::find(std::int64_t time_ns) {
   if (!tiled_ || varints_ || !ok_) return find_decoded(time_ns);
-  constexpr auto kFinders = []<std::size_t... kBytes>(std::index_sequence<kBytes...>) {
-    return std::array{&find_tile<kBytes>...};
-  }
-  (Widths());
-  const auto ahead = static_cast<std::uint64_t>(time_ns) - static_cast<std::uint64_t>(begin_ns_);
   const Bytes lengths = bytes_.subspan(lengths_);
-  const Tile tile = kFinders[length_bytes_](lengths, rows_, ahead, marks);
-  if (tile.row == rows_) return {rows_};
-  const std::int64_t begin_ns = plus(begin_ns_, tile.begin);
-  const std::int64_t end_ns = plus(begin_ns, packed_at(lengths, tile.row, length_bytes_));
+  const std::uint64_t ahead = ns_between(begin_ns_, time_ns);
+  const TilePlace from = kNarrowers[length_bytes_](lengths, rows_, ahead);
+  const TilePlace at = kFinders[length_bytes_](lengths, rows_, from, ahead);
+  if (at.row == rows_) return {rows_};
+  const std::int64_t begin_ns = plus(begin_ns_, at.begin);
+  const std::int64_t end_ns = plus(begin_ns, packed_at(lengths, at.row, length_bytes_));
   if (end_ns > kTimeLimit) ok_ = false;
-  return {tile.row, begin_ns, end_ns};
+  return {at.row, begin_ns, end_ns};
 }
 
-BlockMarks Block::marks() const {
-  constexpr auto kMarkers = []<std::size_t... kBytes>(std::index_sequence<kBytes...>) {
-    return std::array{&mark_tiles<kBytes>...};
-  }
-  (Widths());
-  if (!tiled_ || varints_ || !ok_) return {};
-  return kMarkers[length_bytes_](bytes_.subspan(lengths_), rows_);
+BlockGuide Block::guide() const {
+  BlockGuide guide;
+  if (!tiled_ || varints_ || !ok_) return guide;
+  guide.tuples = code_;
+  guide.length_bytes = static_cast<std::uint8_t>(length_bytes_);
+  kMarkers[length_bytes_](bytes_.subspan(lengths_), rows_, guide);
+  return guide;
 }
 
-std::span<const BlockMarks> Piece::marks() const {
-  std::call_once(marks_once_, [this] {
-    marks_.reserve(blocks_.size());
-    for (const BlockRef& block : blocks_) marks_.push_back(Block(*this, block).marks());
+std::span<const BlockGuide> Piece::guides() const {
+  std::call_once(guides_once_, [this] {
+    guides_.reserve(blocks_.size());
+    for (const BlockRef& block : blocks_) guides_.push_back(Block(*this, block).guide());
   });
-  return marks_;
+  return guides_;
 }
 
 bool Block::values(std::size_t drawn, std::span<std::uint8_t, kBlockRows> out) const {
   const std::uint8_t* const numbers = piece_->value_numbers(drawn);
-  if (coding_ == Coding::kDirect) {
+  const Bytes bytes = bytes_;
+  const TupleCode code = code_;  // bytes that are written could be its own
+  if (code.coding == Coding::kDirect) {
     for (std::size_t i = 0; i < rows_; ++i) {
-      const std::uint32_t tuple = index(i);
+      const std::uint32_t tuple = code.index(bytes, i);
       if (tuple >= tuples_) return false;
       out[i] = numbers[tuple];
     }
     return true;
   }
   // Those of the block's own dictionary first.
+  const std::size_t entries = code.coding == Coding::kConstant ? 1 : code.entries;
   std::array<std::uint8_t, 256> local;
-  for (std::size_t i = 0; i < entries_; ++i) {
-    const std::uint32_t tuple = entry(i);
+  for (std::size_t i = 0; i < entries; ++i) {
+    const std::uint32_t tuple = code.entry(bytes, i);
     if (tuple >= tuples_) return false;
     local[i] = numbers[tuple];
   }
-  if (coding_ == Coding::kConstant) {
+  if (code.coding == Coding::kConstant) {
     std::fill_n(out.begin(), rows_, local[0]);
     return true;
   }
   std::uint32_t most = 0;
   for (std::size_t i = 0; i < rows_; ++i) {
-    const std::uint32_t number = index(i);  // at most 8 bits
+    const std::uint32_t number = code.index(bytes, i);  // at most 8 bits
     most = std::max(most, number);
     out[i] = local[number];
   }
-  return most < entries_;
+  return most < entries;
 }
 
 bool RowValues::open(const Piece& piece, const Block& block) {

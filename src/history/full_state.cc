@@ -30,6 +30,16 @@ struct Step {
   Wanted wanted;
 };
 
+constexpr int kIntoL2 = 2;  ///< what is fetched for a whole slab does not fit closer
+
+template <typename T>
+void fetch(std::span<const T> things) {
+  const Bytes bytes = std::as_bytes(things);
+  for (std::size_t k = 0; k < bytes.size(); k += kCacheLine) {
+    __builtin_prefetch(&bytes[k], 0, kIntoL2);
+  }
+}
+
 class StateWalk {
  public:
   StateWalk(const Store& store, TableId table, std::int64_t time_ns, FullState& out)
@@ -45,6 +55,7 @@ class StateWalk {
  private:
   void list(std::span<const Entity> entities);
   [[nodiscard]] Status look_in_slabs();
+  void place_left();
   [[nodiscard]] EntityId busiest() const;
   void choose_slab(std::uint32_t piece);
   [[nodiscard]] bool same_slab(std::size_t left, std::size_t right) const;
@@ -58,20 +69,26 @@ class StateWalk {
   /// A block that may have an entity's row.
   struct Place {
     const BlockRef* block = nullptr;
+    const BlockGuide* guide = nullptr;  ///< nullptr: it has none
+    TilePlace tile;                     ///< by the guide
+    Bytes bytes;                        ///< of the block
     std::uint32_t row = 0;
     bool last = false;  ///< of the run
   };
   struct Leaf {
     std::shared_ptr<const Piece> piece;
+    std::span<const BlockGuide> guides;
     std::uint32_t number = 0;
     std::size_t places = 0;
   };
   [[nodiscard]] Status open_leaf(std::uint32_t number);
   /// False when no row of the run begins by then.
-  bool add_place(const RunRef& run, std::uint32_t row);
+  bool add_place(Leaf& leaf, const RunRef& run, std::uint32_t row);
+  void narrow(Place& place) const;
   [[nodiscard]] Status take_rows();
   [[nodiscard]] Status take_rows(const Leaf& leaf, std::span<const Place> places);
-  [[nodiscard]] bool take_values(const Piece& piece, std::size_t block_row, std::uint32_t row);
+  [[nodiscard]] bool take_row(const Piece& piece, const Place& place);
+  [[nodiscard]] bool take_values(const Piece& piece, const Place& place, std::size_t block_row);
 
   const Store& store_;
   const std::span<const PieceInfo> pieces_;
@@ -118,6 +135,7 @@ void StateWalk::list(std::span<const Entity> entities) {
   out_.rows.resize(count);
   left_.resize(count);
   decided_.assign(count, 0);
+  places_.reserve(count);
   out_.slots.resize(count * width_);
 }
 
@@ -126,20 +144,29 @@ Status StateWalk::look_in_slabs() {
     const std::size_t before = left_.size();
     VS_ASSIGN(const std::uint32_t leaf, leaf_at(store_, busiest(), time_ns_));
     choose_slab(leaf);
-    std::size_t at = 0;
     for (const std::uint32_t number : slab_) {
       VS_TRY(open_leaf(number));
-      for (const RunRef& run : leaves_.back().piece->runs()) {
-        while (at < before && left_[at].entity < run.entity) ++at;
-        if (at == before) break;
-        if (left_[at].entity == run.entity) add_place(run, left_[at].row);
-      }
+      fetch(leaves_.back().piece->runs());
+      fetch(leaves_.back().piece->blocks());
     }
+    place_left();
     VS_TRY(take_rows());
     std::erase_if(left_, [this](const Wanted& wanted) { return decided_[wanted.row] != 0; });
     more = left_.size() > kFewLeft && (before - left_.size()) * kWorthwhile >= before;
   }
   return {};
+}
+
+/// Goes through the leaves in step with the entities that are left.
+void StateWalk::place_left() {
+  std::span<const Wanted> rest = left_;
+  for (Leaf& leaf : leaves_) {
+    for (const RunRef& run : leaf.piece->runs()) {
+      while (!rest.empty() && rest.front().entity < run.entity) rest = rest.subspan(1);
+      if (rest.empty()) return;
+      if (rest.front().entity == run.entity) add_place(leaf, run, rest.front().row);
+    }
+  }
 }
 
 EntityId StateWalk::busiest() const {
@@ -174,25 +201,30 @@ void StateWalk::choose_slab(std::uint32_t piece) {
 
 Status StateWalk::open_leaf(std::uint32_t number) {
   VS_ASSIGN(auto piece, store_.rows_piece(number, table_));
-  leaves_.push_back(Leaf{std::move(piece), number, 0});
+  const std::span<const BlockGuide> guides = piece->guides();
+  leaves_.push_back(Leaf{std::move(piece), guides, number, 0});
   return {};
 }
 
-bool StateWalk::add_place(const RunRef& run, std::uint32_t row) {
-  Leaf& leaf = leaves_.back();
+bool StateWalk::add_place(Leaf& leaf, const RunRef& run, std::uint32_t row) {
   const std::span<const BlockRef> blocks = leaf.piece->blocks_of(run);
   const BlockRef* const block = block_at(blocks, time_ns_);
   if (block == nullptr) return false;
+  const auto number = static_cast<std::size_t>(block - leaf.piece->blocks().data());
+  const BlockGuide& guide = leaf.guides[number];
+  __builtin_prefetch(&guide, 0, kIntoL2);
   const Bytes bytes = leaf.piece->bytes_of(*block);
-  for (std::size_t k = 0; k < bytes.size(); k += kCacheLine) __builtin_prefetch(&bytes[k], 0, 2);
-  places_.push_back(Place{block, row, block == &blocks.back()});
+  __builtin_prefetch(bytes.data(), 0, kIntoL2);
+  places_.push_back(Place{block, &guide, {}, bytes, row, block == &blocks.back()});
   ++leaf.places;
   return true;
 }
 
-// First all places, then all rows: the places lie apart, and fetched together they cost little more
-// than one.
+// What one row needs lies apart, and each part tells where the next one is: each is fetched for all
+// rows before it is used for the first one, since many that come together cost little more than
+// one.
 Status StateWalk::take_rows() {
+  for (Place& place : places_) narrow(place);
   std::span<const Place> rest = places_;
   for (const Leaf& leaf : leaves_) {
     VS_TRY(take_rows(leaf, rest.first(leaf.places)));
@@ -203,38 +235,66 @@ Status StateWalk::take_rows() {
   return {};
 }
 
+void StateWalk::narrow(Place& place) const {
+  const BlockGuide& guide = *place.guide;
+  if (guide.length_bytes == BlockGuide::kNone) {
+    place.guide = nullptr;
+    fetch(place.bytes);
+    return;
+  }
+  place.tile = place_in(guide, static_cast<std::uint64_t>(time_ns_ - place.block->begin_ns));
+  const std::size_t rows = place.block->rows;
+  const std::byte* const lengths = place.bytes.data() + guide.tuples.end(rows) + 1;
+  const std::size_t last = std::min(rows, place.tile.row + BlockGuide::kRows);
+  __builtin_prefetch(lengths + place.tile.row * guide.length_bytes, 0, kIntoL2);
+  __builtin_prefetch(lengths + last * guide.length_bytes, 0, kIntoL2);
+}
+
 Status StateWalk::take_rows(const Leaf& leaf, std::span<const Place> places) {
-  const BlockRef* const first = leaf.piece->blocks().data();
-  const std::span<const BlockMarks> marks = leaf.piece->marks();
   for (const Place& place : places) {
-    block_.open(*leaf.piece, *place.block);
-    const RowHit hit = block_.find(time_ns_, &marks[static_cast<std::size_t>(place.block - first)]);
-    if (!block_.ok()) return store_.broken_rows(leaf.number);
-    if (hit.row == block_.rows()) {
-      // A later row of the same run says that there is none.
-      if (hit.gap || !place.last) decided_[place.row] = 1;
-      continue;
-    }
-    if (!take_values(*leaf.piece, hit.row, place.row)) return store_.broken_rows(leaf.number);
-    out_.rows[place.row].begin.ns = hit.begin_ns;
-    out_.rows[place.row].end.ns = hit.end_ns;
-    decided_[place.row] = 1;
-    ++found_;
+    if (!take_row(*leaf.piece, place)) return store_.broken_rows(leaf.number);
   }
   return {};
 }
 
-bool StateWalk::take_values(const Piece& piece, std::size_t block_row, std::uint32_t row) {
-  const std::span<std::int64_t> slots = std::span(out_.slots).subspan(row * width_, width_);
-  out_.rows[row].values = slots;
+/// False when the bytes are broken.
+bool StateWalk::take_row(const Piece& piece, const Place& place) {
+  RowHit hit;
+  if (place.guide != nullptr) {
+    hit = find_guided(piece, *place.block, *place.guide, place.tile, time_ns_);
+  } else {
+    block_.open(piece, *place.block);
+    hit = block_.find(time_ns_);
+    if (!block_.ok()) return false;
+  }
+  if (hit.row == place.block->rows) {
+    // A later row of the same run says that there is none.
+    if (hit.gap || !place.last) decided_[place.row] = 1;
+    return true;
+  }
+  FullState::Row& row = out_.rows[place.row];
+  row.begin.ns = hit.begin_ns;
+  row.end.ns = hit.end_ns;
+  decided_[place.row] = 1;
+  ++found_;
+  return hit.end_ns <= kTimeLimit && take_values(piece, place, hit.row);
+}
+
+bool StateWalk::take_values(const Piece& piece, const Place& place, std::size_t block_row) {
+  const std::span<std::int64_t> slots = std::span(out_.slots).subspan(place.row * width_, width_);
+  out_.rows[place.row].values = slots;
   if (numbers_) {
+    if (place.guide != nullptr) block_.open(piece, *place.block);
     values_.restart();
     const auto values = values_.of(piece, block_, block_row);
     std::ranges::copy(values, slots.begin());
     return !values.empty();
   }
-  const std::uint32_t tuple = block_.tuple(block_row);
-  if (tuple >= piece.tuple_count()) return false;
+  const auto tuples = static_cast<std::uint32_t>(piece.tuple_count());
+  const std::uint32_t tuple = place.guide != nullptr
+                                  ? place.guide->tuples.tuple(place.bytes, block_row, tuples)
+                                  : block_.tuple(block_row);
+  if (tuple >= tuples) return false;
   const std::span<const std::int64_t> values = piece.tuple(tuple);
   for (std::size_t i = 0; i < slots.size(); ++i) slots[i] = values[i];
   return true;
@@ -312,7 +372,8 @@ Status StateWalk::step_rows(std::uint32_t number, std::span<const Step> steps) {
   std::size_t at = 0;
   for (const Step& step : steps) {
     const auto* const run = run_of(leaves_.back().piece->runs(), at, step.wanted.entity);
-    if (run == nullptr || !add_place(*run, step.wanted.row)) return store_.misplaced(number);
+    if (run == nullptr || !add_place(leaves_.back(), *run, step.wanted.row))
+      return store_.misplaced(number);
   }
   return {};
 }
