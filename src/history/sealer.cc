@@ -197,24 +197,24 @@ void Sealer::seal_part(const TableSlab& slab, TableId table, EntityId entity,
   tree.add(entry, std::span(carries).first(drawn));
 }
 
-void Sealer::seal_table(TableId table, TableSlab& slab, std::span<OpenEntity> entities) {
+void Sealer::seal_table(TableId table, TableSlab& slab) {
   DrawnValues& values = values_[static_cast<std::size_t>(table)];
   for (std::size_t i = 0; i < layout_of(table).drawn_slots.size(); ++i) {
     slab.number_values(i, values[i]);
   }
   start_piece(table, slab);
-  slab.take_runs(entities, [&](const TableSlab::Run& run) { seal_run(slab, table, run); });
+  slab.take_runs([&](const TableSlab::Run& run) { seal_run(slab, table, run); });
   write_rows(table);
   trees_[static_cast<std::size_t>(table)]->end_slab(values);
   slab.clear();
 }
 
-void Sealer::seal(Slabs& slabs, std::span<OpenEntity> entities) {
+void Sealer::seal(Slabs& slabs, std::size_t entities) {
   if (!status_.ok()) return;
-  counts_.resize(std::max(counts_.size(), entities.size()), EntityCount{0, 0, -kTimeLimit, {}});
+  counts_.resize(std::max(counts_.size(), entities), EntityCount{0, 0, -kTimeLimit, {}});
   for (std::size_t i = 0; i < slabs.size(); ++i) {
     if (slabs[i] == nullptr || slabs[i]->empty()) continue;
-    seal_table(static_cast<TableId>(i), *slabs[i], entities);
+    seal_table(static_cast<TableId>(i), *slabs[i]);
   }
 }
 

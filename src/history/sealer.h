@@ -64,8 +64,9 @@ class Sealer final : public PieceSink {
   /// `path` is for messages. Writes the header.
   Sealer(os::OutputFile& output, Codec codec, std::string path);
 
-  /// Writes the slabs' rows and empties them. `entities`: all that there are.
-  void seal(Slabs& slabs, std::span<OpenEntity> entities);
+  /// Writes the rows of the slabs, which are closed, and empties them. `entities`: how many there
+  /// are in all.
+  void seal(Slabs& slabs, std::size_t entities);
   /// Writes what is left of the index, then the footer (its pieces, and the entities' counts, are
   /// filled in here) and the trailer.
   void finish(Footer footer);
@@ -85,7 +86,7 @@ class Sealer final : public PieceSink {
   void append(Bytes bytes) {
     if (status_.ok()) keep(output_.append(bytes));
   }
-  void seal_table(TableId table, TableSlab& slab, std::span<OpenEntity> entities);
+  void seal_table(TableId table, TableSlab& slab);
   void seal_run(TableSlab& slab, TableId table, const TableSlab::Run& run);
   void seal_part(const TableSlab& slab, TableId table, EntityId entity,
                  std::span<const SlabRow> rows);

@@ -163,17 +163,27 @@ void TableSlab::add_chunk(EntityId entity, OpenEntity& open) {
   open.end = chunk.rows + chunk.capacity;
 }
 
-std::span<SlabRow> TableSlab::rows_of(const OpenEntity& open) {
-  const Chunk& first = chunks_[open.first_chunk];
-  std::span<SlabRow> rows(first.rows, open.next);
-  if (open.first_chunk != open.last_chunk) {
+void TableSlab::close(std::span<OpenEntity> entities) {
+  std::sort(present_.begin(), present_.end());
+  for (const EntityId entity : present_) {
+    OpenEntity& open = entities[entity];
+    closed_.push_back({entity, open.first_chunk, open.last_chunk, open.next});
+    open.next = open.end = nullptr;
+  }
+}
+
+std::span<SlabRow> TableSlab::rows_of(const ClosedRun& run) {
+  const Chunk& first = chunks_[run.first_chunk];
+  std::span<SlabRow> rows(first.rows,
+                          static_cast<std::size_t>(run.end - chunks_[run.last_chunk].rows));
+  if (run.first_chunk != run.last_chunk) {
     gathered_.clear();
-    std::uint32_t number = open.first_chunk;
-    for (; number != open.last_chunk; number = chunks_[number].next) {
+    std::uint32_t number = run.first_chunk;
+    for (; number != run.last_chunk; number = chunks_[number].next) {
       const Chunk& chunk = chunks_[number];
       gathered_.insert(gathered_.end(), chunk.rows, chunk.rows + chunk.capacity);
     }
-    gathered_.insert(gathered_.end(), chunks_[number].rows, open.next);
+    gathered_.insert(gathered_.end(), static_cast<const SlabRow*>(chunks_[number].rows), run.end);
     rows = gathered_;
   }
   if (layout_.overlaps) std::ranges::stable_sort(rows, {}, &SlabRow::begin_ns);
@@ -200,6 +210,7 @@ void TableSlab::clear() {
   numbers_.clear();
   row_numbers_ = 0;
   present_.clear();
+  closed_.clear();
   pool_.clear();
   chunks_.clear();
 }

@@ -6,7 +6,7 @@
 // stay in the cache, and nothing has to be sorted. Memory: 24 bytes per row, up to as much again in
 // chunks that are not full, plus one entry per distinct tuple; the writer seals slabs by row count.
 //
-// Threads: one.
+// Threads: one; after close() it may be another one until clear(), while new rows go elsewhere.
 
 #include <algorithm>
 #include <cstdint>
@@ -126,15 +126,13 @@ class TableSlab {
   [[nodiscard]] std::int64_t state_of(const SlabRow& row) const {
     return dictionary_.tuples()[row.tuple * layout_.tuple_slots.size() + drawn_[0].column];
   }
+  /// No row is added any more: the entities forget this slab. `entities`: those of add_row().
+  void close(std::span<OpenEntity> entities);
   /// Hands over the runs by entity, ascending, each entity's rows by begin; a run is valid during
-  /// the call of `use`. clear() has to follow. `entities`: those of add_row().
+  /// the call of `use`. Requires close(); clear() has to follow.
   template <typename Use>
-  void take_runs(std::span<OpenEntity> entities, Use&& use) {
-    std::sort(present_.begin(), present_.end());
-    for (const EntityId entity : present_) {
-      use(Run{entity, rows_of(entities[entity])});
-      entities[entity].next = entities[entity].end = nullptr;
-    }
+  void take_runs(Use&& use) {
+    for (const ClosedRun& run : closed_) use(Run{run.entity, rows_of(run)});
   }
   void clear();
 
@@ -144,10 +142,17 @@ class TableSlab {
     std::uint32_t capacity = 0;
     std::uint32_t next = 0;  ///< of the same entity
   };
+  /// Where the rows of an entity are.
+  struct ClosedRun {
+    EntityId entity = 0;
+    std::uint32_t first_chunk = 0;
+    std::uint32_t last_chunk = 0;
+    const SlabRow* end = nullptr;  ///< of the rows in the last one
+  };
   void add_numbers(std::span<const std::int64_t> values);
   void add_chunk(EntityId entity, OpenEntity& open);
   /// In one piece and in order; valid until the next call.
-  [[nodiscard]] std::span<SlabRow> rows_of(const OpenEntity& open);
+  [[nodiscard]] std::span<SlabRow> rows_of(const ClosedRun& run);
 
   const TableLayout& layout_;
   bool has_numbers_ = false;
@@ -162,6 +167,7 @@ class TableSlab {
   std::vector<std::int64_t> numbers_;
   std::uint32_t row_numbers_ = 0;  ///< where in numbers_ those of the next row are
   std::vector<EntityId> present_;
+  std::vector<ClosedRun> closed_;  ///< entities ascend
   RowPool pool_;
   std::vector<Chunk> chunks_;
   std::vector<SlabRow> gathered_;  ///< scratch of rows_of()

@@ -1,6 +1,7 @@
 #include "history/writer.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "history/footer.h"
@@ -36,13 +37,17 @@ struct Writer::State {
         output(std::move(file)),
         path(std::move(name)),
         sealer(*output, options.codec, path),
-        slabs(make_slabs()) {}
-
-  void fail(ErrorCode code, std::string what) {
-    sealer.fail(code, std::move(what));
-    entity_count = 0;
+        slabs(make_slabs()) {
+    if (options.seal_beside) closed_slabs = make_slabs();
+    keep(sealer.status());
   }
-  [[nodiscard]] const Status& status() const { return sealer.status(); }
+
+  void fail(ErrorCode code, std::string what) { keep(Error{code, std::move(what), path, ""}); }
+  /// The first one counts; nothing is added after it.
+  void keep(Status failed) {
+    if (status.ok() && !failed.ok()) status = std::move(failed);
+    if (!status.ok()) entity_count = 0;
+  }
   /// Whether repair() has to look at a row's times.
   [[nodiscard]] static bool is_odd(const OpenEntity& open, std::int64_t begin_ns,
                                    std::int64_t end_ns) {
@@ -67,14 +72,18 @@ struct Writer::State {
   /// A row that add() cannot take.
   void refuse(EntityId entity, std::size_t values);
   [[nodiscard]] std::size_t slab_rows() const { return look_at - rows_left; }
+  /// Has the open slab sealed, after the one before it.
   void seal();
+  /// Waits until all that was handed over is sealed.
+  void end_sealing();
   void seal_if_full();
   [[nodiscard]] Footer make_footer();
 
   const WriterOptions options;
   const std::unique_ptr<os::OutputFile> output;
   const std::string path;
-  Sealer sealer;
+  Status status;  ///< the first error that was seen
+  Sealer sealer;  ///< of `sealing` while that runs
   bool closed = false;
 
   StringTable strings;
@@ -87,6 +96,7 @@ struct Writer::State {
   std::vector<std::int64_t> keys;
 
   Slabs slabs;
+  Slabs closed_slabs;                 ///< of `sealing`; in its place once it has ended
   std::uint32_t epoch = 1;            ///< of memos: number of the slab
   std::size_t look_at = kSlabRows;    ///< rows after which to look whether the slab is full
   std::size_t rows_left = kSlabRows;  ///< until then
@@ -95,6 +105,8 @@ struct Writer::State {
 
   std::map<std::string, std::string> meta;
   std::map<TableId, model::SmallTable> small_tables;
+
+  std::jthread sealing;  // last: it uses others
 };
 
 bool Writer::State::repair(const OpenEntity& open, std::int64_t& begin_ns, std::int64_t& end_ns) {
@@ -119,7 +131,7 @@ void Writer::State::add_slowly(EntityId entity, OpenEntity& open, std::int64_t b
 }
 
 void Writer::State::refuse(EntityId entity, std::size_t values) {
-  if (closed || !status().ok()) return;
+  if (closed || !status.ok()) return;
   if (entity >= entities.size()) {
     return fail(ErrorCode::kInternal,
                 "a row of entity " + std::to_string(entity) + ", which does not exist");
@@ -130,11 +142,26 @@ void Writer::State::refuse(EntityId entity, std::size_t values) {
 }
 
 void Writer::State::seal() {
-  sealer.seal(slabs, entities);
+  end_sealing();
   sealed_rows += slab_rows();
   rows_left = look_at = kSlabRows;
   ++epoch;
-  if (!status().ok()) entity_count = 0;
+  if (!status.ok()) return;
+  for (const auto& slab : slabs) {
+    if (slab != nullptr) slab->close(entities);
+  }
+  if (!options.seal_beside) {
+    sealer.seal(slabs, entities.size());
+    return keep(sealer.status());
+  }
+  std::swap(slabs, closed_slabs);
+  sealing = std::jthread([this, count = entities.size()] { sealer.seal(closed_slabs, count); });
+}
+
+void Writer::State::end_sealing() {
+  if (!sealing.joinable()) return;
+  sealing.join();
+  keep(sealer.status());
 }
 
 // A slab with few rows per entity costs more for directory and index than for rows.
@@ -220,7 +247,7 @@ EntityId Writer::entity(TableId table, std::span<const std::int64_t> key) {
   if (id == next) {
     const TableLayout& layout = layout_of(table);
     OpenEntity& open = s.entities.emplace_back();
-    if (!s.closed && s.status().ok()) s.entity_count = s.entities.size();
+    if (!s.closed && s.status.ok()) s.entity_count = s.entities.size();
     open.table = table;
     open.memo = static_cast<std::uint32_t>(table) << kMemoTableShift;
     open.values = static_cast<std::uint8_t>(layout.values);
@@ -285,10 +312,14 @@ Status Writer::commit() {
   State& s = *state_;
   s.entity_count = 0;
   if (std::exchange(s.closed, true)) s.fail(ErrorCode::kInternal, "the history was closed before");
-  if (s.status().ok()) s.seal();
-  if (s.status().ok()) s.sealer.finish(s.make_footer());
-  if (s.status().ok()) s.sealer.keep(s.output->commit());
-  return s.status();
+  s.seal();
+  s.end_sealing();
+  if (s.status.ok()) {
+    s.sealer.finish(s.make_footer());
+    s.keep(s.sealer.status());
+  }
+  if (s.status.ok()) s.keep(s.output->commit());
+  return s.status;
 }
 
 Result<std::shared_ptr<const Reader>> Writer::finish() {
@@ -299,6 +330,6 @@ Result<std::shared_ptr<const Reader>> Writer::finish() {
 
 std::uint64_t Writer::rows() const { return state_->sealed_rows + state_->slab_rows(); }
 std::uint64_t Writer::repaired_rows() const { return state_->repaired; }
-const Status& Writer::status() const { return state_->status(); }
+const Status& Writer::status() const { return state_->status; }
 
 }  // namespace vs::history
