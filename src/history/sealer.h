@@ -19,6 +19,7 @@
 #include "history/index.h"
 #include "history/pack.h"
 #include "history/piece.h"
+#include "history/run_sums.h"
 #include "history/slab.h"
 #include "history/summary.h"
 #include "os/write_file.h"
@@ -91,17 +92,14 @@ class Sealer final : public PieceSink {
   void seal_part(const TableSlab& slab, TableId table, EntityId entity,
                  std::span<const SlabRow> rows);
   void count_rows(const TableSlab::Run& run, bool overlaps);
-  [[nodiscard]] std::span<const std::uint8_t> count_values(std::span<const std::uint8_t> numbers,
-                                                           std::span<const SlabRow> rows);
-  /// Where it stands how long each value of a run held; with neither, in its rows.
-  struct Held {
-    std::span<const Span> spans;
-    const Pyramid* pyramid = nullptr;
-  };
+  /// Adds what each state held to the entity's totals. `summed`: run_ has the sums of these rows.
   void sum_states(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
-                  std::span<const std::uint8_t> present, const Held& held);
+                  bool summed);
+  void count_state(std::uint8_t number, std::uint32_t rows, std::uint64_t held_ns);
   [[nodiscard]] Carry sum_column(const TableSlab& slab, EntityId entity,
-                                 std::span<const SlabRow> rows, std::size_t drawn);
+                                 std::span<const SlabRow> rows, std::size_t drawn, bool summed);
+  void build_pyramid(const TableSlab& slab, std::span<const SlabRow> rows, std::size_t drawn,
+                     bool summed);
   void start_piece(TableId table, const TableSlab& slab);
   void write_rows(TableId table);
   void fill_in(Footer& footer);
@@ -120,6 +118,7 @@ class Sealer final : public PieceSink {
   std::array<Thrift, static_cast<std::size_t>(PieceKind::kFooter) * (kTables + 1)> thrifts_;
   PieceEncoder encoder_;
   std::array<SummaryEncoder, kMaxDrawn> summaries_;  ///< by drawn column
+  RunSums run_;
   Pyramid pyramid_;
   EntityId piece_first_ = 0;
   EntityId piece_last_ = 0;
@@ -127,7 +126,7 @@ class Sealer final : public PieceSink {
   std::array<std::vector<Span>, kMaxDrawn> carries_;
   std::array<std::uint32_t, kMaxStates + 1> value_rows_{};  ///< by number of value; mostly zeros
   std::array<std::uint64_t, kMaxStates + 1> held_ns_{};     ///< the same
-  std::array<std::uint8_t, kMaxStates + 1> present_;        ///< values, by first occurrence
+  std::vector<std::uint8_t> present_;                       ///< values, by first occurrence
   ByteSink bytes_;
 };
 

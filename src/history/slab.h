@@ -2,9 +2,11 @@
 // The open part of one table: rows as they close, until the slab is sealed.
 //
 // Rows of one entity are coded together, so each entity writes to a place of its own from the first
-// row on: a chunk, and when that is full another one, as large as all before it. Hot entities' ends
-// stay in the cache, and nothing has to be sorted. Memory: 24 bytes per row, up to as much again in
-// chunks that are not full, plus one entry per distinct tuple; the writer seals slabs by row count.
+// row on: a chunk, and when that is full another one, as large as all before it. The first one is
+// as large as what the entity needed in the slab before, so that most need no other. Hot entities'
+// ends stay in the cache, and nothing has to be sorted. Memory: 24 bytes per row, up to as much
+// again in chunks that are not full, plus one entry per distinct tuple; the writer seals slabs by
+// row count.
 //
 // Threads: one; after close() it may be another one until clear(), while new rows go elsewhere.
 
@@ -71,7 +73,7 @@ struct OpenEntity {
 /// row is, and what was used once is kept for the next slab.
 class RowPool {
  public:
-  static constexpr std::size_t kMostRows = 16384;  ///< of one chunk
+  static constexpr std::size_t kMostRows = 65536;  ///< of one block
   /// Valid until clear().
   [[nodiscard]] SlabRow* take(std::size_t rows);
   void clear() { block_ = used_ = 0; }
@@ -151,6 +153,9 @@ class TableSlab {
   };
   void add_numbers(std::span<const std::int64_t> values);
   void add_chunk(EntityId entity, OpenEntity& open);
+  /// Room for an entity's first rows.
+  [[nodiscard]] std::uint32_t first_capacity(EntityId entity) const;
+  [[nodiscard]] std::uint32_t count_rows(const ClosedRun& run) const;
   /// In one piece and in order; valid until the next call.
   [[nodiscard]] std::span<SlabRow> rows_of(const ClosedRun& run);
 
@@ -167,7 +172,8 @@ class TableSlab {
   std::vector<std::int64_t> numbers_;
   std::uint32_t row_numbers_ = 0;  ///< where in numbers_ those of the next row are
   std::vector<EntityId> present_;
-  std::vector<ClosedRun> closed_;  ///< entities ascend
+  std::vector<ClosedRun> closed_;         ///< entities ascend
+  std::vector<std::uint32_t> last_rows_;  ///< by entity: in the slab before, 0 = not known
   RowPool pool_;
   std::vector<Chunk> chunks_;
   std::vector<SlabRow> gathered_;  ///< scratch of rows_of()
