@@ -66,7 +66,6 @@ struct OpenEntity {
   TableId table = TableId::kCount;
   std::uint8_t values = 0;  ///< how many a row has
   bool points = false;
-  bool overlaps = false;
 };
 
 /// Room for rows, handed out in chunks that stay where they are. Nothing is written to it before a

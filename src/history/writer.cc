@@ -24,6 +24,9 @@ std::uint64_t hash_key(TableId table, std::span<const std::int64_t> key) {
   return checksum_of(bytes.bytes());
 }
 
+/// OpenEntity::least_ns where rows may overlap: each row is odd, since none is like most.
+constexpr std::int64_t kOverlapping = INT64_MAX;
+
 // A memo's number is OpenEntity::memo + tuple; a slab has fewer tuples than rows.
 constexpr unsigned kMemoTableShift = 24;
 constexpr std::uint32_t kMemoTuple = (1U << kMemoTableShift) - 1;
@@ -53,20 +56,24 @@ struct Writer::State {
                                    std::int64_t end_ns) {
     return begin_ns < open.least_ns || end_ns <= begin_ns || end_ns > kTimeLimit;
   }
-  /// Adds a row whose values are a tuple of its table's slab.
-  void add_row(EntityId entity, OpenEntity& open, HostTime begin, HostTime end,
+  /// Adds a row that is not odd, and whose values are a tuple of its table's slab.
+  void add_row(EntityId entity, OpenEntity& open, std::int64_t begin_ns, std::int64_t end_ns,
                std::uint32_t tuple) {
-    TableSlab& slab = *slabs[static_cast<std::size_t>(open.table)];
-    const bool odd = is_odd(open, begin.ns, end.ns) || open.overlaps;
     // All that is not an append is behind one call, so that this needs few registers.
-    if (odd || rows_left <= 1 || !TableSlab::ready_for(open)) [[unlikely]]
-      return add_slowly(entity, open, begin.ns, end.ns, tuple);
-    open.least_ns = end.ns;
+    if (rows_left <= 1 || !TableSlab::ready_for(open)) [[unlikely]]
+      return add_slowly(entity, open, begin_ns, end_ns, tuple);
     --rows_left;
-    slab.add_row(open, begin.ns, end.ns, tuple);
+    open.least_ns = end_ns;
+    slab_of(open).add_row(open, begin_ns, end_ns, tuple);
+  }
+  [[nodiscard]] TableSlab& slab_of(const OpenEntity& open) const {
+    return *slabs[static_cast<std::size_t>(open.table)];
   }
   [[gnu::noinline]] void add_slowly(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
                                     std::int64_t end_ns, std::uint32_t tuple);
+  /// add_row() of one that is.
+  [[gnu::noinline]] void add_odd(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
+                                 std::int64_t end_ns, std::uint32_t tuple);
   /// Makes times keep the rules; false for an empty row that is not kept.
   [[nodiscard]] bool repair(const OpenEntity& open, std::int64_t& begin_ns, std::int64_t& end_ns);
   /// A row that add() cannot take.
@@ -112,9 +119,10 @@ struct Writer::State {
 bool Writer::State::repair(const OpenEntity& open, std::int64_t& begin_ns, std::int64_t& end_ns) {
   begin_ns = cut(begin_ns);
   end_ns = cut(end_ns);
-  if (begin_ns < open.least_ns || end_ns < begin_ns) {
+  const std::int64_t least_ns = open.least_ns == kOverlapping ? -kTimeLimit : open.least_ns;
+  if (begin_ns < least_ns || end_ns < begin_ns) {
     ++repaired;
-    begin_ns = std::max(begin_ns, open.least_ns);
+    begin_ns = std::max(begin_ns, least_ns);
     end_ns = std::max(begin_ns, end_ns);
   }
   return begin_ns != end_ns || open.points;
@@ -122,12 +130,16 @@ bool Writer::State::repair(const OpenEntity& open, std::int64_t& begin_ns, std::
 
 void Writer::State::add_slowly(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
                                std::int64_t end_ns, std::uint32_t tuple) {
-  if (is_odd(open, begin_ns, end_ns) && !repair(open, begin_ns, end_ns)) return;
-  if (!open.overlaps) open.least_ns = end_ns;
-  TableSlab& slab = *slabs[static_cast<std::size_t>(open.table)];
+  TableSlab& slab = slab_of(open);
   slab.make_ready(entity, open);
+  if (open.least_ns != kOverlapping) open.least_ns = end_ns;
   slab.add_row(open, begin_ns, end_ns, tuple);
   if (--rows_left == 0) seal_if_full();
+}
+
+void Writer::State::add_odd(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
+                            std::int64_t end_ns, std::uint32_t tuple) {
+  if (repair(open, begin_ns, end_ns)) add_slowly(entity, open, begin_ns, end_ns, tuple);
 }
 
 void Writer::State::refuse(EntityId entity, std::size_t values) {
@@ -252,7 +264,7 @@ EntityId Writer::entity(TableId table, std::span<const std::int64_t> key) {
     open.memo = static_cast<std::uint32_t>(table) << kMemoTableShift;
     open.values = static_cast<std::uint8_t>(layout.values);
     open.points = layout.points;
-    open.overlaps = layout.overlaps;
+    if (layout.overlaps) open.least_ns = kOverlapping;
     EntityInfo& added = s.infos.emplace_back();
     added.table = table;
     added.key_at = static_cast<std::uint32_t>(s.keys.size());
@@ -274,11 +286,13 @@ void Writer::add_noting(EntityId entity, HostTime begin, HostTime end,
     return s.refuse(entity, values.size());
   }
   OpenEntity& open = s.entities[entity];
-  if (s.is_odd(open, begin.ns, end.ns) && !s.repair(open, begin.ns, end.ns)) return;
-  TableSlab& slab = *s.slabs[static_cast<std::size_t>(open.table)];
+  const bool odd = s.is_odd(open, begin.ns, end.ns);
+  if (odd && !s.repair(open, begin.ns, end.ns)) return;
+  TableSlab& slab = s.slab_of(open);
   const std::uint32_t tuple = slab.take(values);  // of a row that will be kept
   memo = slab.has_numbers() ? model::RowMemo{} : model::RowMemo{s.epoch, open.memo + tuple};
-  s.add_row(entity, open, begin, end, tuple);
+  odd ? s.add_slowly(entity, open, begin.ns, end.ns, tuple)
+      : s.add_row(entity, open, begin.ns, end.ns, tuple);
 }
 
 bool Writer::add_again(EntityId entity, HostTime begin, HostTime end, model::RowMemo memo) {
@@ -288,7 +302,11 @@ bool Writer::add_again(EntityId entity, HostTime begin, HostTime end, model::Row
   const std::uint32_t tuple = memo.number - open.memo;
   if (tuple > kMemoTuple) [[unlikely]]
     return false;  // of another table
-  s.add_row(entity, open, begin, end, tuple);
+  if (s.is_odd(open, begin.ns, end.ns)) [[unlikely]] {
+    s.add_odd(entity, open, begin.ns, end.ns, tuple);
+  } else {
+    s.add_row(entity, open, begin.ns, end.ns, tuple);
+  }
   return true;
 }
 
