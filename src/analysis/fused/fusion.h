@@ -78,7 +78,7 @@ class Fusion final : public vcpu::VcpuObserver {
   struct FusedRow {
     Holder holder;
     model::FusedCondition condition = model::FusedCondition::kUnknown;
-    kernel::ViewMemos* memos = nullptr;  ///< of the host's thread, in condition kHost
+    kernel::ViewMemos* memos = nullptr;  ///< of the holder's thread, null if it is not known
 
     friend bool operator==(const FusedRow& a, const FusedRow& b) {
       return a.holder == b.holder && a.condition == b.condition;
@@ -142,12 +142,15 @@ class Fusion final : public vcpu::VcpuObserver {
 
   [[nodiscard]] static Holder host_holder(model::MachineIndex machine, const Cpu& cpu);
   [[nodiscard]] Holder holder_of(model::MachineIndex machine, const Cpu& cpu, int layer) const;
-  [[nodiscard]] Holder vcpu_holder(const Vcpu& vcpu, const Cpu& cpu, int layer) const;
+  /// Fills in a holder where it stands, since copying one waits for its fields. Gives the memos of
+  /// its thread, null if that is not known.
+  kernel::ViewMemos* vcpu_holder(Holder& holder, const Vcpu& vcpu, const Cpu& cpu, int layer) const;
   [[nodiscard]] const Cpu* guest_cpu_of(const Vcpu& vcpu) const;
   void fill(FusedRow& row, model::MachineIndex machine, const Cpu& cpu) const;
   [[nodiscard]] PreemptionRow preemption_row(const Vcpu& vcpu) const;
   [[nodiscard]] model::StringId name_of(model::MachineIndex machine) const;
   void emit(Cpu& cpu, HostTime begin, HostTime end, const FusedRow& row);
+  [[nodiscard]] static model::RowMemo* memo_of(const FusedRow& row);
   void emit(Vcpu& vcpu, HostTime begin, HostTime end, const PreemptionRow& row);
 
   model::IntervalSink& sink_;
