@@ -275,16 +275,13 @@ Discovery::Thread* Discovery::evidence(const Event& event, Cpu& cpu, std::uint32
   if (cpu.tid <= 0) return nullptr;
   Thread* const known = known_thread(cpu);
   Thread& thread = known != nullptr ? *known : threads_[cpu.tid];
-  const auto matches = [number, id](const Run& run) { return run.cpu == number && run.id == id; };
-  std::size_t& at = cpu.run[id == kNoVcpu ? 0 : 1];  // mostly the same one again
-  if (at >= thread.runs.size() || !matches(thread.runs[at])) {
-    const auto run = std::ranges::find_if(thread.runs, matches);
-    at = static_cast<std::size_t>(run - thread.runs.begin());
-    if (run == thread.runs.end()) thread.runs.push_back({number, id, event.own, event.own});
+  for (Run& run : thread.runs) {
+    if (run.cpu != number || run.id != id) continue;
+    run.first = std::min(run.first, event.own);
+    run.last = std::max(run.last, event.own);
+    return &thread;
   }
-  Run& run = thread.runs[at];
-  run.first = std::min(run.first, event.own);
-  run.last = std::max(run.last, event.own);
+  thread.runs.push_back({number, id, event.own, event.own});
   return &thread;
 }
 

@@ -78,7 +78,6 @@ class Discovery {
     std::vector<model::Event> early;  ///< KVM events before the first switch told their thread
     std::int32_t found_tid = model::kNoTid;  ///< looked up last, and what is known of it
     Thread* found = nullptr;
-    std::array<std::size_t, 2> run{};  ///< of its runs: those added to last, without an id and with
   };
   /// A name that a thread was seen to have: it need not be learned again.
   struct Learned {
