@@ -5,10 +5,20 @@ import { api, type SqlAnswer } from '../api';
 import { useStore } from '../store';
 import { keys } from '../timeline/commands';
 import { missingText } from '../timeline/lanes';
-import { css, fusedFill, patternMask, stateFill, machineColour } from '../timeline/palette';
-import { schemeOf } from '../timeline/theme';
+import { clearColours, hexOf, setColour } from '../timeline/colours';
+import {
+  css,
+  type Fill,
+  fusedFill,
+  machineColour,
+  patternMask,
+  type Rgb,
+  type Scheme,
+  stateFill,
+} from '../timeline/palette';
+import { useScheme } from '../timeline/theme';
 import { duration, errorText, text } from './data';
-import { type Legend, legends } from './legend';
+import { type Legend, legends, type Word } from './legend';
 import { Problem } from './parts';
 
 const inPanels: ReadonlyArray<readonly [string, string]> = [
@@ -26,35 +36,95 @@ export function countsOf(answer: SqlAnswer): Record<string, { count: string; tim
   );
 }
 
+function fillOf(view: string, name: string, scheme: Scheme): Fill {
+  if (view !== 'fused') return stateFill(name, scheme);
+  const whose = name === 'host' ? 'host' : 'guest';
+  const machine = machineColour(whose, [{ machine: 'guest', kind: 'vm' }], scheme);
+  return fusedFill(machine, name, 'user', scheme);
+}
+
 /** The very fill of the timeline. */
 function Swatch({ view, name }: { view: string; name: string }) {
-  const theme = useStore((state) => state.theme);
+  const scheme = useScheme();
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const pen = canvas.current?.getContext('2d');
     if (!pen) return;
-    const scheme = schemeOf(theme);
-    const fill =
-      view === 'fused'
-        ? fusedFill(
-            machineColour(
-              name === 'host' ? 'host' : 'guest',
-              [{ machine: 'guest', kind: 'vm' }],
-              scheme,
-            ),
-            name,
-            'user',
-            scheme,
-          )
-        : stateFill(name, scheme);
+    const fill = fillOf(view, name, scheme);
     for (let y = 0; y < 16; ++y) {
       for (let x = 0; x < 24; ++x) {
         pen.fillStyle = css(patternMask(fill.pattern, x, y) ? fill.ink : fill.base);
         pen.fillRect(x, y, 1, 1);
       }
     }
-  }, [theme, view, name]);
+  }, [scheme, view, name]);
   return <canvas ref={canvas} width={24} height={16} aria-hidden="true" />;
+}
+
+/** Of a state, or of a machine behind an @: its colour as it is, to be changed. */
+function ColourField({ name, says, colour }: { name: string; says: string; colour: Rgb }) {
+  const chosen = useStore((state) => state.colours[name]);
+  return (
+    <span class="p-colour">
+      <input
+        type="color"
+        aria-label={`Colour of ${says}`}
+        value={chosen ?? hexOf(colour)}
+        onInput={(event) => setColour(name, event.currentTarget.value)}
+      />
+      {chosen && (
+        <button aria-label={`Usual colour of ${says}`} onClick={() => setColour(name, null)}>
+          ↺
+        </button>
+      )}
+    </span>
+  );
+}
+
+function StateColour({ legend, word }: { legend: Legend; word: Word }) {
+  const scheme = useScheme();
+  const [name, , look = name] = word;
+  // What a processor runs has the colour of its machine.
+  if (legend.view === 'fused') return null;
+  const { base } = stateFill(look, scheme);
+  return <ColourField name={look} says={`${name}, ${legend.name}`} colour={base} />;
+}
+
+function MachineColours() {
+  const machines = useStore((state) => state.experiment)?.machines ?? [];
+  const any = useStore((state) => Object.keys(state.colours).length > 0);
+  const scheme = useScheme();
+  return (
+    <section class="p-card" aria-label="Colours">
+      <header class="p-head">
+        <h3>Machines</h3>
+        <button disabled={!any} onClick={clearColours}>
+          Usual colours
+        </button>
+      </header>
+      <table class="p-table">
+        <tbody>
+          {machines.map(({ machine, kind }) => (
+            <tr key={machine}>
+              <td>
+                <ColourField
+                  name={`@${machine}`}
+                  says={machine}
+                  colour={machineColour(machine, machines, scheme)}
+                />
+              </td>
+              <th scope="row">{machine}</th>
+              <td>{kind}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p class="muted">
+        A colour that is too close to the background is moved away from it; text on it is black or
+        white, whichever is easier to read. The link carries the colours.
+      </p>
+    </section>
+  );
 }
 
 function useFigures({ figures }: Legend) {
@@ -83,17 +153,21 @@ function LegendCard({ legend }: { legend: Legend }) {
       {problem && <Problem>{problem}</Problem>}
       <table class="p-table">
         <tbody>
-          {legend.words.map(([name, says]) => (
-            <tr key={name}>
-              <td>
-                <Swatch view={legend.view} name={name} />
-              </td>
-              <th scope="row">{name}</th>
-              <td>{says}</td>
-              <td class="p-num">{counts[name]?.count ?? ''}</td>
-              <td class="p-num">{counts[name]?.time ?? ''}</td>
-            </tr>
-          ))}
+          {legend.words.map((word) => {
+            const [name, says, look = name] = word;
+            return (
+              <tr key={name}>
+                <td class="p-look">
+                  <Swatch view={legend.view} name={look} />
+                  <StateColour legend={legend} word={word} />
+                </td>
+                <th scope="row">{name}</th>
+                <td>{says}</td>
+                <td class="p-num">{counts[name]?.count ?? ''}</td>
+                <td class="p-num">{counts[name]?.time ?? ''}</td>
+              </tr>
+            );
+          })}
         </tbody>
       </table>
     </section>
@@ -112,9 +186,9 @@ export function ShortLegend() {
         <section key={legend.name} class="p-legend" aria-label={`Colours of ${legend.name}`}>
           <h4>{legend.name}</h4>
           <dl>
-            {legend.words.map(([name, says]) => [
+            {legend.words.map(([name, says, look = name]) => [
               <dt key={name} title={says}>
-                <Swatch view={legend.view} name={name} /> {name}
+                <Swatch view={legend.view} name={look} /> {name}
               </dt>,
               <dd key={`${name} says`}>{says}</dd>,
             ])}
@@ -142,6 +216,7 @@ export function HelpPanel() {
         Legend <small class="muted">how often and how long in this recording</small>
       </h2>
       <div class="p-grid">
+        <MachineColours />
         {legends
           .filter((legend) => views.some((view) => view.id === legend.view))
           .map((legend) => (

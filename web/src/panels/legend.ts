@@ -1,7 +1,7 @@
 // What the colours and patterns of each kind of lane mean, and where their figures come from.
 
-/** A state and what it says. */
-export type Word = readonly [name: string, says: string];
+/** A state, what it says, and its look where that has another name. */
+export type Word = readonly [name: string, says: string, look?: string];
 
 export interface Legend {
   name: string;
@@ -40,7 +40,7 @@ export const legends: readonly Legend[] = [
       ['preempted', 'robbed: wants to run, is off its pCPU'],
       ['waking', 'woken, waits for a pCPU'],
       ['halted', 'the guest is idle'],
-      ['blocked', 'waits for the VMM or a device'],
+      ['blocked', 'waits for the VMM or a device', 'vcpu_blocked'],
       ['stopped', 'stopped by its VMM'],
       unknown,
     ],

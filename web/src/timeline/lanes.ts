@@ -2,8 +2,9 @@
 // filtered and folded.
 
 import type { Row, Series, ViewInfo } from '../api';
+import { filterOf } from '../filter/evaluate';
 import type { State } from '../store';
-import { type Awake, flatten, hiddenText, shownRows, type TreeRow } from './rows';
+import { type Awake, flatten, hiddenText, type Ranks, shownRows, type TreeRow } from './rows';
 
 export type Lane =
   | {
@@ -74,9 +75,10 @@ type Parts = Pick<
   | 'rowHeight'
   | 'idle'
   | 'active'
-  | 'byNumber'
+  | 'order'
+  | 'hidden'
   | 'row'
-> & { awake: Awake };
+> & { awake: Awake; ranks?: Ranks };
 
 function rowHeight(row: Row, base: number): number {
   if (row.kind === 'group') return Math.max(base, 14);
@@ -137,7 +139,7 @@ export function missingText(message: string): string {
 }
 
 function emptyText(view: ViewInfo, state: Parts): string {
-  if (state.filter) return `No row matches “${state.filter}”.`;
+  if (!filterOf(state.filter).filter.empty) return `No row matches “${state.filter}”.`;
   if (state.active && !view.missing) return 'No row does anything in this window (E shows all).';
   return view.missing ? missingText(view.missing.message) : 'There is nothing to show here.';
 }
@@ -145,7 +147,8 @@ function emptyText(view: ViewInfo, state: Parts): string {
 function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
   const all = state.rows[view.id] ?? [];
   const rows = shownRows(all, view.id, state);
-  const tree = flatten(rows, state.filter, (id) => state.collapsed[`${view.id}:${id}`] === true);
+  const { filter } = filterOf(state.filter);
+  const tree = flatten(rows, filter, (id) => state.collapsed[`${view.id}:${id}`] === true);
   builder.header(
     view.id,
     view.name,
