@@ -196,7 +196,7 @@ export const keys: Key[] = [
       if (range) actions.show(range);
     },
   },
-  { keys: ['0', 'Home'], label: '0  Home', text: 'Show all', run: () => actions.showAll() },
+  { keys: ['0'], label: '0', text: 'Show all', run: () => actions.showAll() },
   { keys: ['Backspace', 'u'], label: 'Backspace  U', text: 'Undo zoom', run: () => actions.undo() },
   { keys: ['U', 'r'], label: 'Shift+U  R', text: 'Redo zoom', run: () => actions.redo() },
   {
@@ -224,6 +224,18 @@ export const keys: Key[] = [
     label: 'Page down',
     text: 'Ten rows down',
     run: (context) => moveRow(context, 10),
+  },
+  {
+    keys: ['Home'],
+    label: 'Home',
+    text: 'First row',
+    run: (context) => moveRow(context, -Infinity),
+  },
+  {
+    keys: ['End'],
+    label: 'End',
+    text: 'Last row',
+    run: (context) => moveRow(context, Infinity),
   },
   {
     keys: ['Enter'],
@@ -396,7 +408,7 @@ export function onKey(event: KeyboardEvent): void {
   // Of a dialog that is open, also when none of its fields has the focus.
   if (document.querySelector('dialog[open]')) return;
   if (event.key === 'Enter' && /^(BUTTON|A)$/.test(target.tagName)) return;
-  if (target.closest('.bottom, .details') && /^(Arrow|Page|Home|Enter)/.test(event.key)) return;
+  if (target.closest('.bottom, .details') && /^(Arrow|Page|Home|End|Enter)/.test(event.key)) return;
   const found =
     keys.find((key) => key.keys.includes(event.key)) ??
     keys.find((key) => key.keys.includes(event.key.toLowerCase()));

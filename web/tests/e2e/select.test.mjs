@@ -106,6 +106,17 @@ export const tests = {
     assert.equal(await page.find(`#${active}`).getAttribute('aria-selected'), 'true');
   },
 
+  'Home and End go to the first and to the last row': async (page) => {
+    const ends = await page.ask(() => {
+      const rows = virtscopeTimeline.scene.layout.lanes.filter((lane) => lane.kind === 'row');
+      return [rows[0], rows[rows.length - 1]].map(({ view, row }) => ({ view, id: row.id }));
+    });
+    await page.key('End');
+    assert.deepEqual(await page.state('row'), ends[1]);
+    await page.key('Home');
+    assert.deepEqual(await page.state('row'), ends[0]);
+  },
+
   'L goes to a time: since the begin, from here, absolute; and refuses what is none': async (
     page,
   ) => {
