@@ -4,7 +4,14 @@
 import type { Report } from '../api';
 import { lossText } from '../TopBar';
 import { amount, duration, entries, type Entry, num, text } from './data';
-import { type Evidence, issuePlace, openEvidence, worstClock, worstLoss } from './evidence';
+import {
+  type Evidence,
+  issuePlace,
+  openEvidence,
+  openTable,
+  worstClock,
+  worstLoss,
+} from './evidence';
 import { Card, Command, Ranked } from './parts';
 
 function Leads({ to, children }: { to: Evidence; children: string }) {
@@ -97,6 +104,9 @@ function LossCard({ losses }: { losses: Entry[] }) {
 const tones: Record<string, string> = { error: 'p-bad', warning: 'p-warn' };
 const level: Record<string, number> = { error: 0, warning: 1, info: 2 };
 
+const mostIssues = 12;
+const allIssues = 'SELECT severity, code, place, count, message, advice FROM issue';
+
 function IssueCard({ issues }: { issues: Entry[] }) {
   const sorted = [...issues].sort(
     (a, b) => (level[text(a['severity'])] ?? 3) - (level[text(b['severity'])] ?? 3),
@@ -107,7 +117,7 @@ function IssueCard({ issues }: { issues: Entry[] }) {
         <p class="muted">Nothing is wrong with the recorded data.</p>
       ) : (
         <ul class="p-plain">
-          {sorted.map((one, i) => (
+          {sorted.slice(0, mostIssues).map((one, i) => (
             <li key={i}>
               <b class={tones[text(one['severity'])] ?? 'muted'}>{text(one['severity'])}</b>{' '}
               <Leads to={issuePlace(one)}>{text(one['place']) || text(one['code'])}</Leads>:{' '}
@@ -117,6 +127,11 @@ function IssueCard({ issues }: { issues: Entry[] }) {
             </li>
           ))}
         </ul>
+      )}
+      {sorted.length > mostIssues && (
+        <button class="p-second" onClick={() => openTable(allIssues)}>
+          {(sorted.length - mostIssues).toLocaleString('en')} more: show all
+        </button>
       )}
     </Card>
   );

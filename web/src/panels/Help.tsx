@@ -1,7 +1,7 @@
 // All keys, and what the colours mean, per view.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { api, type SqlAnswer } from '../api';
+import { api, type Cell } from '../api';
 import { useStore } from '../store';
 import { keys } from '../timeline/commands';
 import { missingText } from '../timeline/lanes';
@@ -17,8 +17,8 @@ import {
   stateFill,
 } from '../timeline/palette';
 import { useScheme } from '../timeline/theme';
-import { duration, errorText, text } from './data';
-import { type Legend, legends, type Word } from './legend';
+import { amount, duration, errorText, text } from './data';
+import { type Figures, type Legend, legends, type Word } from './legend';
 import { Problem } from './parts';
 
 const inPanels: ReadonlyArray<readonly [string, string]> = [
@@ -27,7 +27,9 @@ const inPanels: ReadonlyArray<readonly [string, string]> = [
 ];
 
 /** Counts and times of the states of a view, by state. */
-export function countsOf(answer: SqlAnswer): Record<string, { count: string; time: string }> {
+export function countsOf(answer: {
+  rows: Cell[][];
+}): Record<string, { count: string; time: string }> {
   return Object.fromEntries(
     answer.rows.map((row) => [
       text(row[0]),
@@ -127,14 +129,24 @@ function MachineColours() {
   );
 }
 
+/** Name, count and time of the states. Those of a table's own states cost nothing. */
+async function ask({ table, column, time, own }: Figures): Promise<{ rows: Cell[][] }> {
+  if (!own) return api.sql(`SELECT ${column}, COUNT(*), ${time} FROM ${table} GROUP BY 1`);
+  const sums = new Map<string, [number, number]>();
+  for (const row of (await api.totals(table)).rows) {
+    const [count, ns] = sums.get(text(row[1])) ?? [0, 0];
+    sums.set(text(row[1]), [count + amount(row[2]), ns + amount(row[3])]);
+  }
+  return { rows: [...sums].map(([name, [count, ns]]) => [name, count, ns]) };
+}
+
 function useFigures({ figures }: Legend) {
   const [counts, setCounts] = useState<Record<string, { count: string; time: string }>>({});
   const [problem, setProblem] = useState('');
   useEffect(() => {
     if (!figures) return undefined;
-    const { table, column, time } = figures;
     let live = true;
-    api.sql(`SELECT ${column}, COUNT(*), ${time} FROM ${table} GROUP BY 1`).then(
+    ask(figures).then(
       (answer) => live && setCounts(countsOf(answer)),
       (error: unknown) => live && setProblem(errorText(error)),
     );

@@ -2,7 +2,7 @@
 // be told and why.
 
 import { useEffect, useState } from 'preact/hooks';
-import { api, type Cell, type Conclusion, type Report } from '../api';
+import { api, type Cell, type Conclusion, type Report, type Section } from '../api';
 import { actions, store, useStore } from '../store';
 import { toRel } from '../time';
 import { send } from './bus';
@@ -233,9 +233,16 @@ function HostCard({ pcpus }: { pcpus: Entry[] }) {
   );
 }
 
-const waitsOf =
-  'SELECT machine, state, COUNT(*) AS count, SUM(dur) AS total_ns FROM vprocess_state ' +
-  "WHERE state NOT IN ('root', 'nonroot', 'unknown') GROUP BY 1, 2 ORDER BY 4 DESC";
+/** What a process does when it waits for nothing. */
+const noWaits = new Set(['root', 'nonroot', 'unknown']);
+
+/** Waits of the totals of vprocess_state, longest first. */
+export function waitsOf(totals: Section): Entry[] {
+  return entries(totals)
+    .filter((one) => !noWaits.has(text(one['state'])))
+    .sort((a, b) => amount(b['total_ns']) - amount(a['total_ns']));
+}
+
 const waitWords: Record<string, string> = {
   task: 'another process',
   timer: 'a timer',
@@ -259,8 +266,8 @@ function WaitCard() {
   const [problem, setProblem] = useState('');
   useEffect(() => {
     let live = true;
-    api.sql(waitsOf).then(
-      (answer) => live && setWaits(entries(answer)),
+    api.totals('vprocess_state').then(
+      (answer) => live && setWaits(waitsOf(answer)),
       (error: unknown) => live && setProblem(errorText(error)),
     );
     return () => void (live = false);

@@ -228,6 +228,8 @@ export function evidenceOf(conclusion: Conclusion, report: Report): Evidence | n
     const worst = thievesOf(entries(report.sections['thief']), machine, vcpu)[0];
     return worst && !worst.machine ? robberyBy(worst, machine, vcpu) : null;
   }
+  // Of all machines where it names none.
+  if (conclusion.rule === 'lost_events') return worstLoss(machine || null);
   if (conclusion.rule === 'exit_overhead') {
     const worst = exitsOf(report, machine)[0];
     return worst ? exitBy(text(worst['reason']), machine) : null;

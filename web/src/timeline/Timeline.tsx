@@ -172,13 +172,16 @@ export function Timeline() {
     const next = laid.lanes[header ? laid.lanes.indexOf(header) + 1 : 0];
     if (!header || next?.view !== wanted || !lanesBox.current) return;
     opened.current.wanted = '';
-    if (!row || row.view !== wanted) scrollToTop(header.top);
+    if (!row || row.view !== wanted) scrollToView(wanted);
   }, [openViews, laid]);
 
-  function scrollToTop(top: number): void {
-    // After the element that gives the lanes their height has grown.
+  function scrollToView(view: string): void {
+    // After the element that gives the lanes their height has grown; the lanes may have changed.
     requestAnimationFrame(() => {
-      if (lanesBox.current) lanesBox.current.scrollTop = Math.max(0, top - 4);
+      const header = scene?.layout.lanes.find(
+        (lane) => lane.kind === 'header' && lane.view === view && !lane.fixed,
+      );
+      if (header && lanesBox.current) lanesBox.current.scrollTop = Math.max(0, header.top - 4);
     });
   }
 

@@ -95,10 +95,10 @@ export function Toolbar() {
       <Toggle name="Active" title="Only rows that do something here" on={active} press="e" />
       <Toggle name="Idle" title="Show threads that never ran" on={idle} press="i" />
       <button onClick={() => press('k')} aria-pressed={someOff} title="Rows on and off (K)">
-        Rows…
+        Rows
       </button>
       <button onClick={() => press('q')} title="Order, height, marks, colours (Q)">
-        Display…
+        Display
       </button>
       <span class="spring" />
       <button onClick={() => press('f')} title="Follow the culprit (F)">

@@ -182,6 +182,14 @@ function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
   for (const item of tree) builder.row(view.id, item);
 }
 
+/** Why there are no rates: what the machines' views lack, they lack, too. */
+function noSeries({ views }: Parts): { message: string; command: string } {
+  const missing = views.find((view) => view.id === 'vms')?.missing;
+  if (!missing) return { message: 'No series in this span.', command: '' };
+  const message = missingText(missing.message).replace('This view needs', 'Rates need');
+  return { message, command: missing.command };
+}
+
 /** `path`: rows of the critical path, null when none is shown. */
 export function layout(
   state: Parts,
@@ -217,8 +225,7 @@ export function layout(
         kind: 'empty',
         key: 'e.series',
         view: seriesView,
-        message: 'No series in this span.',
-        command: '',
+        ...noSeries(state),
         top: 0,
         height: emptyHeight,
         fixed: false,

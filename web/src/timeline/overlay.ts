@@ -114,6 +114,21 @@ export function losses(scene: Scene, c: CanvasRenderingContext2D, state: State):
   }
 }
 
+/** The same on the ruler, where losses also show that blind no row. */
+export function rulerLosses(scene: Scene, c: CanvasRenderingContext2D, state: State): void {
+  c.fillStyle = scene.scheme.muted;
+  let last = -1;
+  for (const loss of state.marks.losses) {
+    const from = toRel(loss.ts_ns);
+    const left = Math.max(0, Math.floor(scene.x(from)));
+    const right = Math.min(scene.width, Math.ceil(scene.x(from + Number(loss.dur_ns))));
+    // Many losses may fall into one pixel.
+    if (right < 0 || left > scene.width || right <= last) continue;
+    for (let x = left - (left % 3); x <= right; x += 3) c.fillRect(x, rulerHeight - 3, 2, 3);
+    last = right;
+  }
+}
+
 function hatch(
   scene: Scene,
   c: CanvasRenderingContext2D,

@@ -25,6 +25,7 @@ import {
   drawArrows,
   losses,
   periodMarks,
+  rulerLosses,
   selectedSpan,
   series,
 } from './overlay';
@@ -316,6 +317,7 @@ export class Scene {
         4,
       );
     }
+    rulerLosses(this, c, state);
     bookmarks(this, c, state);
     ['A', 'B'].forEach((name, index) => {
       const mark = state.measure[index];

@@ -107,6 +107,11 @@ export const tests = {
       near(seen.range.to, (await relative(page, worst.ts)) + Number(worst.dur), 'end');
       const row = (await page.state('rows'))[seen.row.view].find((one) => one.id === seen.row.id);
       assert.deepEqual([row.machine, row.cpu], ['host', Number(worst.cpu)]);
+      const card = page.find('.p-conclusion').filter({ hasText: /lost/ });
+      const concluded = await shownAfter(() =>
+        card.getByRole('button', { name: /Show on the timeline/ }).click(),
+      );
+      assert.deepEqual(concluded, seen, 'the conclusion leads there');
       const line = page
         .find('section[aria-label="Lost events"] .p-ranked button')
         .filter({ hasText: `host CPU ${worst.cpu}` })
