@@ -70,6 +70,7 @@ struct Writer::State {
   void seal();
   void seal_if_full();
   [[nodiscard]] Footer make_footer();
+  void publish_snapshot();
 
   const WriterOptions options;
   const std::unique_ptr<os::OutputFile> output;
@@ -143,7 +144,11 @@ void Writer::State::seal_if_full() {
   for (const auto& table : slabs) present += table != nullptr ? table->entities() : 0;
   const std::size_t full = std::clamp(present * kSlabRowsPerEntity, kSlabRows, kSlabRowsMax);
   const std::size_t rows = slab_rows();
-  if (rows >= full) return seal();
+  if (rows >= full) {
+    seal();
+    if (options.snapshots != nullptr && options.snapshots->wanted()) publish_snapshot();
+    return;
+  }
   look_at = full;
   rows_left = full - rows;
 }
@@ -156,6 +161,18 @@ Footer Writer::State::make_footer() {
   footer.entities = std::move(infos);
   for (auto& [id, table] : small_tables) footer.small_tables.push_back(std::move(table));
   return footer;
+}
+
+// One that cannot be made is not missed: the file goes on, and its errors are kept elsewhere.
+void Writer::State::publish_snapshot() {
+  Footer footer;
+  footer.strings = strings;
+  footer.keys = keys;
+  footer.entities = infos;
+  auto tail = sealer.snapshot_tail(std::move(footer));
+  auto sealed = tail.ok() ? output->reopen() : tail.error();
+  options.snapshots->publish(
+      sealed.ok() ? make_snapshot(std::move(sealed).value(), std::move(tail).value()) : nullptr);
 }
 
 Writer::Writer(std::unique_ptr<State> state) : state_(std::move(state)) {}
