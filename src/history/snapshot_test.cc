@@ -124,12 +124,14 @@ struct World {
   std::vector<ReaderPtr> parts;
 };
 
-World write_world(const Model::Shape& shape, std::size_t steps, SnapshotBoard* board) {
+World write_world(const Model::Shape& shape, std::size_t steps, SnapshotBoard* board,
+                  bool seal_beside = false) {
   World world;
   MemoryOutputs outputs;
   WriterOptions options;
   options.outputs = &outputs;
   options.snapshots = board;
+  options.seal_beside = seal_beside;
   auto writer = std::move(Writer::create("h", options)).value();
   Model model(shape);
   model.fill(*writer);
@@ -149,10 +151,11 @@ World write_world(const Model::Shape& shape, std::size_t steps, SnapshotBoard* b
 }
 
 TEST(Snapshot, IsThePartOfTheFinishedHistoryThatIsSealed) {
-  for (const std::uint32_t seed : {1U, 2U}) {
+  for (const std::uint32_t seed : {1U, 2U, 3U}) {
     const Model::Shape shape{seed, seed == 1 ? 8U : 200U, 1000, 2000};
     SnapshotBoard board;
-    const World world = write_world(shape, 5, &board);
+    const bool seal_beside = seed == 3;  // then a snapshot is a slab behind
+    const World world = write_world(shape, seal_beside ? 7 : 5, &board, seal_beside);
     const auto whole = test::open_bytes(world.bytes);
     ASSERT_TRUE(whole.ok());
     ASSERT_GE(world.parts.size(), 2U);
@@ -173,7 +176,9 @@ TEST(Snapshot, IsThePartOfTheFinishedHistoryThatIsSealed) {
 TEST(Snapshot, ChangesNoByteOfTheFile) {
   const Model::Shape shape{9, 60, 1000, 2000};
   SnapshotBoard board;
-  EXPECT_EQ(write_world(shape, 6, &board).bytes, write_world(shape, 6, nullptr).bytes);
+  const std::string bytes = write_world(shape, 6, nullptr).bytes;
+  EXPECT_EQ(write_world(shape, 6, &board).bytes, bytes);
+  EXPECT_EQ(write_world(shape, 6, &board, true).bytes, bytes);
 }
 
 TEST(Snapshot, IsMadeOnlyWhenAskedForAndOnlyOfWhatIsSealed) {

@@ -172,7 +172,8 @@ void Writer::State::seal() {
     keep(sealer.status());
   }
   // While nothing is being sealed: beside a thread, a slab later.
-  if (!closed && options.snapshots != nullptr && options.snapshots->wanted()) publish_snapshot();
+  const bool asked = options.snapshots != nullptr && options.snapshots->wanted();
+  if (asked && !closed && sealer.next_piece() > 0) publish_snapshot();
   if (!options.seal_beside) return;
   std::swap(slabs, closed_slabs);
   sealing = std::jthread([this, count = entities.size()] { sealer.seal(closed_slabs, count); });
