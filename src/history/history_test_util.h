@@ -102,7 +102,11 @@ class Model {
       now_ns_.push_back(shape_.start_ns + below(1000));
       entities_.push_back(std::move(entity));
     }
-    for (std::size_t i = 0; i < shape_.rows; ++i) add_row(writer);
+    add_rows(writer, shape_.rows);
+  }
+  /// Further ones, after fill().
+  void add_rows(Writer& writer, std::size_t rows) {
+    for (std::size_t i = 0; i < rows; ++i) add_row(writer);
   }
 
   [[nodiscard]] const std::vector<ModelEntity>& entities() const { return entities_; }

@@ -133,6 +133,9 @@ class IndexTree {
       : table_(table),
         drawn_(layout_of(table).overlaps ? 0 : layout_of(table).drawn_slots.size()),
         sink_(sink) {}
+  /// The open nodes of another one, which may be finished in its place.
+  IndexTree(const IndexTree& open, PieceSink& sink)
+      : table_(open.table_), drawn_(open.drawn_), sink_(sink), tiers_(open.tiers_) {}
 
   /// A run of the slab that is being sealed, with what its summaries hand up, by drawn column: one
   /// of each, or none in tables without summaries. Entities may come in any order, pieces ascend.

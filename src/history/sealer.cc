@@ -226,10 +226,10 @@ void Sealer::seal(Slabs& slabs, std::size_t entities) {
   }
 }
 
-void Sealer::fill_in(Footer& footer) {
-  counts_.resize(footer.entities.size());
-  for (std::size_t i = 0; i < counts_.size(); ++i) {
-    const EntityCount& count = counts_[i];
+void Sealer::fill_in(Footer& footer) const {
+  const EntityCount none{0, 0, -kTimeLimit, {}};
+  for (std::size_t i = 0; i < footer.entities.size(); ++i) {
+    const EntityCount& count = i < counts_.size() ? counts_[i] : none;
     EntityInfo& entity = footer.entities[i];
     entity.rows = count.rows;
     entity.first_ns = count.first_ns;
@@ -238,12 +238,37 @@ void Sealer::fill_in(Footer& footer) {
     entity.total_count = static_cast<std::uint32_t>(count.totals.size());
     footer.totals.insert(footer.totals.end(), count.totals.begin(), count.totals.end());
   }
-  footer.pieces = std::move(pieces_);
   footer.drawn_values = values_;
   for (DrawnValues& columns : footer.drawn_values) {
     columns[0].clear();
     for (std::vector<std::int64_t>& values : columns) std::ranges::sort(values);
   }
+}
+
+Status Sealer::put_end(const Footer& footer, std::uint64_t offset, Codec codec, Packer& packer,
+                       ByteSink& out) const {
+  ByteSink raw;
+  put_footer(footer, raw);
+  std::size_t cells = 0;
+  for (const model::SmallTable& table : footer.small_tables) {
+    for (const model::Row& row : table.rows) cells += row.size();
+  }
+  if (raw.size() > kMaxFooterBytes || footer.strings.size() > kMaxStrings ||
+      footer.entities.size() > kMaxEntities || cells > kMaxCells) {
+    return Error{ErrorCode::kLimit,
+                 "the history's footer is beyond its limits: " + std::to_string(raw.size()) +
+                     " bytes, " + std::to_string(footer.entities.size()) + " entities, " +
+                     std::to_string(footer.strings.size()) + " strings, " + std::to_string(cells) +
+                     " cells",
+                 path_, ""};
+  }
+  Trailer trailer;
+  trailer.footer.kind = PieceKind::kFooter;
+  trailer.footer.offset = offset;
+  out.put_bytes(packer.pack(raw.bytes(), codec, trailer.footer));
+  trailer.file_size = offset + trailer.footer.stored + kTrailerBytes;
+  put_trailer(trailer, out);
+  return {};
 }
 
 void Sealer::finish(Footer footer) {
@@ -252,27 +277,9 @@ void Sealer::finish(Footer footer) {
   }
   if (!status_.ok()) return;
   fill_in(footer);
+  footer.pieces = std::move(pieces_);
   bytes_.clear();
-  put_footer(footer, bytes_);
-  std::size_t cells = 0;
-  for (const model::SmallTable& table : footer.small_tables) {
-    for (const model::Row& row : table.rows) cells += row.size();
-  }
-  if (bytes_.size() > kMaxFooterBytes || footer.strings.size() > kMaxStrings ||
-      footer.entities.size() > kMaxEntities || cells > kMaxCells) {
-    return fail(ErrorCode::kLimit,
-                "the history's footer is beyond its limits: " + std::to_string(bytes_.size()) +
-                    " bytes, " + std::to_string(footer.entities.size()) + " entities, " +
-                    std::to_string(footer.strings.size()) + " strings, " + std::to_string(cells) +
-                    " cells");
-  }
-  Trailer trailer;
-  trailer.footer.kind = PieceKind::kFooter;
-  trailer.footer.offset = offset_;
-  append(packer_.pack(bytes_.bytes(), Codec::kZstd, trailer.footer));
-  trailer.file_size = offset_ + trailer.footer.stored + kTrailerBytes;
-  bytes_.clear();
-  put_trailer(trailer, bytes_);
+  keep(put_end(footer, offset_, Codec::kZstd, packer_, bytes_));
   append(bytes_.bytes());
 }
 

@@ -71,6 +71,9 @@ class Sealer final : public PieceSink {
   /// Writes what is left of the index, then the footer (its pieces, and the entities' counts, are
   /// filled in here) and the trailer.
   void finish(Footer footer);
+  /// What finish() would append now, as a snapshot has it (snapshot.h): the rows sealed so far.
+  /// Changes nothing. Defined beside the snapshots.
+  [[nodiscard]] Result<ByteSink> snapshot_tail(Footer footer) const;
 
   [[nodiscard]] const Status& status() const { return status_; }
   void fail(ErrorCode code, std::string what) { keep(Error{code, std::move(what), path_, ""}); }
@@ -102,7 +105,11 @@ class Sealer final : public PieceSink {
                      bool summed);
   void start_piece(TableId table, const TableSlab& slab);
   void write_rows(TableId table);
-  void fill_in(Footer& footer);
+  /// All of the footer that has been counted here, but the pieces.
+  void fill_in(Footer& footer) const;
+  /// The footer, where it begins at `offset` of the file, and the trailer.
+  [[nodiscard]] Status put_end(const Footer& footer, std::uint64_t offset, Codec codec,
+                               Packer& packer, ByteSink& out) const;
 
   os::OutputFile& output_;
   const Codec codec_;

@@ -89,6 +89,7 @@ struct Writer::State {
   void end_sealing();
   void seal_if_full();
   [[nodiscard]] Footer make_footer();
+  void publish_snapshot();
 
   const WriterOptions options;
   const std::unique_ptr<os::OutputFile> output;
@@ -168,8 +169,12 @@ void Writer::State::seal() {
   }
   if (!options.seal_beside) {
     sealer.seal(slabs, entities.size());
-    return keep(sealer.status());
+    keep(sealer.status());
   }
+  // While nothing is being sealed: beside a thread, a slab later.
+  const bool asked = options.snapshots != nullptr && options.snapshots->wanted();
+  if (asked && !closed && sealer.next_piece() > 0) publish_snapshot();
+  if (!options.seal_beside) return;
   std::swap(slabs, closed_slabs);
   sealing = std::jthread([this, count = entities.size()] { sealer.seal(closed_slabs, count); });
 }
@@ -199,6 +204,18 @@ Footer Writer::State::make_footer() {
   footer.entities = std::move(infos);
   for (auto& [id, table] : small_tables) footer.small_tables.push_back(std::move(table));
   return footer;
+}
+
+// One that cannot be made is not missed: the file goes on, and its errors are kept elsewhere.
+void Writer::State::publish_snapshot() {
+  Footer footer;
+  footer.strings = strings;
+  footer.keys = keys;
+  footer.entities = infos;
+  auto tail = sealer.snapshot_tail(std::move(footer));
+  auto sealed = tail.ok() ? output->reopen() : tail.error();
+  options.snapshots->publish(
+      sealed.ok() ? make_snapshot(std::move(sealed).value(), std::move(tail).value()) : nullptr);
 }
 
 Writer::Writer(std::unique_ptr<State> state) : state_(std::move(state)) {}

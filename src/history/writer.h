@@ -22,6 +22,7 @@
 
 #include "base/result.h"
 #include "history/reader.h"
+#include "history/snapshot.h"
 #include "model/interval_sink.h"
 #include "model/tables.h"
 #include "os/write_file.h"
@@ -30,9 +31,10 @@ namespace vs::history {
 
 struct WriterOptions {
   Codec codec = Codec::kLz4;
-  os::Outputs* outputs = nullptr;  ///< nullptr: the real ones
-  bool seal_beside = false;        ///< slabs are sealed by a thread of their own
-  ReaderOptions reader;            ///< for the Reader of finish()
+  os::Outputs* outputs = nullptr;      ///< nullptr: the real ones
+  bool seal_beside = false;            ///< slabs are sealed by a thread of their own
+  ReaderOptions reader;                ///< for the Reader of finish()
+  SnapshotBoard* snapshots = nullptr;  ///< where snapshots go when asked for (snapshot.h)
 };
 
 class Writer final : public model::IntervalSink {

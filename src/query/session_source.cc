@@ -117,8 +117,19 @@ TraceSummary trace_summary(const session::Session& session, std::size_t t) {
 
 SessionSource::SessionSource(const session::Session& session) : session_(session) {}
 
+SessionSource::SessionSource(const session::Session& session,
+                             std::shared_ptr<const history::Reader> part,
+                             std::vector<model::SmallTable> tables)
+    : session_(session), part_(std::move(part)), tables_(std::move(tables)), history_(part_.get()) {
+  list_entities();
+}
+
 void SessionSource::attach_history() {
   history_ = &session_.history();
+  list_entities();
+}
+
+void SessionSource::list_entities() {
   for (const model::TableDef& def : model::table_defs()) {
     if (!def.interval) continue;
     auto& keys = entities_[static_cast<std::size_t>(def.id)];
@@ -130,6 +141,7 @@ void SessionSource::attach_history() {
 }
 
 const model::SmallTable& SessionSource::small(model::TableId table) const {
+  if (part_ != nullptr) return tables_[static_cast<std::size_t>(table)];
   return session_.small_table(table);
 }
 
@@ -160,7 +172,8 @@ Result<std::unique_ptr<EventStream>> SessionSource::events(const EventFilter& fi
   request.scan.names = filter.names;
   request.trace = filter.trace;
   request.machine = filter.machine;
-  VS_ASSIGN(std::unique_ptr<session::EventScan> scan, session_.events(request));
+  VS_ASSIGN(std::unique_ptr<session::EventScan> scan,
+            part_ != nullptr ? session_.events(request, scan_issues_) : session_.events(request));
   return std::unique_ptr<EventStream>(std::make_unique<ScanStream>(session_, std::move(scan)));
 }
 

@@ -2,7 +2,8 @@
 // The data source and the summary of a session: the bridge from floor 7 to the SQL tables and the
 // printed answers.
 //
-// Ownership: borrows the session, which must outlive it. Threads: one at a time.
+// Ownership: borrows the session, which must outlive it. Threads: one at a time; a source of a part
+// may be used while the session analyses in another thread.
 
 #include <array>
 #include <memory>
@@ -17,6 +18,9 @@ namespace vs::query {
 class SessionSource final : public DataSource {
  public:
   explicit SessionSource(const session::Session& session);
+  /// Of the part that has been analysed. `tables`: all small ones, by id; the session's change.
+  SessionSource(const session::Session& session, std::shared_ptr<const history::Reader> part,
+                std::vector<model::SmallTable> tables);
 
   /// The interval tables are empty until the session has been analysed; call this afterwards.
   void attach_history();
@@ -33,7 +37,12 @@ class SessionSource final : public DataSource {
   [[nodiscard]] const history::Reader* history() const override { return history_; }
 
  private:
+  void list_entities();
+
   const session::Session& session_;
+  const std::shared_ptr<const history::Reader> part_;  ///< nullptr: of the whole
+  const std::vector<model::SmallTable> tables_;        ///< of a part
+  mutable model::IssueLog scan_issues_;                ///< of a part
   const history::Reader* history_ = nullptr;
   std::array<std::vector<EntityKey>, static_cast<std::size_t>(model::TableId::kCount)> entities_;
 };

@@ -38,6 +38,7 @@ constexpr Endpoint kEndpoints[] = {
     {Method::kPost, "follow", false, true, false, page::follow},
     {Method::kPost, "arrows", false, true, false, page::arrows},
     {Method::kPost, "series", false, true, false, page::series},
+    {Method::kPost, "totals", false, true, false, page::totals},
     {Method::kGet, "marks", false, false, false, page::marks},
     {Method::kPost, "events", false, true, true, page::events},
     {Method::kPost, "sql", false, true, true, page::sql},

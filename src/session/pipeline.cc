@@ -93,7 +93,8 @@ class Flow final : public analysis::fused::EffectiveSink {
     });
   }
 
-  Status run(Progress& progress) {
+  /// `before`: what earlier flows put out.
+  Status run(Progress& progress, const PipelineOutput& before) {
     VS_ASSIGN(std::vector<merge::Source> sources, open_sources());
     std::optional<DecodeAhead> ahead;
     if (input_.decoders > 0) {
@@ -115,6 +116,7 @@ class Flow final : public analysis::fused::EffectiveSink {
       const std::uint64_t done = merger.bytes_done();
       progress.add(done - told_bytes);
       told_bytes = done;
+      if (input_.partial != nullptr && input_.partial->tables_wanted()) tell_partial(before);
       if (progress.cancelled()) return Progress::cancel_error();
     }
     while (next_end_ < by_end_.size()) finish(runs_[by_end_[next_end_++]]);
@@ -123,9 +125,8 @@ class Flow final : public analysis::fused::EffectiveSink {
 
   void collect(PipelineOutput& output, model::IssueLog& issues) const {
     output.events += events_;
+    append_names(output.tables);
     for (const MachineRun& run : runs_) {
-      append(run.kernel->thread_table(), output.tables);
-      append(run.kernel->container_table(), output.tables);
       const std::uint64_t unmatched = run.kernel->counters().unmatched();
       if (unmatched == 0) continue;
       const model::Machine& machine = experiment_.machines[run.index];
@@ -146,6 +147,19 @@ class Flow final : public analysis::fused::EffectiveSink {
   }
 
  private:
+  void append_names(std::vector<model::SmallTable>& tables) const {
+    for (const MachineRun& run : runs_) {
+      append(run.kernel->thread_table(), tables);
+      append(run.kernel->container_table(), tables);
+    }
+  }
+
+  void tell_partial(const PipelineOutput& before) const {
+    std::vector<model::SmallTable> tables = before.tables;
+    append_names(tables);
+    input_.partial->tell_tables(std::move(tables));
+  }
+
   void add_machine(MachineIndex index) {
     const model::Machine& machine = experiment_.machines[index];
     const PipelineTrace* const trace = kernel_trace(machine);
@@ -346,18 +360,25 @@ class Flow final : public analysis::fused::EffectiveSink {
 
 }  // namespace
 
-Result<PipelineOutput> run_pipeline(const PipelineInput& input, model::IntervalSink& sink,
-                                    model::IssueLog& issues, Progress& progress) {
-  const model::Experiment& experiment = *input.experiment;
+std::vector<std::vector<MachineIndex>> flows_of(const model::Experiment& experiment) {
   std::vector<std::vector<MachineIndex>> groups(1 + experiment.machines.size());
   for (MachineIndex m = 0; m < experiment.machines.size(); ++m) {
     groups[group_of(experiment, m)].push_back(m);
   }
+  std::erase_if(groups, [&experiment](const std::vector<MachineIndex>& group) {
+    return std::all_of(group.begin(), group.end(), [&experiment](MachineIndex machine) {
+      return experiment.machines[machine].traces.empty();
+    });
+  });
+  return groups;
+}
+
+Result<PipelineOutput> run_pipeline(const PipelineInput& input, model::IntervalSink& sink,
+                                    model::IssueLog& issues, Progress& progress) {
   PipelineOutput output;
-  for (std::vector<MachineIndex>& group : groups) {
-    if (group.empty()) continue;
+  for (std::vector<MachineIndex>& group : flows_of(*input.experiment)) {
     Flow flow(input, std::move(group), sink);
-    VS_TRY(flow.run(progress));
+    VS_TRY(flow.run(progress, output));
     flow.collect(output, issues);
   }
   return output;

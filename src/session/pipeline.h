@@ -19,6 +19,7 @@
 #include "model/interval_sink.h"
 #include "model/issue.h"
 #include "model/tables.h"
+#include "session/partial.h"
 #include "session/progress.h"
 #include "session/stream_analyses.h"
 #include "session/survey.h"
@@ -38,12 +39,18 @@ struct PipelineInput {
   std::vector<PipelineTrace> traces;
   unsigned decoders = 0;  ///< threads that decode streams ahead (decode_ahead.h); 0: this one does
   std::span<const StreamFactory> analyses = stream_factories();
+  PartialBoard* partial = nullptr;  ///< gets the tables so far when it wants them
 };
 
 struct PipelineOutput {
   std::vector<model::SmallTable> tables;  ///< thread, container and those of further analyses
   std::uint64_t events = 0;
 };
+
+/// Machines that are merged into one flow, in the order in which the flows are run; without those
+/// that have no trace.
+[[nodiscard]] std::vector<std::vector<model::MachineIndex>> flows_of(
+    const model::Experiment& experiment);
 
 [[nodiscard]] Result<PipelineOutput> run_pipeline(const PipelineInput& input,
                                                   model::IntervalSink& sink,

@@ -466,6 +466,7 @@ Result<std::unique_ptr<history::Writer>> open_writer(const SessionOptions& sessi
   history::WriterOptions options;
   options.reader.cache_bytes = session.cache_bytes;
   options.seal_beside = session.jobs > 1;
+  if (session.partial != nullptr) options.snapshots = &session.partial->snapshots();
   if (!path.empty()) {
     const std::size_t slash = path.rfind('/');
     const Status folder = slash == std::string::npos || slash == 0
@@ -488,6 +489,7 @@ Status Session::build_history(const std::string& fingerprint) {
             open_writer(options_, keep ? history_file(fingerprint) : std::string{}, issues_));
   model::IssueLog seen_again;  // the first pass has told all of it
   PipelineInput input{&experiment_, {}};
+  input.partial = options_.partial;
   std::uint64_t bytes = 0;
   for (OpenTrace& open : traces_) {
     input.traces.push_back({open.trace.get(), &open.survey, open.place, &seen_again});
@@ -570,7 +572,8 @@ bool Session::damaged() const {
                      [](const model::Issue& issue) { return model::is_damage(issue.code); });
 }
 
-Result<std::unique_ptr<EventScan>> Session::events(const EventRequest& request) const {
+Result<std::unique_ptr<EventScan>> Session::events(const EventRequest& request,
+                                                   model::IssueLog& issues) const {
   std::vector<ScanTrace> scanned;
   for (std::uint32_t t = 0; t < traces_.size(); ++t) {
     if (request.trace && *request.trace != t) continue;
@@ -581,7 +584,7 @@ Result<std::unique_ptr<EventScan>> Session::events(const EventRequest& request) 
     const bool guest = known && experiment_.machines[machine].kind == model::MachineKind::kVm;
     scanned.push_back({traces_[t].trace.get(), &joined_.traces[t].clock, t, guest});
   }
-  return EventScan::open(std::move(scanned), request.scan, issues_);
+  return EventScan::open(std::move(scanned), request.scan, issues);
 }
 
 }  // namespace vs::session

@@ -31,6 +31,7 @@
 #include "session/event_scan.h"
 #include "session/inputs.h"
 #include "session/join.h"
+#include "session/partial.h"
 #include "session/progress.h"
 #include "session/survey.h"
 
@@ -60,6 +61,7 @@ struct SessionOptions {
   std::optional<OverviewLimits> overview;
   ProgressCallback progress;
   const std::atomic<bool>* cancel = nullptr;
+  PartialBoard* partial = nullptr;  ///< of analyse()
 };
 
 /// One opened trace. `trace` in the SQL tables is its index.
@@ -114,7 +116,12 @@ class Session {
   /// Some input is damaged (model::is_damage), as far as it has been read.
   [[nodiscard]] bool damaged() const;
   /// After join().
-  [[nodiscard]] Result<std::unique_ptr<EventScan>> events(const EventRequest& request) const;
+  [[nodiscard]] Result<std::unique_ptr<EventScan>> events(const EventRequest& request) const {
+    return events(request, issues_);
+  }
+  /// The same with issues of its own; also while analyse() runs in another thread.
+  [[nodiscard]] Result<std::unique_ptr<EventScan>> events(const EventRequest& request,
+                                                          model::IssueLog& issues) const;
 
  private:
   Session(os::FileSystem& files, SessionOptions options);

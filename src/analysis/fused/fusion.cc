@@ -94,23 +94,12 @@ kernel::CpuObserver& Fusion::cpu_observer(MachineIndex machine) {
   return *machines_[machine].listener;
 }
 
-Fusion::Cpu* Fusion::cpu_at(MachineIndex machine, std::int64_t cpu) {
-  if (machine >= machines_.size() || cpu < 0 || cpu >= limits::kCpus) return nullptr;
-  Machine& owner = machines_[machine];
-  const auto number = static_cast<std::size_t>(cpu);
-  if (number >= owner.cpu_count) {
-    owner.cpus.resize(number + 1);
-    owner.cpu_count = owner.cpus.size();
-  }
-  return &owner.cpus[number];
-}
-
 // ---- what changes ----
 
 void Fusion::on_cpu_change(HostTime time, MachineIndex machine, std::uint32_t cpu,
                            const CpuView& now) {
-  const Machine& owner = machines_[machine];
-  Cpu* const at = cpu < owner.cpu_count ? &machines_[machine].cpus[cpu] : cpu_at(machine, cpu);
+  Machine& owner = machines_[machine];
+  Cpu* const at = owner.cpus.at(cpu);
   if (at == nullptr) return;
   at->view = &now;
   const bool alone = owner.physical && owner.vcpu_of_cpu.empty() && at->waiting.empty();
@@ -200,7 +189,7 @@ void Fusion::finish(MachineIndex host, HostTime end) {
 
 const Fusion::Cpu* Fusion::guest_cpu_of(const Vcpu& vcpu) const {
   if (vcpu.guest_cpu < 0) return nullptr;
-  const std::vector<Cpu>& cpus = machines_[vcpu.machine].cpus;
+  const PerCpu<Cpu>& cpus = machines_[vcpu.machine].cpus;
   const auto number = static_cast<std::size_t>(vcpu.guest_cpu);
   return number < cpus.size() ? &cpus[number] : nullptr;
 }

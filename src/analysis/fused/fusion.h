@@ -23,6 +23,7 @@
 #include "analysis/fused/span.h"
 #include "analysis/kernel/cpu_view.h"
 #include "analysis/vcpu/observer.h"
+#include "base/per_cpu.h"
 #include "base/time.h"
 #include "model/experiment.h"
 #include "model/interval_sink.h"
@@ -120,15 +121,16 @@ class Fusion final : public vcpu::VcpuObserver {
     bool physical = false;  ///< a host, not a VM
     bool traced = false;
     std::uint32_t first_vcpu = 0;
-    std::vector<Cpu> cpus;
-    std::size_t cpu_count = 0;               ///< of the same, without the division that size() is
+    PerCpu<Cpu> cpus;
     std::vector<std::uint32_t> vcpu_of_cpu;  ///< by its own CPU number
     std::unique_ptr<Listener> listener;
   };
 
   void on_cpu_change(HostTime time, model::MachineIndex machine, std::uint32_t cpu,
                      const kernel::CpuView& now);
-  Cpu* cpu_at(model::MachineIndex machine, std::int64_t cpu);
+  [[nodiscard]] Cpu* cpu_at(model::MachineIndex machine, std::int64_t cpu) {
+    return machine < machines_.size() ? machines_[machine].cpus.at(cpu) : nullptr;
+  }
   void refresh(HostTime time, model::MachineIndex machine, std::int64_t number, int layer);
   void refresh(HostTime time, model::MachineIndex machine, std::int64_t number, Cpu& cpu,
                int layer);
