@@ -214,6 +214,33 @@ export const tests = {
       assert.deepEqual(await colourAt(page, guest.row, guest.time), before);
     },
 
+  'a colour of a machine shows everywhere that machine does': async (page) => {
+    const has = (hex) =>
+      page.ask((wanted) => {
+        const { scene } = virtscopeTimeline;
+        const canvases = [scene.base, document.querySelector('.minimap canvas')];
+        const rgb = [1, 3, 5].map((at) => parseInt(wanted.slice(at, at + 2), 16));
+        return canvases.map((canvas) => {
+          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          for (let i = 0; i < data.length; i += 4)
+            if (rgb.every((part, at) => data[i + at] === part)) return true;
+          return false;
+        });
+      }, hex);
+    // Near enough that it fills whole pixels.
+    await page.set({ window: { from: 6e9, to: 6.1e9 } });
+    await page.quiet();
+    assert.deepEqual(await has('#cc2255'), [false, false]);
+    await page.set({ colours: { '@vm1': '#cc2255' } });
+    await page.frame();
+    assert.deepEqual(await has('#cc2255'), [true, true]);
+    const button = page.control('button', 'vm1', '.machines').locator('.swatch');
+    assert.equal(
+      await button.evaluate((element) => getComputedStyle(element).backgroundColor),
+      'rgb(204, 34, 85)',
+    );
+  },
+
   'a blocked vCPU is told from a halted one at a glance, in both themes': async (_page, at) => {
     const captures = ['twovms-tsc', 'migrate-tsc'].map((name) => join(at.captures, name));
     const server = await Server.start(at.virtscope, captures);
