@@ -38,6 +38,7 @@ constexpr Endpoint kEndpoints[] = {
     {Method::kPost, "follow", false, true, false, page::follow},
     {Method::kPost, "arrows", false, true, false, page::arrows},
     {Method::kPost, "series", false, true, false, page::series},
+    {Method::kGet, "disks", false, true, true, page::disks},
     {Method::kPost, "totals", false, true, false, page::totals},
     {Method::kGet, "marks", false, false, false, page::marks},
     {Method::kPost, "events", false, true, true, page::events},
@@ -260,10 +261,11 @@ Status append_target(const Call& call, const query::DataSource& source, const Ro
 }  // namespace
 
 Response report(const Call& call) {
-  if (const auto kept = call.cache.report()) return json_answer(*kept);
+  if (const auto kept = call.cache.find("report")) return json_answer(*kept);
   const auto lock = call.service.lock(call.request.cancel);
   if (!lock) return gone();
-  if (const auto kept = call.cache.report()) return json_answer(*kept);  // made while we waited
+  if (const auto kept = call.cache.find("report"))
+    return json_answer(*kept);  // made while we waited
   const auto data = report::gather_report(lock->source(), call.service.summary(), {});
   if (!data.ok()) return failed(data.error());
   JsonWriter out;
@@ -281,7 +283,7 @@ Response report(const Call& call) {
   }
   out.close(']').close('}');
   std::string json = out.take();
-  call.cache.keep_report(json);
+  call.cache.keep("report", json);
   return json_answer(std::move(json));
 }
 
