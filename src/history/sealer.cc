@@ -90,40 +90,31 @@ void Sealer::count_rows(const TableSlab::Run& run, bool overlaps) {
   for (const SlabRow& row : run.rows) count.last_ns = std::max(count.last_ns, row.end_ns);
 }
 
-/// Counts the rows of each value, by number of the tuples' values. The values, by first occurrence.
-std::span<const std::uint8_t> Sealer::count_values(std::span<const std::uint8_t> numbers,
-                                                   std::span<const SlabRow> rows) {
-  const std::uint8_t* const values = numbers.data();
-  std::size_t count = 0;
-  for (const SlabRow& row : rows) {
-    const std::uint8_t value = values[row.tuple];
-    if (value_rows_[value]++ == 0) present_[count++] = value;
-  }
-  return std::span(present_).first(count);
+void Sealer::count_state(std::uint8_t number, std::uint32_t rows, std::uint64_t held_ns) {
+  if (value_rows_[number] == 0) present_.push_back(number);
+  value_rows_[number] += rows;
+  held_ns_[number] += held_ns;
 }
 
-/// What each state held goes to the entity's totals, and value_rows_ is zeros again.
 void Sealer::sum_states(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
-                        std::span<const std::uint8_t> present, const Held& held) {
+                        bool summed) {
   std::vector<StateTotal>& totals = counts_[entity].totals;
-  const bool all_numbered = std::ranges::find(present, kNoNumber) == present.end();
-  const Pyramid* const pyramid =
-      held.pyramid != nullptr && all_numbered && !held.pyramid->lost() ? held.pyramid : nullptr;
   const std::span<const std::uint8_t> numbers = slab.numbers_of(0);
-  for (const Span& span : held.spans) {
-    held_ns_[span.value] += static_cast<std::uint64_t>(span.end_ns - span.begin_ns);
-  }
-  if (held.spans.empty() && pyramid == nullptr) {
+  present_.clear();
+  if (summed) {
+    for (std::size_t i = 0; i < run_.combinations(); ++i) {
+      count_state(run_.value(i, 0), run_.rows(i), run_.held_ns(i));
+    }
+  } else {
     for (const SlabRow& row : rows) {
-      held_ns_[numbers[row.tuple]] += static_cast<std::uint64_t>(row.end_ns - row.begin_ns);
+      count_state(numbers[row.tuple], 1, static_cast<std::uint64_t>(row.end_ns - row.begin_ns));
     }
   }
-  for (std::size_t i = 0; i < present.size(); ++i) {
-    const std::uint32_t count = std::exchange(value_rows_[present[i]], 0);
-    const auto ns = static_cast<std::int64_t>(std::exchange(held_ns_[present[i]], 0));
-    if (!all_numbered) continue;
-    add_total(totals, StateTotal{slab.values(0)[present[i]],
-                                 pyramid != nullptr ? pyramid->held_ns(i) : ns, count});
+  const bool all_numbered = std::ranges::find(present_, kNoNumber) == present_.end();
+  for (const std::uint8_t number : present_) {
+    const std::uint32_t count = std::exchange(value_rows_[number], 0);
+    const auto ns = static_cast<std::int64_t>(std::exchange(held_ns_[number], 0));
+    if (all_numbered) add_total(totals, StateTotal{slab.values(0)[number], ns, count});
   }
   if (all_numbered) return;
   for (const SlabRow& row : rows) {
@@ -131,25 +122,30 @@ void Sealer::sum_states(const TableSlab& slab, EntityId entity, std::span<const 
   }
 }
 
-/// The summary of one drawn column of a run; of the state column, the totals too.
-Carry Sealer::sum_column(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
-                         std::size_t drawn) {
+void Sealer::build_pyramid(const TableSlab& slab, std::span<const SlabRow> rows, std::size_t drawn,
+                           bool summed) {
+  if (summed) return pyramid_.build_run(run_, drawn, rows.size());
   const std::span<const std::uint8_t> numbers = slab.numbers_of(drawn);
+  present_.clear();
+  for (const SlabRow& row : rows) {
+    if (value_rows_[numbers[row.tuple]]++ == 0) present_.push_back(numbers[row.tuple]);
+  }
+  for (const std::uint8_t number : present_) value_rows_[number] = 0;
+  pyramid_.build_rows(rows, numbers, present_);
+}
+
+/// The summary of one drawn column of a run.
+Carry Sealer::sum_column(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
+                         std::size_t drawn, bool summed) {
   std::vector<Span>& carry = carries_[drawn];
   // Many columns say the same for long: nothing is summed of those.
   const std::size_t most = std::clamp(rows.size() / kSummaryRows, kLeastBuckets, kCarryBuckets);
-  const bool few = spans_of(rows, numbers, most, carry);
-  if (drawn == 0 || !few) {
-    const std::span<const std::uint8_t> present = count_values(numbers, rows);
-    if (!few) {
-      carry.clear();
-      pyramid_.build_rows(rows, numbers, present);
-    }
-    if (drawn == 0) {
-      sum_states(slab, entity, rows, present, {carry, few ? nullptr : &pyramid_});
-    } else {
-      for (const std::uint8_t value : present) value_rows_[value] = 0;
-    }
+  const std::span<const std::uint8_t> numbers = slab.numbers_of(drawn);
+  bool few = summed && run_.is_one_span(drawn);
+  if (few) {
+    carry.assign(1, Span{rows.front().begin_ns, rows.back().end_ns, run_.value(0, drawn)});
+  } else {
+    few = spans_of(rows, numbers, most, carry);
   }
   if (few) {
     const bool lost = std::ranges::find(carry, kNoNumber, &Span::value) != carry.end();
@@ -157,6 +153,8 @@ Carry Sealer::sum_column(const TableSlab& slab, EntityId entity, std::span<const
     if (carry.size() < rows.size()) summaries_[drawn].add_rows(entity, carry);
     return Carry{carry, 0, rows.size()};
   }
+  carry.clear();
+  build_pyramid(slab, rows, drawn, summed);
   if (pyramid_.lost()) return {{}, Carry::kLost, rows.size()};
   summaries_[drawn].add_run(entity, pyramid_, carry);
   return {carry, std::max(1U, pyramid_.carry_exponent()), rows.size()};
@@ -188,33 +186,43 @@ void Sealer::seal_part(const TableSlab& slab, TableId table, EntityId entity,
   IndexTree& tree = *trees_[static_cast<std::size_t>(table)];
   if (!layout.has_state()) return tree.add(entry, {});
   if (layout.overlaps) {
-    sum_states(slab, entity, rows, count_values(slab.numbers_of(0), rows), {});
+    sum_states(slab, entity, rows, false);
     return tree.add(entry, {});
   }
   std::array<Carry, kMaxDrawn> carries;
   const std::size_t drawn = layout.drawn_slots.size();
-  for (std::size_t i = 0; i < drawn; ++i) carries[i] = sum_column(slab, entity, rows, i);
+  // Of few rows each column is a few spans.
+  const bool summed = rows.size() > kLeastBuckets &&
+                      run_.sum(rows, std::max(kLeastBuckets, rows.size() / kSummaryRows));
+  sum_states(slab, entity, rows, summed);
+  for (std::size_t i = 0; i < drawn; ++i) {
+    carries[i] = sum_column(slab, entity, rows, i, summed);
+  }
   tree.add(entry, std::span(carries).first(drawn));
 }
 
-void Sealer::seal_table(TableId table, TableSlab& slab, std::span<OpenEntity> entities) {
+void Sealer::seal_table(TableId table, TableSlab& slab) {
   DrawnValues& values = values_[static_cast<std::size_t>(table)];
   for (std::size_t i = 0; i < layout_of(table).drawn_slots.size(); ++i) {
     slab.number_values(i, values[i]);
   }
+  std::array<std::span<const std::uint8_t>, kMaxDrawn> numbers;
+  const std::size_t drawn = layout_of(table).drawn_slots.size();
+  for (std::size_t i = 0; i < drawn; ++i) numbers[i] = slab.numbers_of(i);
+  run_.start(std::span(numbers).first(drawn));
   start_piece(table, slab);
-  slab.take_runs(entities, [&](const TableSlab::Run& run) { seal_run(slab, table, run); });
+  slab.take_runs([&](const TableSlab::Run& run) { seal_run(slab, table, run); });
   write_rows(table);
   trees_[static_cast<std::size_t>(table)]->end_slab(values);
   slab.clear();
 }
 
-void Sealer::seal(Slabs& slabs, std::span<OpenEntity> entities) {
+void Sealer::seal(Slabs& slabs, std::size_t entities) {
   if (!status_.ok()) return;
-  counts_.resize(std::max(counts_.size(), entities.size()), EntityCount{0, 0, -kTimeLimit, {}});
+  counts_.resize(std::max(counts_.size(), entities), EntityCount{0, 0, -kTimeLimit, {}});
   for (std::size_t i = 0; i < slabs.size(); ++i) {
     if (slabs[i] == nullptr || slabs[i]->empty()) continue;
-    seal_table(static_cast<TableId>(i), *slabs[i], entities);
+    seal_table(static_cast<TableId>(i), *slabs[i]);
   }
 }
 

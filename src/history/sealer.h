@@ -19,6 +19,7 @@
 #include "history/index.h"
 #include "history/pack.h"
 #include "history/piece.h"
+#include "history/run_sums.h"
 #include "history/slab.h"
 #include "history/summary.h"
 #include "os/write_file.h"
@@ -64,8 +65,9 @@ class Sealer final : public PieceSink {
   /// `path` is for messages. Writes the header.
   Sealer(os::OutputFile& output, Codec codec, std::string path);
 
-  /// Writes the slabs' rows and empties them. `entities`: all that there are.
-  void seal(Slabs& slabs, std::span<OpenEntity> entities);
+  /// Writes the rows of the slabs, which are closed, and empties them. `entities`: how many there
+  /// are in all.
+  void seal(Slabs& slabs, std::size_t entities);
   /// Writes what is left of the index, then the footer (its pieces, and the entities' counts, are
   /// filled in here) and the trailer.
   void finish(Footer footer);
@@ -88,22 +90,19 @@ class Sealer final : public PieceSink {
   void append(Bytes bytes) {
     if (status_.ok()) keep(output_.append(bytes));
   }
-  void seal_table(TableId table, TableSlab& slab, std::span<OpenEntity> entities);
+  void seal_table(TableId table, TableSlab& slab);
   void seal_run(TableSlab& slab, TableId table, const TableSlab::Run& run);
   void seal_part(const TableSlab& slab, TableId table, EntityId entity,
                  std::span<const SlabRow> rows);
   void count_rows(const TableSlab::Run& run, bool overlaps);
-  [[nodiscard]] std::span<const std::uint8_t> count_values(std::span<const std::uint8_t> numbers,
-                                                           std::span<const SlabRow> rows);
-  /// Where it stands how long each value of a run held; with neither, in its rows.
-  struct Held {
-    std::span<const Span> spans;
-    const Pyramid* pyramid = nullptr;
-  };
+  /// Adds what each state held to the entity's totals. `summed`: run_ has the sums of these rows.
   void sum_states(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
-                  std::span<const std::uint8_t> present, const Held& held);
+                  bool summed);
+  void count_state(std::uint8_t number, std::uint32_t rows, std::uint64_t held_ns);
   [[nodiscard]] Carry sum_column(const TableSlab& slab, EntityId entity,
-                                 std::span<const SlabRow> rows, std::size_t drawn);
+                                 std::span<const SlabRow> rows, std::size_t drawn, bool summed);
+  void build_pyramid(const TableSlab& slab, std::span<const SlabRow> rows, std::size_t drawn,
+                     bool summed);
   void start_piece(TableId table, const TableSlab& slab);
   void write_rows(TableId table);
   /// All of the footer that has been counted here, but the pieces.
@@ -126,6 +125,7 @@ class Sealer final : public PieceSink {
   std::array<Thrift, static_cast<std::size_t>(PieceKind::kFooter) * (kTables + 1)> thrifts_;
   PieceEncoder encoder_;
   std::array<SummaryEncoder, kMaxDrawn> summaries_;  ///< by drawn column
+  RunSums run_;
   Pyramid pyramid_;
   EntityId piece_first_ = 0;
   EntityId piece_last_ = 0;
@@ -133,7 +133,7 @@ class Sealer final : public PieceSink {
   std::array<std::vector<Span>, kMaxDrawn> carries_;
   std::array<std::uint32_t, kMaxStates + 1> value_rows_{};  ///< by number of value; mostly zeros
   std::array<std::uint64_t, kMaxStates + 1> held_ns_{};     ///< the same
-  std::array<std::uint8_t, kMaxStates + 1> present_;        ///< values, by first occurrence
+  std::vector<std::uint8_t> present_;                       ///< values, by first occurrence
   ByteSink bytes_;
 };
 

@@ -9,8 +9,9 @@ namespace {
 constexpr std::size_t kFirstPlaces = 1024;
 constexpr std::uint32_t kFirstRows = 8;   // of an entity's first chunk: most entities have few rows
 constexpr std::uint32_t kChunkRows = 64;  // of what takes its place
-constexpr std::uint32_t kChunkMost = 4096;  // of a chunk
-static_assert(kChunkMost <= RowPool::kMostRows);
+constexpr std::uint32_t kChunkMost = 4096;  // of what is added to that
+constexpr std::uint32_t kFirstMost = 16384;
+static_assert(kFirstMost <= RowPool::kMostRows && kFirstMost % kChunkRows == 0);
 
 /// An odd number of 31 bits per column.
 constexpr std::array<std::uint32_t, kMaxValues> hash_factors() {
@@ -136,14 +137,14 @@ void TableSlab::add_chunk(EntityId entity, OpenEntity& open) {
   std::uint32_t kept = 0;
   if (first) {
     present_.push_back(entity);
-    chunk.capacity = kFirstRows;
+    chunk.capacity = first_capacity(entity);
   } else if (chunks_[open.first_chunk].capacity == kFirstRows) {
     chunk.capacity = kChunkRows;
     kept = kFirstRows;
   } else {
     // As much as there is: one more of the first size, then twice the last one.
     const std::uint32_t last = chunks_[open.last_chunk].capacity;
-    chunk.capacity = open.first_chunk == open.last_chunk ? last : std::min(2 * last, kChunkMost);
+    chunk.capacity = std::min(open.first_chunk == open.last_chunk ? last : 2 * last, kChunkMost);
   }
   chunk.rows = pool_.take(chunk.capacity);
   if (kept != 0) {
@@ -163,17 +164,46 @@ void TableSlab::add_chunk(EntityId entity, OpenEntity& open) {
   open.end = chunk.rows + chunk.capacity;
 }
 
-std::span<SlabRow> TableSlab::rows_of(const OpenEntity& open) {
-  const Chunk& first = chunks_[open.first_chunk];
-  std::span<SlabRow> rows(first.rows, open.next);
-  if (open.first_chunk != open.last_chunk) {
+std::uint32_t TableSlab::first_capacity(EntityId entity) const {
+  const std::uint32_t before = entity < last_rows_.size() ? last_rows_[entity] : 0;
+  if (before <= kFirstRows) return kFirstRows;
+  const std::uint32_t wanted = before + before / 4 + kChunkRows - 1;  // rates vary
+  return std::min(wanted / kChunkRows * kChunkRows, kFirstMost);
+}
+
+void TableSlab::close(std::span<OpenEntity> entities) {
+  std::sort(present_.begin(), present_.end());
+  std::ranges::fill(last_rows_, 0);
+  if (!present_.empty() && present_.back() >= last_rows_.size()) {
+    last_rows_.resize(present_.back() + 1, 0);
+  }
+  for (const EntityId entity : present_) {
+    OpenEntity& open = entities[entity];
+    closed_.push_back({entity, open.first_chunk, open.last_chunk, open.next});
+    last_rows_[entity] = count_rows(closed_.back());
+    open.next = open.end = nullptr;
+  }
+}
+
+std::uint32_t TableSlab::count_rows(const ClosedRun& run) const {
+  std::uint32_t number = run.first_chunk;
+  std::uint32_t rows = 0;
+  for (; number != run.last_chunk; number = chunks_[number].next) rows += chunks_[number].capacity;
+  return rows + static_cast<std::uint32_t>(run.end - chunks_[number].rows);
+}
+
+std::span<SlabRow> TableSlab::rows_of(const ClosedRun& run) {
+  const Chunk& first = chunks_[run.first_chunk];
+  std::span<SlabRow> rows(first.rows,
+                          static_cast<std::size_t>(run.end - chunks_[run.last_chunk].rows));
+  if (run.first_chunk != run.last_chunk) {
     gathered_.clear();
-    std::uint32_t number = open.first_chunk;
-    for (; number != open.last_chunk; number = chunks_[number].next) {
+    std::uint32_t number = run.first_chunk;
+    for (; number != run.last_chunk; number = chunks_[number].next) {
       const Chunk& chunk = chunks_[number];
       gathered_.insert(gathered_.end(), chunk.rows, chunk.rows + chunk.capacity);
     }
-    gathered_.insert(gathered_.end(), chunks_[number].rows, open.next);
+    gathered_.insert(gathered_.end(), static_cast<const SlabRow*>(chunks_[number].rows), run.end);
     rows = gathered_;
   }
   if (layout_.overlaps) std::ranges::stable_sort(rows, {}, &SlabRow::begin_ns);
@@ -200,6 +230,7 @@ void TableSlab::clear() {
   numbers_.clear();
   row_numbers_ = 0;
   present_.clear();
+  closed_.clear();
   pool_.clear();
   chunks_.clear();
 }

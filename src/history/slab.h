@@ -2,11 +2,13 @@
 // The open part of one table: rows as they close, until the slab is sealed.
 //
 // Rows of one entity are coded together, so each entity writes to a place of its own from the first
-// row on: a chunk, and when that is full another one, as large as all before it. Hot entities' ends
-// stay in the cache, and nothing has to be sorted. Memory: 24 bytes per row, up to as much again in
-// chunks that are not full, plus one entry per distinct tuple; the writer seals slabs by row count.
+// row on: a chunk, and when that is full another one, as large as all before it. The first one is
+// as large as what the entity needed in the slab before, so that most need no other. Hot entities'
+// ends stay in the cache, and nothing has to be sorted. Memory: 24 bytes per row, up to as much
+// again in chunks that are not full, plus one entry per distinct tuple; the writer seals slabs by
+// row count.
 //
-// Threads: one.
+// Threads: one; after close() it may be another one until clear(), while new rows go elsewhere.
 
 #include <algorithm>
 #include <cstdint>
@@ -64,14 +66,13 @@ struct OpenEntity {
   TableId table = TableId::kCount;
   std::uint8_t values = 0;  ///< how many a row has
   bool points = false;
-  bool overlaps = false;
 };
 
 /// Room for rows, handed out in chunks that stay where they are. Nothing is written to it before a
 /// row is, and what was used once is kept for the next slab.
 class RowPool {
  public:
-  static constexpr std::size_t kMostRows = 16384;  ///< of one chunk
+  static constexpr std::size_t kMostRows = 65536;  ///< of one block
   /// Valid until clear().
   [[nodiscard]] SlabRow* take(std::size_t rows);
   void clear() { block_ = used_ = 0; }
@@ -126,15 +127,13 @@ class TableSlab {
   [[nodiscard]] std::int64_t state_of(const SlabRow& row) const {
     return dictionary_.tuples()[row.tuple * layout_.tuple_slots.size() + drawn_[0].column];
   }
+  /// No row is added any more: the entities forget this slab. `entities`: those of add_row().
+  void close(std::span<OpenEntity> entities);
   /// Hands over the runs by entity, ascending, each entity's rows by begin; a run is valid during
-  /// the call of `use`. clear() has to follow. `entities`: those of add_row().
+  /// the call of `use`. Requires close(); clear() has to follow.
   template <typename Use>
-  void take_runs(std::span<OpenEntity> entities, Use&& use) {
-    std::sort(present_.begin(), present_.end());
-    for (const EntityId entity : present_) {
-      use(Run{entity, rows_of(entities[entity])});
-      entities[entity].next = entities[entity].end = nullptr;
-    }
+  void take_runs(Use&& use) {
+    for (const ClosedRun& run : closed_) use(Run{run.entity, rows_of(run)});
   }
   void clear();
 
@@ -144,10 +143,20 @@ class TableSlab {
     std::uint32_t capacity = 0;
     std::uint32_t next = 0;  ///< of the same entity
   };
+  /// Where the rows of an entity are.
+  struct ClosedRun {
+    EntityId entity = 0;
+    std::uint32_t first_chunk = 0;
+    std::uint32_t last_chunk = 0;
+    const SlabRow* end = nullptr;  ///< of the rows in the last one
+  };
   void add_numbers(std::span<const std::int64_t> values);
   void add_chunk(EntityId entity, OpenEntity& open);
+  /// Room for an entity's first rows.
+  [[nodiscard]] std::uint32_t first_capacity(EntityId entity) const;
+  [[nodiscard]] std::uint32_t count_rows(const ClosedRun& run) const;
   /// In one piece and in order; valid until the next call.
-  [[nodiscard]] std::span<SlabRow> rows_of(const OpenEntity& open);
+  [[nodiscard]] std::span<SlabRow> rows_of(const ClosedRun& run);
 
   const TableLayout& layout_;
   bool has_numbers_ = false;
@@ -162,6 +171,8 @@ class TableSlab {
   std::vector<std::int64_t> numbers_;
   std::uint32_t row_numbers_ = 0;  ///< where in numbers_ those of the next row are
   std::vector<EntityId> present_;
+  std::vector<ClosedRun> closed_;         ///< entities ascend
+  std::vector<std::uint32_t> last_rows_;  ///< by entity: in the slab before, 0 = not known
   RowPool pool_;
   std::vector<Chunk> chunks_;
   std::vector<SlabRow> gathered_;  ///< scratch of rows_of()

@@ -6,11 +6,6 @@
 namespace vs::history {
 namespace {
 
-/// Number of buckets of a width that [first_ns, last_ns] touches.
-std::size_t count_buckets(std::int64_t first_ns, std::int64_t last_ns, unsigned exponent) {
-  return static_cast<std::size_t>((last_ns >> exponent) - (first_ns >> exponent) + 1);
-}
-
 /// Shares of one bucket in 1/255. The running sum is rounded, not each share: so they add up to
 /// what was held, rounded once, and none is off by a whole 1/255.
 void put_shares(std::span<const std::uint64_t> held, double unit, std::byte* out) {
@@ -56,6 +51,25 @@ void Pyramid::build_rows(std::span<const SlabRow> rows, std::span<const std::uin
       std::max(kLeastBuckets, most_written_));
 }
 
+void Pyramid::build_run(const RunSums& run, std::size_t drawn, std::size_t rows) {
+  forget_numbers();
+  const std::size_t combinations = run.combinations();
+  for (std::size_t i = 0; i < combinations; ++i) number(run.value(i, drawn));
+  most_written_ = paid_by(rows);
+  if (lost_) return;
+  start_sums(run.first_ns(), run.last_ns(), run.exponent(), std::max(kLeastBuckets, most_written_));
+  std::array<std::uint8_t, RunSums::kMostCombinations> places;
+  for (std::size_t i = 0; i < combinations; ++i) places[i] = local_[run.value(i, drawn)];
+  const unsigned narrower = exponent_ - run.exponent();
+  const std::int64_t first = run.first_ns() >> run.exponent();
+  for (std::size_t b = 0; b < run.buckets(); ++b) {
+    const std::int64_t bucket = ((first + static_cast<std::int64_t>(b)) >> narrower) - first_;
+    std::uint64_t* const to = &sums_[static_cast<std::size_t>(bucket) * width_];
+    const std::span<const std::uint64_t> from = run.bucket(b);
+    for (std::size_t i = 0; i < from.size(); ++i) to[places[i]] += from[i];
+  }
+}
+
 void Pyramid::build(std::span<const Span> spans, unsigned exponent, std::size_t most) {
   forget_numbers();
   for (const Span& span : spans) number(span.value);
@@ -79,16 +93,21 @@ void Pyramid::number(std::uint8_t value) {
   local_[value] = static_cast<std::uint8_t>(width_++);
 }
 
+void Pyramid::start_sums(std::int64_t first_ns, std::int64_t last_ns, unsigned exponent,
+                         std::size_t most) {
+  exponent_ = fit_buckets(first_ns, last_ns, exponent, most);
+  first_ = first_ns >> exponent_;
+  buckets_ = count_buckets(first_ns, last_ns, exponent_);
+  sums_.assign(buckets_ * width_, 0);
+}
+
 template <typename Row, typename ValueOf>
 void Pyramid::sum(std::span<const Row> rows, ValueOf value_of, unsigned exponent,
                   std::size_t most) {
   const std::int64_t first_ns = rows.front().begin_ns;
   const std::int64_t last_ns = std::max(first_ns, rows.back().end_ns - 1);
-  while (count_buckets(first_ns, last_ns, exponent) > most) ++exponent;
-  exponent_ = exponent;
-  first_ = first_ns >> exponent;
-  buckets_ = count_buckets(first_ns, last_ns, exponent);
-  sums_.assign(buckets_ * width_, 0);
+  start_sums(first_ns, last_ns, exponent, most);
+  exponent = exponent_;
   // In registers: the sums that are written might be members, as far as the compiler knows.
   std::uint64_t* const sums = sums_.data();
   const std::int64_t first = first_;

@@ -28,6 +28,7 @@
 #include "base/result.h"
 #include "history/cache.h"
 #include "history/layout.h"
+#include "history/run_sums.h"
 #include "history/varint.h"
 
 namespace vs::history {
@@ -71,6 +72,8 @@ class Pyramid {
   /// of each tuple's value; `present`: those of the rows, by first occurrence.
   void build_rows(std::span<const SlabRow> rows, std::span<const std::uint8_t> numbers,
                   std::span<const std::uint8_t> present);
+  /// The same of a run whose sums are there, of which there are at least as many buckets.
+  void build_run(const RunSums& sums, std::size_t drawn, std::size_t rows);
   /// What the children of a node carried: buckets of the narrowest width >= 2^exponent of which
   /// there are at most `most`; with exponent 0 they are exact.
   void build(std::span<const Span> spans, unsigned exponent, std::size_t most);
@@ -85,16 +88,11 @@ class Pyramid {
   [[nodiscard]] unsigned carry_exponent() const { return carry_exponent_; }
   /// Writes what make_levels() made.
   void put_levels(ByteSink& out) const;
-  /// What the value number `place`, by first occurrence, held in all; the same at every level.
-  [[nodiscard]] std::int64_t held_ns(std::size_t place) const {
-    std::uint64_t sum = 0;
-    for (std::size_t i = 0; i < buckets_; ++i) sum += sums_[i * width_ + place];
-    return static_cast<std::int64_t>(sum);
-  }
 
  private:
   void carry(std::vector<Span>& out) const;
   void number(std::uint8_t value);
+  void start_sums(std::int64_t first_ns, std::int64_t last_ns, unsigned exponent, std::size_t most);
   void forget_numbers();
   template <typename Row, typename ValueOf>
   void sum(std::span<const Row> rows, ValueOf value_of, unsigned exponent, std::size_t most);

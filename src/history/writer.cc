@@ -1,6 +1,8 @@
 #include "history/writer.h"
 
 #include <algorithm>
+#include <optional>
+#include <thread>
 #include <utility>
 
 #include "history/footer.h"
@@ -23,6 +25,9 @@ std::uint64_t hash_key(TableId table, std::span<const std::int64_t> key) {
   return checksum_of(bytes.bytes());
 }
 
+/// OpenEntity::least_ns where rows may overlap: each row is odd, since none is like most.
+constexpr std::int64_t kOverlapping = INT64_MAX;
+
 // A memo's number is OpenEntity::memo + tuple; a slab has fewer tuples than rows.
 constexpr unsigned kMemoTableShift = 24;
 constexpr std::uint32_t kMemoTuple = (1U << kMemoTableShift) - 1;
@@ -36,46 +41,61 @@ struct Writer::State {
         output(std::move(file)),
         path(std::move(name)),
         sealer(*output, options.codec, path),
-        slabs(make_slabs()) {}
-
-  void fail(ErrorCode code, std::string what) {
-    sealer.fail(code, std::move(what));
-    entity_count = 0;
+        slabs(make_slabs()) {
+    if (options.seal_beside) closed_slabs = make_slabs();
+    keep(sealer.status());
   }
-  [[nodiscard]] const Status& status() const { return sealer.status(); }
+
+  void fail(ErrorCode code, std::string what) { keep(Error{code, std::move(what), path, ""}); }
+  /// The first one counts; nothing is added after it.
+  void keep(Status failed) {
+    if (status.ok() && !failed.ok()) status = std::move(failed);
+    if (!status.ok()) entity_count = 0;
+  }
   /// Whether repair() has to look at a row's times.
   [[nodiscard]] static bool is_odd(const OpenEntity& open, std::int64_t begin_ns,
                                    std::int64_t end_ns) {
     return begin_ns < open.least_ns || end_ns <= begin_ns || end_ns > kTimeLimit;
   }
-  /// Adds a row whose values are a tuple of its table's slab.
-  void add_row(EntityId entity, OpenEntity& open, HostTime begin, HostTime end,
+  /// Adds a row that is not odd, and whose values are a tuple of its table's slab.
+  void add_row(EntityId entity, OpenEntity& open, std::int64_t begin_ns, std::int64_t end_ns,
                std::uint32_t tuple) {
-    TableSlab& slab = *slabs[static_cast<std::size_t>(open.table)];
-    const bool odd = is_odd(open, begin.ns, end.ns) || open.overlaps;
     // All that is not an append is behind one call, so that this needs few registers.
-    if (odd || rows_left <= 1 || !TableSlab::ready_for(open)) [[unlikely]]
-      return add_slowly(entity, open, begin.ns, end.ns, tuple);
-    open.least_ns = end.ns;
+    if (rows_left <= 1 || !TableSlab::ready_for(open)) [[unlikely]]
+      return add_slowly(entity, open, begin_ns, end_ns, tuple);
     --rows_left;
-    slab.add_row(open, begin.ns, end.ns, tuple);
+    open.least_ns = end_ns;
+    slab_of(open).add_row(open, begin_ns, end_ns, tuple);
+  }
+  [[nodiscard]] TableSlab& slab_of(const OpenEntity& open) const {
+    return *slabs[static_cast<std::size_t>(open.table)];
   }
   [[gnu::noinline]] void add_slowly(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
                                     std::int64_t end_ns, std::uint32_t tuple);
+  /// add_row() of one that is.
+  [[gnu::noinline]] void add_odd(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
+                                 std::int64_t end_ns, std::uint32_t tuple);
   /// Makes times keep the rules; false for an empty row that is not kept.
   [[nodiscard]] bool repair(const OpenEntity& open, std::int64_t& begin_ns, std::int64_t& end_ns);
   /// A row that add() cannot take.
   void refuse(EntityId entity, std::size_t values);
   [[nodiscard]] std::size_t slab_rows() const { return look_at - rows_left; }
+  /// Has the open slab sealed, after the one before it.
   void seal();
+  /// Waits until all that was handed over is sealed.
+  void end_sealing();
   void seal_if_full();
   [[nodiscard]] Footer make_footer();
-  void publish_snapshot();
+  /// What there is besides the slab that is to be sealed, where somebody wants a snapshot.
+  [[nodiscard]] std::optional<Footer> footer_if_asked() const;
+  /// Of what has been sealed; called by the thread that seals.
+  void publish_snapshot(Footer footer);
 
   const WriterOptions options;
   const std::unique_ptr<os::OutputFile> output;
   const std::string path;
-  Sealer sealer;
+  Status status;  ///< the first error that was seen
+  Sealer sealer;  ///< of `sealing` while that runs
   bool closed = false;
 
   StringTable strings;
@@ -88,6 +108,7 @@ struct Writer::State {
   std::vector<std::int64_t> keys;
 
   Slabs slabs;
+  Slabs closed_slabs;                 ///< of `sealing`; in its place once it has ended
   std::uint32_t epoch = 1;            ///< of memos: number of the slab
   std::size_t look_at = kSlabRows;    ///< rows after which to look whether the slab is full
   std::size_t rows_left = kSlabRows;  ///< until then
@@ -96,14 +117,17 @@ struct Writer::State {
 
   std::map<std::string, std::string> meta;
   std::map<TableId, model::SmallTable> small_tables;
+
+  std::jthread sealing;  // last: it uses others
 };
 
 bool Writer::State::repair(const OpenEntity& open, std::int64_t& begin_ns, std::int64_t& end_ns) {
   begin_ns = cut(begin_ns);
   end_ns = cut(end_ns);
-  if (begin_ns < open.least_ns || end_ns < begin_ns) {
+  const std::int64_t least_ns = open.least_ns == kOverlapping ? -kTimeLimit : open.least_ns;
+  if (begin_ns < least_ns || end_ns < begin_ns) {
     ++repaired;
-    begin_ns = std::max(begin_ns, open.least_ns);
+    begin_ns = std::max(begin_ns, least_ns);
     end_ns = std::max(begin_ns, end_ns);
   }
   return begin_ns != end_ns || open.points;
@@ -111,16 +135,20 @@ bool Writer::State::repair(const OpenEntity& open, std::int64_t& begin_ns, std::
 
 void Writer::State::add_slowly(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
                                std::int64_t end_ns, std::uint32_t tuple) {
-  if (is_odd(open, begin_ns, end_ns) && !repair(open, begin_ns, end_ns)) return;
-  if (!open.overlaps) open.least_ns = end_ns;
-  TableSlab& slab = *slabs[static_cast<std::size_t>(open.table)];
+  TableSlab& slab = slab_of(open);
   slab.make_ready(entity, open);
+  if (open.least_ns != kOverlapping) open.least_ns = end_ns;
   slab.add_row(open, begin_ns, end_ns, tuple);
   if (--rows_left == 0) seal_if_full();
 }
 
+void Writer::State::add_odd(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
+                            std::int64_t end_ns, std::uint32_t tuple) {
+  if (repair(open, begin_ns, end_ns)) add_slowly(entity, open, begin_ns, end_ns, tuple);
+}
+
 void Writer::State::refuse(EntityId entity, std::size_t values) {
-  if (closed || !status().ok()) return;
+  if (closed || !status.ok()) return;
   if (entity >= entities.size()) {
     return fail(ErrorCode::kInternal,
                 "a row of entity " + std::to_string(entity) + ", which does not exist");
@@ -131,11 +159,31 @@ void Writer::State::refuse(EntityId entity, std::size_t values) {
 }
 
 void Writer::State::seal() {
-  sealer.seal(slabs, entities);
+  end_sealing();
   sealed_rows += slab_rows();
   rows_left = look_at = kSlabRows;
   ++epoch;
-  if (!status().ok()) entity_count = 0;
+  if (!status.ok()) return;
+  for (const auto& slab : slabs) {
+    if (slab != nullptr) slab->close(entities);
+  }
+  std::optional<Footer> asked = footer_if_asked();
+  if (!options.seal_beside) {
+    sealer.seal(slabs, entities.size());
+    if (asked) publish_snapshot(std::move(*asked));
+    return keep(sealer.status());
+  }
+  std::swap(slabs, closed_slabs);
+  sealing = std::jthread([this, count = entities.size(), asked = std::move(asked)]() mutable {
+    sealer.seal(closed_slabs, count);
+    if (asked) publish_snapshot(std::move(*asked));
+  });
+}
+
+void Writer::State::end_sealing() {
+  if (!sealing.joinable()) return;
+  sealing.join();
+  keep(sealer.status());
 }
 
 // A slab with few rows per entity costs more for directory and index than for rows.
@@ -144,11 +192,7 @@ void Writer::State::seal_if_full() {
   for (const auto& table : slabs) present += table != nullptr ? table->entities() : 0;
   const std::size_t full = std::clamp(present * kSlabRowsPerEntity, kSlabRows, kSlabRowsMax);
   const std::size_t rows = slab_rows();
-  if (rows >= full) {
-    seal();
-    if (options.snapshots != nullptr && options.snapshots->wanted()) publish_snapshot();
-    return;
-  }
+  if (rows >= full) return seal();
   look_at = full;
   rows_left = full - rows;
 }
@@ -163,12 +207,17 @@ Footer Writer::State::make_footer() {
   return footer;
 }
 
-// One that cannot be made is not missed: the file goes on, and its errors are kept elsewhere.
-void Writer::State::publish_snapshot() {
+std::optional<Footer> Writer::State::footer_if_asked() const {
+  if (closed || options.snapshots == nullptr || !options.snapshots->wanted()) return std::nullopt;
   Footer footer;
   footer.strings = strings;
   footer.keys = keys;
   footer.entities = infos;
+  return footer;
+}
+
+// One that cannot be made is not missed: the file goes on, and its errors are kept elsewhere.
+void Writer::State::publish_snapshot(Footer footer) {
   auto tail = sealer.snapshot_tail(std::move(footer));
   auto sealed = tail.ok() ? output->reopen() : tail.error();
   options.snapshots->publish(
@@ -237,12 +286,12 @@ EntityId Writer::entity(TableId table, std::span<const std::int64_t> key) {
   if (id == next) {
     const TableLayout& layout = layout_of(table);
     OpenEntity& open = s.entities.emplace_back();
-    if (!s.closed && s.status().ok()) s.entity_count = s.entities.size();
+    if (!s.closed && s.status.ok()) s.entity_count = s.entities.size();
     open.table = table;
     open.memo = static_cast<std::uint32_t>(table) << kMemoTableShift;
     open.values = static_cast<std::uint8_t>(layout.values);
     open.points = layout.points;
-    open.overlaps = layout.overlaps;
+    if (layout.overlaps) open.least_ns = kOverlapping;
     EntityInfo& added = s.infos.emplace_back();
     added.table = table;
     added.key_at = static_cast<std::uint32_t>(s.keys.size());
@@ -264,11 +313,13 @@ void Writer::add_noting(EntityId entity, HostTime begin, HostTime end,
     return s.refuse(entity, values.size());
   }
   OpenEntity& open = s.entities[entity];
-  if (s.is_odd(open, begin.ns, end.ns) && !s.repair(open, begin.ns, end.ns)) return;
-  TableSlab& slab = *s.slabs[static_cast<std::size_t>(open.table)];
+  const bool odd = s.is_odd(open, begin.ns, end.ns);
+  if (odd && !s.repair(open, begin.ns, end.ns)) return;
+  TableSlab& slab = s.slab_of(open);
   const std::uint32_t tuple = slab.take(values);  // of a row that will be kept
   memo = slab.has_numbers() ? model::RowMemo{} : model::RowMemo{s.epoch, open.memo + tuple};
-  s.add_row(entity, open, begin, end, tuple);
+  odd ? s.add_slowly(entity, open, begin.ns, end.ns, tuple)
+      : s.add_row(entity, open, begin.ns, end.ns, tuple);
 }
 
 bool Writer::add_again(EntityId entity, HostTime begin, HostTime end, model::RowMemo memo) {
@@ -278,7 +329,11 @@ bool Writer::add_again(EntityId entity, HostTime begin, HostTime end, model::Row
   const std::uint32_t tuple = memo.number - open.memo;
   if (tuple > kMemoTuple) [[unlikely]]
     return false;  // of another table
-  s.add_row(entity, open, begin, end, tuple);
+  if (s.is_odd(open, begin.ns, end.ns)) [[unlikely]] {
+    s.add_odd(entity, open, begin.ns, end.ns, tuple);
+  } else {
+    s.add_row(entity, open, begin.ns, end.ns, tuple);
+  }
   return true;
 }
 
@@ -302,10 +357,14 @@ Status Writer::commit() {
   State& s = *state_;
   s.entity_count = 0;
   if (std::exchange(s.closed, true)) s.fail(ErrorCode::kInternal, "the history was closed before");
-  if (s.status().ok()) s.seal();
-  if (s.status().ok()) s.sealer.finish(s.make_footer());
-  if (s.status().ok()) s.sealer.keep(s.output->commit());
-  return s.status();
+  s.seal();
+  s.end_sealing();
+  if (s.status.ok()) {
+    s.sealer.finish(s.make_footer());
+    s.keep(s.sealer.status());
+  }
+  if (s.status.ok()) s.keep(s.output->commit());
+  return s.status;
 }
 
 Result<std::shared_ptr<const Reader>> Writer::finish() {
@@ -316,6 +375,6 @@ Result<std::shared_ptr<const Reader>> Writer::finish() {
 
 std::uint64_t Writer::rows() const { return state_->sealed_rows + state_->slab_rows(); }
 std::uint64_t Writer::repaired_rows() const { return state_->repaired; }
-const Status& Writer::status() const { return state_->status(); }
+const Status& Writer::status() const { return state_->status; }
 
 }  // namespace vs::history

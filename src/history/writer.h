@@ -1,18 +1,18 @@
 #pragma once
 // The history writer: an IntervalSink that puts intervals into a file.
 //
-// Rows are collected into slabs as they close; a sealed slab is coded by table, entity and column,
-// packed and appended by the calling thread (spec: docs/formats/history.md; layout after
-// spec/performance.md 5). Memory is bounded by the open slab (<= 524,288 rows), the open index
-// nodes
-// (<= 16 MiB per tier, of which there are log16 of the slabs) and about 200 bytes per entity,
-// whatever the number of intervals. The same calls give the same bytes.
+// Rows are collected into slabs as they close; a full slab is coded by table, entity and column,
+// packed and appended (spec: docs/formats/history.md; layout after spec/performance.md 5), by the
+// calling thread or, while that fills the next one, by a thread beside it. Memory is bounded by the
+// open slab (<= 524,288 rows) and the one that is being sealed, the open index nodes (<= 16 MiB per
+// tier, of which there are log16 of the slabs) and about 200 bytes per entity, whatever the number
+// of intervals. The same calls give the same bytes, with and without that thread.
 //
 // The file appears with commit() and not before; a Writer that is destroyed without one leaves
 // nothing. Write errors are kept and returned by commit() and finish(); adding goes on without
 // effect.
 //
-// Ownership: the Writer owns its open file. Threads: one at a time.
+// Ownership: the Writer owns its open file. Threads: one caller at a time; see WriterOptions.
 
 #include <map>
 #include <memory>
@@ -32,6 +32,7 @@ namespace vs::history {
 struct WriterOptions {
   Codec codec = Codec::kLz4;
   os::Outputs* outputs = nullptr;      ///< nullptr: the real ones
+  bool seal_beside = false;            ///< slabs are sealed by a thread of their own
   ReaderOptions reader;                ///< for the Reader of finish()
   SnapshotBoard* snapshots = nullptr;  ///< where snapshots go when asked for (snapshot.h)
 };
@@ -74,7 +75,7 @@ class Writer final : public model::IntervalSink {
 
   [[nodiscard]] std::uint64_t rows() const;
   [[nodiscard]] std::uint64_t repaired_rows() const;
-  /// The first error so far; a session may stop adding early.
+  /// The first error of the slabs sealed so far; a session may stop adding early.
   [[nodiscard]] const Status& status() const;
 
  private:

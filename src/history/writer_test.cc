@@ -35,9 +35,10 @@ class Folder {
   std::string path_;
 };
 
-std::unique_ptr<Writer> memory_writer(MemoryOutputs& outputs) {
+std::unique_ptr<Writer> memory_writer(MemoryOutputs& outputs, bool seal_beside = false) {
   WriterOptions options;
   options.outputs = &outputs;
+  options.seal_beside = seal_beside;
   return std::move(Writer::create("h", options)).value();
 }
 
@@ -52,6 +53,37 @@ TEST(Writer, SameCallsSameBytes) {
     writer->set_meta("a", "1");
     ASSERT_TRUE(writer->commit().ok());
     out = outputs.bytes();
+  }
+  EXPECT_EQ(bytes[0], bytes[1]);
+}
+
+/// Rows of one more entity.
+void fill_a_slab(Writer& writer) {
+  const EntityId entity = writer.entity(TableId::kPcpuState, std::vector<std::int64_t>{0, 1000});
+  const std::int64_t values[] = {1, 2, 3, 0};
+  model::RowMemo memo;
+  const auto first = static_cast<std::int64_t>(writer.rows());
+  for (std::int64_t at = first; at < first + static_cast<std::int64_t>(kSlabRows); ++at) {
+    const HostTime begin{at};
+    if (!writer.add_again(entity, begin, begin + 1, memo)) {
+      writer.add_noting(entity, begin, begin + 1, values, memo);
+    }
+  }
+}
+
+TEST(Writer, SealingBesideGivesTheSameBytes) {
+  std::string bytes[2];
+  for (const bool beside : {false, true}) {
+    MemoryOutputs outputs;
+    auto writer = memory_writer(outputs, beside);
+    Model model(Model::Shape{7, 50, kSlabRows / 2, 500});
+    model.fill(*writer);
+    fill_a_slab(*writer);
+    fill_a_slab(*writer);
+    const std::uint64_t rows = writer->rows();
+    ASSERT_TRUE(writer->commit().ok());
+    EXPECT_EQ(writer->rows(), rows);
+    bytes[beside ? 1 : 0] = outputs.bytes();
   }
   EXPECT_EQ(bytes[0], bytes[1]);
 }
@@ -243,32 +275,50 @@ TEST(Writer, AnonymousHistoryIsReadThroughFinish) {
   EXPECT_TRUE((*reader)->verify().ok());
 }
 
+TEST(Writer, DestroyedWhileASlabIsSealedLeavesNothing) {
+  const Folder folder;
+  {
+    WriterOptions options;
+    options.seal_beside = true;
+    auto writer = std::move(Writer::create(folder.file("h"), options)).value();
+    fill_a_slab(*writer);
+  }
+  EXPECT_TRUE(folder.names().empty());
+}
+
+/// A new history over the one at `path`, whose step number `point` fails: what came of it.
+Status overwrite(const std::string& path, os::FaultyOutputs& outputs, bool seal_beside) {
+  WriterOptions options;
+  options.outputs = &outputs;
+  options.seal_beside = seal_beside;
+  VS_ASSIGN(auto writer, Writer::create(path, options));
+  Model model(Model::Shape{3, 40, 20'000, 500});
+  model.fill(*writer);
+  if (seal_beside) fill_a_slab(*writer);
+  writer->set_meta("which", "new");
+  return writer->commit();
+}
+
+class WriterSteps : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(SealBeside, WriterSteps, testing::Bool());
+
 // Every step of writing fails once, then once and for ever: an error that names it, and either the
 // old file or none, never half of the new one.
-TEST(Writer, EveryFailingStepLeavesTheOldFile) {
+TEST_P(WriterSteps, EveryFailingStepLeavesTheOldFile) {
   const Folder folder;
   const std::string path = folder.file("h");
-  {
+  const auto write_old = [&path] {
     auto writer = std::move(Writer::create(path)).value();
     writer->set_meta("which", "old");
     ASSERT_TRUE(writer->commit().ok());
-  }
+  };
+  write_old();
   for (const bool for_ever : {false, true}) {
     std::uint64_t points = 0;
     for (bool failed = true; failed; ++points) {
       ASSERT_LT(points, 1000U);
       os::FaultyOutputs faulty(os::real_outputs(), points, for_ever);
-      WriterOptions options;
-      options.outputs = &faulty;
-      auto writer = Writer::create(path, options);
-      Status status = writer.ok() ? Status() : Status(writer.error());
-      if (writer.ok()) {
-        Model model(Model::Shape{3, 40, 20'000, 500});
-        model.fill(**writer);
-        (*writer)->set_meta("which", "new");
-        status = (*writer)->commit();
-        writer->reset();
-      }
+      const Status status = overwrite(path, faulty, GetParam());
       failed = points < faulty.calls();
       EXPECT_EQ(status.ok(), !failed);
       EXPECT_EQ(folder.names(), std::vector<std::string>{"h"});
@@ -279,9 +329,7 @@ TEST(Writer, EveryFailingStepLeavesTheOldFile) {
         EXPECT_NE(status.error().to_string().find("call " + std::to_string(points)),
                   std::string::npos);
       } else {
-        auto again = std::move(Writer::create(path)).value();
-        again->set_meta("which", "old");
-        ASSERT_TRUE(again->commit().ok());
+        write_old();
       }
     }
     EXPECT_GT(points, 10U);

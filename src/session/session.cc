@@ -9,7 +9,6 @@
 #include "session/experiment.h"
 #include "session/fingerprint.h"
 #include "session/pipeline.h"
-#include "session/queued_sink.h"
 #include "session/small_tables.h"
 #include "session/stored_session.h"
 
@@ -469,6 +468,7 @@ Result<std::unique_ptr<history::Writer>> open_writer(const SessionOptions& sessi
                                                      model::IssueLog& issues) {
   history::WriterOptions options;
   options.reader.cache_bytes = session.cache_bytes;
+  options.seal_beside = session.jobs > 1;
   if (session.partial != nullptr) options.snapshots = &session.partial->snapshots();
   if (!path.empty()) {
     const std::size_t slash = path.rfind('/');
@@ -499,15 +499,8 @@ Status Session::build_history(const std::string& fingerprint) {
     for (const reader::StreamInfo& stream : open.trace->streams()) bytes += stream.bytes;
   }
   progress_.begin("analysing", bytes);
-  PipelineOutput output;
-  if (options_.jobs > 1) {
-    input.decoders = options_.jobs - 1;
-    QueuedSink queue(*writer);
-    VS_ASSIGN(output, run_pipeline(input, queue, issues_, progress_));
-    VS_TRY(queue.drain());
-  } else {
-    VS_ASSIGN(output, run_pipeline(input, *writer, issues_, progress_));
-  }
+  input.decoders = std::max(options_.jobs, 1U) - 1;
+  VS_ASSIGN(PipelineOutput output, run_pipeline(input, *writer, issues_, progress_));
   for (model::SmallTable& table : output.tables) writer->put_small_table(std::move(table));
   for (const model::SmallTable& table : tables_) {
     if (!table.rows.empty()) writer->put_small_table(table);

@@ -11,7 +11,8 @@
 //
 // Ownership: owns traces, maps and history; everything returned by reference lives as long as the
 // session. Threads: one caller at a time; survey() and join() use up to `jobs` threads inside;
-// analyse() has, where `jobs` > 1, one more for the history and `jobs` - 1 that decode.
+// analyse() has, where `jobs` > 1, one more that seals the history's slabs and `jobs` - 1 that
+// decode.
 
 #include <atomic>
 #include <cstdint>
