@@ -134,7 +134,8 @@ TEST(Growing, WhatNeedsTheWholeWaitsAndSqlSaysThatItIsAPart) {
   capture.grow(0.5);
   EXPECT_EQ(ask(service, Method::kGet, "report").status, 503U);
   EXPECT_EQ(ask(service, Method::kPost, "why", {{"task", "vm1/1"}}).status, 503U);
-  const json count = {{"sql", "SELECT count(*), max(ts + dur) FROM vcpu_state"}, {"limit", 1}};
+  const json count = {{"sql", "SELECT count(*), CAST(max(ts + dur) AS TEXT) FROM vcpu_state"},
+                      {"limit", 1}};
   const json part = post(service, "sql", count);
   EXPECT_NE(part["notes"].dump().find("still runs"), std::string::npos);
   EXPECT_LE(std::stoll(part["rows"][0][1].get<std::string>()), capture.at(0.5).ns);

@@ -53,10 +53,10 @@ class GrowingCapture {
     session_ = std::move(session::Session::open(os::real_files(), std::move(options)).value());
     EXPECT_TRUE(session_->join().ok());
     summary_ = query::summarise(*session_);
+    EXPECT_TRUE(session_->analyse().ok());  // told to the service later
     for (const model::TableDef& def : model::table_defs()) {
       tables_.push_back(session_->small_table(def.id));
     }
-    EXPECT_TRUE(session_->analyse().ok());  // told to the service later
     source_ = std::make_unique<query::SessionSource>(*session_);
     source_->attach_history();
     Service::Sources sources{summary_, *source_, [this] { return analyse(); },

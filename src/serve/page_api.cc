@@ -160,6 +160,9 @@ void append_traces(const query::ExperimentSummary& summary, JsonWriter& out) {
     out.key("end_ns"), append_time(trace.end, out);
     out.key("events"), append_count(events_of(trace), out);
     out.key("lost_events"), append_count(lost_of(trace), out);
+    out.key("loss_windows");
+    const bool known = !trace.sample || trace.sample->losses_known;
+    known ? out.integer(static_cast<std::int64_t>(trace.loss_windows())) : out.null();
     out.close('}');
   }
   out.close(']');

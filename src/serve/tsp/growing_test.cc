@@ -139,7 +139,7 @@ TEST_F(TspGrowing, TablesOfAPartAreNotKept) {
 
 TEST_F(TspGrowing, ThePathOfAPart) {
   capture_.grow(0.6);
-  const json tree = output("timeGraph", "critical-path", "tree", {{"selected_thread", "vm1/1"}});
+  const json tree = output("timeGraph", "critical-path", "tree", {{"selected_thread", "vm1/15"}});
   EXPECT_EQ(tree["status"], "RUNNING");
   capture_.stop();
   EXPECT_EQ(output("timeGraph", "fused", "tree", json::object())["status"], "FAILED");

@@ -3,6 +3,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { api, type Cell, type Conclusion, type Report } from '../api';
+import { FirstLook } from '../Growing';
 import { actions, store, useStore } from '../store';
 import { toRel } from '../time';
 import { send } from './bus';
@@ -382,12 +383,14 @@ function DataCards({ report }: { report: Report }) {
 
 export function OverviewPanel() {
   const report = useStore((state) => state.report);
+  const running = useStore((state) => state.experiment?.status === 'RUNNING');
   if (!report)
     return (
       <div class="panel" data-panel="overview">
         <p role="status" class="muted">
-          The report is not there yet.
+          The report is not there yet{running && ': it needs all of the analysis'}.
         </p>
+        <FirstLook />
       </div>
     );
   const conclusions = sortConclusions(report.conclusions);

@@ -35,6 +35,7 @@ import {
 import { wantedStates } from './rows';
 import { schemeOf } from './theme';
 import { bookmarks, cursor, drawArrows, losses, selectedSpan, series } from './overlay';
+import { unknownLanes, unknownRuler } from './unknown';
 
 export const frames: number[] = [];
 
@@ -327,6 +328,7 @@ export class Scene {
       else if (lane.kind === 'header') this.headerText(c, lane);
     }
     losses(this, c, state);
+    unknownLanes(this, c, state);
     drawArrows(this, c, state);
     cursor(this, c, state);
   }
@@ -365,6 +367,7 @@ export class Scene {
       if (x + 4 + c.measureText(words).width > this.width) continue;
       c.fillText(words, x + 4, rulerHeight / 2);
     }
+    unknownRuler(this, c, state);
     if (state.range) {
       c.fillStyle = this.scheme.select;
       c.fillRect(
