@@ -10,7 +10,15 @@ import type { Scene } from './scene';
 
 const tile = 8;
 
+const hatches = new Map<string, CanvasPattern | string>();
+
 function hatch(c: CanvasRenderingContext2D, colour: string): CanvasPattern | string {
+  const known = hatches.get(colour) ?? newHatch(c, colour);
+  hatches.set(colour, known);
+  return known;
+}
+
+function newHatch(c: CanvasRenderingContext2D, colour: string): CanvasPattern | string {
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = tile;
   const t = canvas.getContext('2d');
