@@ -29,7 +29,8 @@ using ProgressFunction =
 enum class Reading : std::uint8_t {
   kStates,  ///< everything: states may be rebuilt
   kClocks,  ///< everything that tells machines and clocks; nothing is analysed
-  kSample   ///< the same, and of a large trace a sample will do
+  kSample,  ///< the same, and of a large trace a sample will do
+  kGlance   ///< a sample, or nothing
 };
 
 struct OpenOptions {
@@ -50,6 +51,12 @@ struct OpenOptions {
   const std::atomic<bool>* cancel = nullptr;
 };
 
+/// What has been analysed so far.
+struct PartOpened {
+  std::shared_ptr<const query::DataSource> source;  ///< with a history; one thread's at a time
+  HostTime until;                                   ///< all machines have been analysed up to here
+};
+
 class Opened {
  public:
   virtual ~Opened() = default;
@@ -62,6 +69,14 @@ class Opened {
   [[nodiscard]] virtual Status analyse() = 0;
   /// Before analyse: trace, machine, clock_sync, loss, issue and event are filled.
   [[nodiscard]] virtual const query::DataSource& source() const = 0;
+  /// Of traces opened for later: what takes no time to tell of them, from a sample. nullptr where
+  /// that is not worth while, or not possible without reading them whole.
+  [[nodiscard]] virtual std::unique_ptr<Opened> glance() { return nullptr; }
+  /// While analyse() runs in another thread: the part that it has done since the last call, if this
+  /// asked for one. One thread at a time; the part must not outlive this.
+  [[nodiscard]] virtual Result<std::optional<PartOpened>> part() {
+    return std::optional<PartOpened>();
+  }
 };
 
 class Backend {

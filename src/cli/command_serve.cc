@@ -100,6 +100,28 @@ std::function<Result<const query::ExperimentSummary*>()> reader_of(Opened& opene
   };
 }
 
+/// Service::Sources::glance over the same. Keeps what it opened in `kept`.
+std::function<std::optional<serve::Service::Glance>()> glance_of(Opened& opened,
+                                                                 std::unique_ptr<Opened>& kept) {
+  return [&opened, &kept]() -> std::optional<serve::Service::Glance> {
+    kept = opened.glance();
+    if (kept == nullptr) return std::nullopt;
+    const query::DataSource& source = kept->source();
+    return serve::Service::Glance{
+        &kept->summary(),
+        {source.small(model::TableId::kLoss), source.small(model::TableId::kClockSync)}};
+  };
+}
+
+/// Service::Sources::part.
+std::function<Result<std::optional<serve::Service::Part>>()> part_of(Opened& opened) {
+  return [&opened]() -> Result<std::optional<serve::Service::Part>> {
+    VS_ASSIGN(auto part, opened.part());
+    if (!part) return std::optional<serve::Service::Part>();
+    return std::optional(serve::Service::Part{std::move(part->source), part->until});
+  };
+}
+
 /// Traces that a client opened, and the session that reads them.
 class RootOpened final : public serve::OpenedTraces {
  public:
@@ -108,7 +130,8 @@ class RootOpened final : public serve::OpenedTraces {
     VS_ASSIGN(opened_, backend.open(options));
     service_.emplace(serve::Service::Sources{
         opened_->summary(), opened_->source(), [this] { return opened_->analyse(); },
-        [this] { stopped_ = true; }, "virtscope serve", reader_of(*opened_)});
+        [this] { stopped_ = true; }, "virtscope serve", reader_of(*opened_),
+        glance_of(*opened_, glance_), part_of(*opened_)});
     return {};
   }
   serve::Service& service() override { return *service_; }
@@ -116,6 +139,7 @@ class RootOpened final : public serve::OpenedTraces {
  private:
   std::atomic<bool> stopped_{false};
   std::unique_ptr<Opened> opened_;
+  std::unique_ptr<Opened> glance_;
   std::optional<serve::Service> service_;  // ends before what it shows
 };
 
@@ -213,9 +237,11 @@ Result<ExitCode> ServeCommand::run(Context& context) const {
   VS_ASSIGN(std::string token, os::random_hex(kTokenBytes));
   const serve::Guard guard(
       {server->port(), arguments.prefix, std::move(token), arguments.tsp_open});
+  std::unique_ptr<Opened> glance;
   serve::Service service({context.opened.summary(), context.opened.source(),
                           [&context] { return context.analyse(); }, nullptr, command_text(context),
-                          reader_of(context.opened)});
+                          reader_of(context.opened), glance_of(context.opened, glance),
+                          part_of(context.opened)});
   context.progress.listen(
       [&service](std::uint64_t done, std::uint64_t total, std::string_view phase) {
         service.tell_progress(done, total, phase);

@@ -50,22 +50,49 @@ Result<session::SessionOptions> session_options(const OpenOptions& from) {
   }
   to.cancel = from.cancel;
   to.states = from.reading == Reading::kStates;
-  if (from.reading == Reading::kSample) to.overview = session::OverviewLimits{};
+  if (from.reading >= Reading::kSample) to.overview = session::OverviewLimits{};
+  if (from.reading == Reading::kGlance) to.overview->only_sample = true;
   return to;
+}
+
+/// Unpacked states that are kept of a part, which is soon followed by another.
+constexpr std::size_t kPartCacheBytes = 16ULL << 20;
+
+std::uint64_t bytes_of(const session::Session& session) {
+  std::uint64_t bytes = 0;
+  for (const session::OpenTrace& open : session.traces()) {
+    for (const reader::StreamInfo& stream : open.trace->streams()) bytes += stream.bytes;
+  }
+  return bytes;
 }
 
 class SessionOpened final : public Opened {
  public:
-  SessionOpened(std::unique_ptr<os::FileSystem> files, std::unique_ptr<session::Session> session)
-      : files_(std::move(files)),
-        session_(std::move(session)),
-        source_(*session_),
-        headers_(query::summarise(*session_)) {}
+  static Result<std::unique_ptr<Opened>> open(const OpenOptions& options) {
+    VS_ASSIGN(session::SessionOptions settings, session_options(options));
+    std::unique_ptr<os::FileSystem> files;
+    if (!options.beneath.empty()) {
+      VS_ASSIGN(files, os::files_beneath(options.beneath));
+    }
+    auto board = std::make_unique<session::PartialBoard>();
+    if (options.later) settings.partial = board.get();
+    VS_ASSIGN(
+        std::unique_ptr<session::Session> session,
+        session::Session::open(files == nullptr ? os::real_files() : *files, std::move(settings)));
+    auto opened = std::unique_ptr<SessionOpened>(
+        new SessionOpened(options, std::move(files), std::move(board), std::move(session)));
+    if (!options.later) VS_TRY(opened->read());
+    return std::unique_ptr<Opened>(std::move(opened));
+  }
 
   const query::ExperimentSummary& summary() const override { return whole_ ? *whole_ : headers_; }
   Status read() override {
     VS_TRY(session_->join());
     if (!whole_) whole_ = query::summarise(*session_);
+    if (!options_.later) return {};
+    for (const model::TableDef& def : model::table_defs()) {  // those of the session change
+      tables_.push_back(session_->small_table(def.id));
+    }
     return {};
   }
   const query::DataSource& source() const override { return source_; }
@@ -74,29 +101,56 @@ class SessionOpened final : public Opened {
     source_.attach_history();
     return {};
   }
+  std::unique_ptr<Opened> glance() override {
+    if (bytes_of(*session_) <= session::OverviewLimits{}.whole_bytes) return nullptr;
+    OpenOptions options = options_;
+    options.reading = Reading::kGlance;
+    options.later = false;
+    options.progress = nullptr;
+    auto opened = open(options);
+    return opened.ok() ? std::move(opened).value() : nullptr;
+  }
+  Result<std::optional<PartOpened>> part() override {
+    auto found = board_->take();
+    board_->request();
+    if (!found) return std::optional<PartOpened>();
+    VS_ASSIGN(auto part, history::Reader::open(std::move(found->states), "the growing history",
+                                               {kPartCacheBytes, nullptr}));
+    std::vector<model::SmallTable> tables = tables_;
+    for (model::SmallTable& table : found->tables) {
+      tables[static_cast<std::size_t>(table.id)] = std::move(table);
+    }
+    const HostTime until = session::analysed_until(*part, session_->experiment());
+    return std::optional(PartOpened{
+        std::make_shared<query::SessionSource>(*session_, std::move(part), std::move(tables)),
+        until});
+  }
 
  private:
+  SessionOpened(OpenOptions options, std::unique_ptr<os::FileSystem> files,
+                std::unique_ptr<session::PartialBoard> board,
+                std::unique_ptr<session::Session> session)
+      : options_(std::move(options)),
+        files_(std::move(files)),
+        board_(std::move(board)),
+        session_(std::move(session)),
+        source_(*session_),
+        headers_(query::summarise(*session_)) {}
+
+  const OpenOptions options_;
   const std::unique_ptr<os::FileSystem> files_;  // nullptr: the real ones
+  const std::unique_ptr<session::PartialBoard> board_;
   const std::unique_ptr<session::Session> session_;
   query::SessionSource source_;
   const query::ExperimentSummary headers_;
   std::optional<query::ExperimentSummary> whole_;
+  std::vector<model::SmallTable> tables_;  // when it had been read, by id
 };
 
 class SessionBackend final : public Backend {
  public:
   Result<std::unique_ptr<Opened>> open(const OpenOptions& options) override {
-    VS_ASSIGN(session::SessionOptions session_settings, session_options(options));
-    std::unique_ptr<os::FileSystem> files;
-    if (!options.beneath.empty()) {
-      VS_ASSIGN(files, os::files_beneath(options.beneath));
-    }
-    VS_ASSIGN(std::unique_ptr<session::Session> session,
-              session::Session::open(files == nullptr ? os::real_files() : *files,
-                                     std::move(session_settings)));
-    auto opened = std::make_unique<SessionOpened>(std::move(files), std::move(session));
-    if (!options.later) VS_TRY(opened->read());
-    return std::unique_ptr<Opened>(std::move(opened));
+    return SessionOpened::open(options);
   }
 };
 

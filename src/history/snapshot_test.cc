@@ -35,23 +35,26 @@ Result<ReaderPtr> open(std::unique_ptr<os::File> file) {
   return Reader::open(std::move(file), "(snapshot)", ReaderOptions{1 << 20, nullptr});
 }
 
-/// Totals as the rows say them.
-void expect_totals(const Reader& reader, EntityId entity, const std::vector<Kept>& rows) {
-  const auto slot = Reader::state_slot(reader.entity(entity).table);
-  if (!slot) return;
-  std::map<std::int64_t, std::pair<std::int64_t, std::uint64_t>> sums;
-  for (const Kept& row : rows) {
-    auto& [held_ns, count] = sums[row.values[*slot]];
-    held_ns += row.end_ns - row.begin_ns;
+/// Sums of the state column, to compare with totals.
+class Sums {
+ public:
+  void add(const Row& row, std::size_t slot) {
+    auto& [held_ns, count] = sums_[row.values[slot]];
+    held_ns += row.end - row.begin;
     ++count;
   }
-  const auto totals = reader.totals(entity);
-  ASSERT_EQ(totals.size(), sums.size());
-  for (const StateTotal& total : totals) {
-    EXPECT_EQ(total.duration_ns, sums[total.value].first);
-    EXPECT_EQ(total.rows, sums[total.value].second);
+  void expect_totals(const Reader& reader, EntityId entity) const {
+    const auto totals = reader.totals(entity);
+    ASSERT_EQ(totals.size(), sums_.size());
+    for (const StateTotal& total : totals) {
+      EXPECT_EQ(total.duration_ns, sums_.at(total.value).first);
+      EXPECT_EQ(total.rows, sums_.at(total.value).second);
+    }
   }
-}
+
+ private:
+  std::map<std::int64_t, std::pair<std::int64_t, std::uint64_t>> sums_;
+};
 
 /// The share of the value that held longest in each part of [from, to), out of the rows.
 std::vector<double> brute_shares(const std::vector<Kept>& rows, std::int64_t from, std::int64_t to,
@@ -61,17 +64,52 @@ std::vector<double> brute_shares(const std::vector<Kept>& rows, std::int64_t fro
     const auto parts = static_cast<std::int64_t>(pixels);
     return from + (to - from) / parts * static_cast<std::int64_t>(p);
   };
-  for (std::size_t p = 0; p < pixels; ++p) {
-    std::map<std::int64_t, std::int64_t> held;
-    for (const Kept& row : rows) {
-      const std::int64_t ns = std::min(row.end_ns, edge(p + 1)) - std::max(row.begin_ns, edge(p));
-      if (ns > 0) held[row.values[slot]] += ns;
+  std::vector<std::map<std::int64_t, std::int64_t>> held(pixels);
+  std::size_t p = 0;
+  for (const Kept& row : rows) {
+    while (p < pixels && edge(p + 1) <= row.begin_ns) ++p;
+    for (std::size_t q = p; q < pixels && edge(q) < row.end_ns; ++q) {
+      const std::int64_t ns = std::min(row.end_ns, edge(q + 1)) - std::max(row.begin_ns, edge(q));
+      if (ns > 0) held[q][row.values[slot]] += ns;
     }
+  }
+  for (const auto& values : held) {
     std::int64_t most_ns = 0;
-    for (const auto& [value, ns] : held) most_ns = std::max(most_ns, ns);
+    for (const auto& [value, ns] : values) most_ns = std::max(most_ns, ns);
     out.push_back(static_cast<double>(most_ns) / static_cast<double>(edge(1) - edge(0)));
   }
   return out;
+}
+
+/// Rows that overlap come in the order in which they end.
+void expect_some_of(const Reader& part, const Reader& whole, EntityId entity) {
+  std::vector<Kept> mine = rows_of(part, entity);
+  std::vector<Kept> all = rows_of(whole, entity);
+  std::ranges::sort(mine);
+  std::ranges::sort(all);
+  EXPECT_TRUE(std::ranges::includes(all, mine)) << entity;
+}
+
+void expect_first_of(const Reader& part, const Reader& whole, EntityId entity) {
+  const EntityInfo& info = part.entity(entity);
+  const auto slot = Reader::state_slot(info.table);
+  RowCursor mine = part.rows(entity, HostTime{-kTimeLimit}, HostTime{kTimeLimit});
+  RowCursor all = whole.rows(entity, HostTime{-kTimeLimit}, HostTime{kTimeLimit});
+  Row one;
+  Row other;
+  Sums sums;
+  std::uint64_t rows = 0;
+  for (; mine.next(one); ++rows) {
+    ASSERT_TRUE(all.next(other));
+    ASSERT_TRUE(one.begin == other.begin && one.end == other.end) << entity << " " << rows;
+    ASSERT_TRUE(std::ranges::equal(one.values, other.values)) << entity << " " << rows;
+    if (slot) sums.add(one, *slot);
+  }
+  ASSERT_TRUE(mine.status().ok()) << mine.status().error().to_string();
+  EXPECT_EQ(rows, info.rows);
+  if (slot) sums.expect_totals(part, entity);
+  const bool goes_on = rows > 0 && all.next(other);
+  EXPECT_TRUE(!goes_on || other.begin.ns >= info.last_ns) << entity;
 }
 
 /// Everything up to each entity's last row is as in the finished history.
@@ -79,23 +117,12 @@ void expect_part_of(const Reader& part, const Reader& whole) {
   ASSERT_TRUE(part.verify().ok());
   ASSERT_LE(part.entity_count(), whole.entity_count());
   for (EntityId entity = 0; entity < part.entity_count(); ++entity) {
-    const EntityInfo& info = part.entity(entity);
-    const std::vector<Kept> mine = rows_of(part, entity);
-    ASSERT_EQ(info.table, whole.entity(entity).table);
-    ASSERT_EQ(mine.size(), info.rows);
-    expect_totals(part, entity, mine);
-    std::vector<Kept> all = rows_of(whole, entity);
-    if (layout_of(info.table).overlaps) {
-      std::vector<Kept> sorted = mine;
-      std::ranges::sort(sorted);
-      std::ranges::sort(all);
-      EXPECT_TRUE(std::ranges::includes(all, sorted)) << entity;
-      continue;
-    }
-    ASSERT_LE(mine.size(), all.size());
-    EXPECT_TRUE(std::equal(mine.begin(), mine.end(), all.begin())) << entity;
-    if (!mine.empty() && all.size() > mine.size()) {
-      EXPECT_GE(all[mine.size()].begin_ns, info.last_ns) << entity;
+    ASSERT_EQ(part.entity(entity).table, whole.entity(entity).table);
+    const bool overlaps = layout_of(part.entity(entity).table).overlaps;
+    if (overlaps) {
+      expect_some_of(part, whole, entity);
+    } else {
+      expect_first_of(part, whole, entity);
     }
   }
 }
@@ -125,13 +152,13 @@ struct World {
 };
 
 World write_world(const Model::Shape& shape, std::size_t steps, SnapshotBoard* board,
-                  bool seal_beside = false) {
+                  bool beside = false) {
   World world;
   MemoryOutputs outputs;
   WriterOptions options;
   options.outputs = &outputs;
   options.snapshots = board;
-  options.seal_beside = seal_beside;
+  options.seal_beside = beside;
   auto writer = std::move(Writer::create("h", options)).value();
   Model model(shape);
   model.fill(*writer);
@@ -151,14 +178,13 @@ World write_world(const Model::Shape& shape, std::size_t steps, SnapshotBoard* b
 }
 
 TEST(Snapshot, IsThePartOfTheFinishedHistoryThatIsSealed) {
-  for (const std::uint32_t seed : {1U, 2U, 3U}) {
+  for (const std::uint32_t seed : {1U, 2U}) {
     const Model::Shape shape{seed, seed == 1 ? 8U : 200U, 1000, 2000};
     SnapshotBoard board;
-    const bool seal_beside = seed == 3;  // then a snapshot is a slab behind
-    const World world = write_world(shape, seal_beside ? 7 : 5, &board, seal_beside);
+    const World world = write_world(shape, 4, &board, seed == 2);
     const auto whole = test::open_bytes(world.bytes);
     ASSERT_TRUE(whole.ok());
-    ASSERT_GE(world.parts.size(), 2U);
+    ASSERT_GE(world.parts.size(), 1U);
     std::uint64_t before = 0;
     for (const ReaderPtr& part : world.parts) {
       std::uint64_t rows = 0;
@@ -176,9 +202,9 @@ TEST(Snapshot, IsThePartOfTheFinishedHistoryThatIsSealed) {
 TEST(Snapshot, ChangesNoByteOfTheFile) {
   const Model::Shape shape{9, 60, 1000, 2000};
   SnapshotBoard board;
-  const std::string bytes = write_world(shape, 6, nullptr).bytes;
-  EXPECT_EQ(write_world(shape, 6, &board).bytes, bytes);
-  EXPECT_EQ(write_world(shape, 6, &board, true).bytes, bytes);
+  const std::string bytes = write_world(shape, 4, nullptr).bytes;
+  EXPECT_TRUE(write_world(shape, 4, &board).bytes == bytes);
+  EXPECT_TRUE(write_world(shape, 4, &board, true).bytes == bytes);
 }
 
 TEST(Snapshot, IsMadeOnlyWhenAskedForAndOnlyOfWhatIsSealed) {
@@ -323,6 +349,7 @@ TEST(Snapshot, ThatCannotBeMadeIsNotMissed) {
 TEST(Snapshot, IsReadWhileTheWriterGoesOn) {
   SnapshotBoard board;
   WriterOptions options;
+  options.seal_beside = true;
   options.snapshots = &board;
   auto writer = std::move(Writer::create_anonymous(testing::TempDir(), options)).value();
   Model model(Model::Shape{8, 50, 1000, 1000});
@@ -347,7 +374,7 @@ TEST(Snapshot, IsReadWhileTheWriterGoesOn) {
     }
   });
   model.fill(*writer);
-  for (int i = 0; i < 16; ++i) model.add_rows(*writer, kSlabRows / 8);
+  for (int i = 0; i < 12; ++i) model.add_rows(*writer, kSlabRows / 8);
   auto whole = writer->finish();
   done = true;
   reader.join();

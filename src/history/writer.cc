@@ -1,6 +1,7 @@
 #include "history/writer.h"
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -56,15 +57,11 @@ struct Writer::State {
                                    std::int64_t end_ns) {
     return begin_ns < open.least_ns || end_ns <= begin_ns || end_ns > kTimeLimit;
   }
-  /// Whether adding a row is only an append.
-  [[nodiscard]] bool has_room(const OpenEntity& open) const {
-    return rows_left > 1 && TableSlab::ready_for(open);
-  }
   /// Adds a row that is not odd, and whose values are a tuple of its table's slab.
   void add_row(EntityId entity, OpenEntity& open, std::int64_t begin_ns, std::int64_t end_ns,
                std::uint32_t tuple) {
     // All that is not an append is behind one call, so that this needs few registers.
-    if (!has_room(open)) [[unlikely]]
+    if (rows_left <= 1 || !TableSlab::ready_for(open)) [[unlikely]]
       return add_slowly(entity, open, begin_ns, end_ns, tuple);
     --rows_left;
     open.least_ns = end_ns;
@@ -75,7 +72,7 @@ struct Writer::State {
   }
   [[gnu::noinline]] void add_slowly(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
                                     std::int64_t end_ns, std::uint32_t tuple);
-  /// The same of any times.
+  /// add_row() of one that is.
   [[gnu::noinline]] void add_odd(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
                                  std::int64_t end_ns, std::uint32_t tuple);
   /// Makes times keep the rules; false for an empty row that is not kept.
@@ -89,7 +86,10 @@ struct Writer::State {
   void end_sealing();
   void seal_if_full();
   [[nodiscard]] Footer make_footer();
-  void publish_snapshot();
+  /// What there is besides the slab that is to be sealed, where somebody wants a snapshot.
+  [[nodiscard]] std::optional<Footer> footer_if_asked() const;
+  /// Of what has been sealed; called by the thread that seals.
+  void publish_snapshot(Footer footer);
 
   const WriterOptions options;
   const std::unique_ptr<os::OutputFile> output;
@@ -167,16 +167,17 @@ void Writer::State::seal() {
   for (const auto& slab : slabs) {
     if (slab != nullptr) slab->close(entities);
   }
+  std::optional<Footer> asked = footer_if_asked();
   if (!options.seal_beside) {
     sealer.seal(slabs, entities.size());
-    keep(sealer.status());
+    if (asked) publish_snapshot(std::move(*asked));
+    return keep(sealer.status());
   }
-  // While nothing is being sealed: beside a thread, a slab later.
-  const bool asked = options.snapshots != nullptr && options.snapshots->wanted();
-  if (asked && !closed && sealer.next_piece() > 0) publish_snapshot();
-  if (!options.seal_beside) return;
   std::swap(slabs, closed_slabs);
-  sealing = std::jthread([this, count = entities.size()] { sealer.seal(closed_slabs, count); });
+  sealing = std::jthread([this, count = entities.size(), asked = std::move(asked)]() mutable {
+    sealer.seal(closed_slabs, count);
+    if (asked) publish_snapshot(std::move(*asked));
+  });
 }
 
 void Writer::State::end_sealing() {
@@ -206,12 +207,17 @@ Footer Writer::State::make_footer() {
   return footer;
 }
 
-// One that cannot be made is not missed: the file goes on, and its errors are kept elsewhere.
-void Writer::State::publish_snapshot() {
+std::optional<Footer> Writer::State::footer_if_asked() const {
+  if (closed || options.snapshots == nullptr || !options.snapshots->wanted()) return std::nullopt;
   Footer footer;
   footer.strings = strings;
   footer.keys = keys;
   footer.entities = infos;
+  return footer;
+}
+
+// One that cannot be made is not missed: the file goes on, and its errors are kept elsewhere.
+void Writer::State::publish_snapshot(Footer footer) {
   auto tail = sealer.snapshot_tail(std::move(footer));
   auto sealed = tail.ok() ? output->reopen() : tail.error();
   options.snapshots->publish(
@@ -323,13 +329,11 @@ bool Writer::add_again(EntityId entity, HostTime begin, HostTime end, model::Row
   const std::uint32_t tuple = memo.number - open.memo;
   if (tuple > kMemoTuple) [[unlikely]]
     return false;  // of another table
-  if (s.is_odd(open, begin.ns, end.ns) || !s.has_room(open)) [[unlikely]] {
+  if (s.is_odd(open, begin.ns, end.ns)) [[unlikely]] {
     s.add_odd(entity, open, begin.ns, end.ns, tuple);
-    return true;
+  } else {
+    s.add_row(entity, open, begin.ns, end.ns, tuple);
   }
-  --s.rows_left;
-  open.least_ns = end.ns;
-  TableSlab::add_plain_row(open, begin.ns, end.ns, tuple);  // a table with numbers gives no memos
   return true;
 }
 

@@ -17,37 +17,40 @@
 namespace vs::serve {
 namespace {
 
+/// What an endpoint needs of the analysis.
+enum class Needs : std::uint8_t { kNothing, kPart, kWhole };
+
 struct Endpoint {
   Method method;
   std::string_view name;
-  bool with_id;   // a second segment follows
-  bool analysed;  // needs the analysis
-  bool queries;   // takes the data source, or may look at many rows
+  bool with_id;  // a second segment follows
+  Needs needs;
+  bool queries;  // takes the data source, or may look at many rows
   Response (*answer)(const page::Call& call);
 };
 
 constexpr Endpoint kEndpoints[] = {
-    {Method::kGet, "experiment", false, false, false, page::experiment},
-    {Method::kGet, "report", false, true, true, page::report},
-    {Method::kGet, "views", false, true, false, page::views},
-    {Method::kPost, "rows", false, true, false, page::rows},
-    {Method::kPost, "active", false, true, false, page::active},
-    {Method::kPost, "states", false, true, false, page::states},
-    {Method::kPost, "at", false, true, false, page::at},
-    {Method::kPost, "step", false, true, false, page::step},
-    {Method::kPost, "follow", false, true, false, page::follow},
-    {Method::kPost, "arrows", false, true, false, page::arrows},
-    {Method::kPost, "series", false, true, false, page::series},
-    {Method::kGet, "disks", false, true, true, page::disks},
-    {Method::kPost, "totals", false, true, false, page::totals},
-    {Method::kGet, "marks", false, false, false, page::marks},
-    {Method::kPost, "events", false, true, true, page::events},
-    {Method::kPost, "sql", false, true, true, page::sql},
-    {Method::kPost, "why", false, true, true, page::why},
-    {Method::kPost, "compare", false, true, true, page::compare},
-    {Method::kGet, "bookmarks", false, false, false, page::list_bookmarks},
-    {Method::kPost, "bookmarks", false, false, false, page::add_bookmark},
-    {Method::kDelete, "bookmarks", true, false, false, page::remove_bookmark},
+    {Method::kGet, "experiment", false, Needs::kNothing, false, page::experiment},
+    {Method::kGet, "report", false, Needs::kWhole, true, page::report},
+    {Method::kGet, "views", false, Needs::kPart, false, page::views},
+    {Method::kPost, "rows", false, Needs::kPart, false, page::rows},
+    {Method::kPost, "active", false, Needs::kPart, false, page::active},
+    {Method::kPost, "states", false, Needs::kPart, false, page::states},
+    {Method::kPost, "at", false, Needs::kPart, false, page::at},
+    {Method::kPost, "step", false, Needs::kPart, false, page::step},
+    {Method::kPost, "follow", false, Needs::kPart, false, page::follow},
+    {Method::kPost, "arrows", false, Needs::kPart, false, page::arrows},
+    {Method::kPost, "series", false, Needs::kPart, false, page::series},
+    {Method::kGet, "disks", false, Needs::kWhole, true, page::disks},
+    {Method::kPost, "totals", false, Needs::kPart, false, page::totals},
+    {Method::kGet, "marks", false, Needs::kNothing, false, page::marks},
+    {Method::kPost, "events", false, Needs::kPart, true, page::events},
+    {Method::kPost, "sql", false, Needs::kPart, true, page::sql},
+    {Method::kPost, "why", false, Needs::kWhole, true, page::why},
+    {Method::kPost, "compare", false, Needs::kWhole, true, page::compare},
+    {Method::kGet, "bookmarks", false, Needs::kNothing, false, page::list_bookmarks},
+    {Method::kPost, "bookmarks", false, Needs::kNothing, false, page::add_bookmark},
+    {Method::kDelete, "bookmarks", true, Needs::kNothing, false, page::remove_bookmark},
 };
 
 Response not_ready(const Service& service) {
@@ -60,15 +63,19 @@ Response not_ready(const Service& service) {
 
 Response run(const Endpoint& endpoint, Service& service, AnswerCache& cache,
              const Request& request) {
-  const Views* const views = service.views();
-  if (endpoint.analysed && views == nullptr) return not_ready(service);
+  const std::shared_ptr<const Shown> shown =
+      endpoint.needs == Needs::kNothing ? nullptr : service.shown();
+  const bool enough = endpoint.needs == Needs::kNothing ||
+                      (shown != nullptr && (shown->complete || endpoint.needs == Needs::kPart));
+  if (!enough) return not_ready(service);
   nlohmann::json body = nlohmann::json::object();
   if (endpoint.method == Method::kPost) {
     body = nlohmann::json::parse(request.body, nullptr, false);
     if (body.is_discarded()) return problem(400, "Bad request", "the body is not valid JSON");
     if (!body.is_object()) return problem(400, "Bad request", "the body is no JSON object");
   }
-  return endpoint.answer({service, request, body, views, cache});
+  const Views* const views = shown == nullptr ? nullptr : &shown->views;
+  return endpoint.answer({service, request, body, shown.get(), views, cache});
 }
 
 }  // namespace
@@ -126,17 +133,69 @@ void append_machines(const model::Experiment& experiment, JsonWriter& out) {
   out.close(']');
 }
 
+void append_count(const std::optional<std::uint64_t>& count, JsonWriter& out) {
+  count ? out.wide(static_cast<std::int64_t>(*count)) : out.null();
+}
+
+/// Of a sample it is not known.
+std::optional<std::uint64_t> events_of(const query::TraceSummary& trace) {
+  return trace.sample ? std::nullopt : std::optional(trace.event_total());
+}
+
+std::optional<std::uint64_t> lost_of(const query::TraceSummary& trace) {
+  return trace.sample && !trace.sample->losses_known ? std::nullopt : trace.lost_events();
+}
+
+void append_time(const std::optional<HostTime>& time, JsonWriter& out) {
+  time ? out.time(*time) : out.null();
+}
+
+void append_traces(const query::ExperimentSummary& summary, JsonWriter& out) {
+  const auto& machines = summary.experiment.machines;
+  out.open('[');
+  for (const query::TraceSummary& trace : summary.traces) {
+    out.open('{').key("path").text(trace.info.path).key("format").text(trace.info.format_detail);
+    out.key("tracer").text(trace.info.tracer).key("machine");
+    out.text(trace.machine < machines.size() ? machines[trace.machine].name
+                                             : trace.info.machine_name);
+    out.key("begin_ns"), append_time(trace.begin, out);
+    out.key("end_ns"), append_time(trace.end, out);
+    out.key("events"), append_count(events_of(trace), out);
+    out.key("lost_events"), append_count(lost_of(trace), out);
+    out.key("loss_windows");
+    const bool known = !trace.sample || trace.sample->losses_known;
+    known ? out.integer(static_cast<std::int64_t>(trace.loss_windows())) : out.null();
+    out.close('}');
+  }
+  out.close(']');
+}
+
+/// How much of the states there is.
+void append_shown(const Shown* shown, JsonWriter& out) {
+  if (shown == nullptr) {
+    out.null();
+    return;
+  }
+  out.open('{').key("number").integer(static_cast<std::int64_t>(shown->number));
+  out.key("complete").boolean(shown->complete).key("until_ns");
+  shown->complete ? out.null() : out.time(shown->until);
+  out.close('}');
+}
+
 }  // namespace
 
 Response experiment(const Call& call) {
+  const auto shown = call.service.shown();  // first: what the rest says is not older
   const query::ExperimentSummary& summary = call.service.summary();
   const Progress progress = call.service.progress();
-  std::uint64_t events = 0;
+  std::optional<std::uint64_t> events = 0;
   std::optional<std::uint64_t> lost = 0;
+  const auto add = [](std::optional<std::uint64_t>& sum, std::optional<std::uint64_t> more) {
+    sum = sum && more ? std::optional(*sum + *more) : std::nullopt;
+  };
   for (const query::TraceSummary& trace : summary.traces) {
-    events += trace.event_total();
-    const auto here = trace.lost_events();
-    lost = lost && here ? std::optional(*lost + *here) : std::nullopt;
+    add(events, events_of(trace));
+    add(lost, lost_of(trace));
   }
   std::string host;
   for (const model::Machine& machine : summary.experiment.machines) {
@@ -146,8 +205,8 @@ Response experiment(const Call& call) {
   out.open('{').key("name").text(summary.name).key("version").text(VS_VERSION);
   out.key("epoch").boolean(summary.experiment.epoch);
   out.key("begin_ns").time(call.service.begin()).key("end_ns").time(call.service.end());
-  out.key("events").wide(static_cast<std::int64_t>(events)).key("lost_events");
-  lost ? out.wide(static_cast<std::int64_t>(*lost)) : out.null();
+  out.key("events"), append_count(events, out);
+  out.key("lost_events"), append_count(lost, out);
   out.key("host").text(host).key("status").text(name_of(progress.state));
   out.key("progress").real(progress.done).key("message").text(progress.text());
   out.key("done_bytes").wide(static_cast<std::int64_t>(progress.done_bytes));
@@ -155,7 +214,9 @@ Response experiment(const Call& call) {
   out.key("machines"), append_machines(summary.experiment, out);
   out.key("clocks");
   append_clocks(call, out);
-  out.key("sums").boolean(call.views != nullptr && call.views->sums() != nullptr);
+  out.key("traces"), append_traces(summary, out);
+  out.key("shown"), append_shown(shown.get(), out);
+  out.key("sums").boolean(shown != nullptr && shown->views.sums() != nullptr);
   out.key("command").text(call.service.command()).key("paths");
   append_strings(summary.paths, out);
   out.close('}');
@@ -262,7 +323,7 @@ Status append_target(const Call& call, const query::DataSource& source, const Ro
 
 Response report(const Call& call) {
   if (const auto kept = call.cache.find("report")) return json_answer(*kept);
-  const auto lock = call.service.lock(call.request.cancel);
+  const auto lock = call.service.lock(*call.shown, call.request.cancel);
   if (!lock) return gone();
   if (const auto kept = call.cache.find("report"))
     return json_answer(*kept);  // made while we waited

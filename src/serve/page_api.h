@@ -1,7 +1,7 @@
 #pragma once
 // PageApi: what the page asks below /api (docs/serve.md). Paths are the segments after /api; the
 // login is the HTTP core's. Bad input is 400, an unknown endpoint 404, a wrong method 405, and 503
-// what needs the analysis while it still runs.
+// what needs more of the analysis than there is while it runs.
 //
 // Ownership: borrows the service. Threads: handle() from any.
 

@@ -117,7 +117,7 @@ Response events(const Call& call) {
   // Backwards: what lies before from_ns, down to to_ns.
   ask.filter.from = std::max(direction > 0 ? from : to, begin);
   ask.filter.to = std::min(direction > 0 ? to : from, end);
-  const auto lock = call.service.lock(call.request.cancel);
+  const auto lock = call.service.lock(*call.shown, call.request.cancel);
   if (!lock) return gone();
   const Budget budget(call.request, limits::kQueryTime);
   bool cut = false;
@@ -156,7 +156,7 @@ Response sql(const Call& call) {
   const std::string text = in.text("sql", limits::kSqlBytes);
   const auto limit = static_cast<std::size_t>(in.integer("limit", 1, limits::kSqlRows));
   if (!in.ok()) return in.refused();
-  const auto lock = call.service.lock(call.request.cancel);
+  const auto lock = call.service.lock(*call.shown, call.request.cancel);
   if (!lock) return gone();
   const auto start = Clock::now();
   const Budget budget(call.request, limits::kQueryTime);
@@ -183,7 +183,12 @@ Response sql(const Call& call) {
   const std::chrono::duration<double, std::milli> elapsed = Clock::now() - start;
   out.close(']').key("truncated").boolean(truncated).key("elapsed_ms").real(elapsed.count());
   out.key("notes");
-  append_strings((*database)->notes(), out);
+  std::vector<std::string> notes = (*database)->notes();
+  if (!call.shown->complete) {
+    notes.push_back(fmt::format("the analysis still runs: states that end after {} are not there",
+                                call.shown->until.ns));
+  }
+  append_strings(notes, out);
   out.close('}');
   return json_answer(out.take());
 }
@@ -240,7 +245,7 @@ Response why(const Call& call) {
   if (in.ok() && ask.window.to <= ask.window.from) in.refuse("to_ns", "must be after from_ns");
   if (in.has("slowest")) ask.slowest = static_cast<std::size_t>(in.integer("slowest", 1, 100));
   if (!in.ok()) return in.refused();
-  const auto lock = call.service.lock(call.request.cancel);
+  const auto lock = call.service.lock(*call.shown, call.request.cancel);
   if (!lock) return gone();
   const Budget budget(call.request, limits::kQueryTime);
   const auto data = report::gather_why(lock->source(), call.service.summary(), ask);
@@ -328,7 +333,7 @@ Response compare(const Call& call) {
   const Side a = read_side(in, "a", call.service);
   const Side b = read_side(in, "b", call.service);
   if (!in.ok()) return in.refused();
-  const auto lock = call.service.lock(call.request.cancel);
+  const auto lock = call.service.lock(*call.shown, call.request.cancel);
   if (!lock) return gone();
   const Budget budget(call.request, limits::kQueryTime);
   JsonWriter out;

@@ -63,13 +63,11 @@ const View* read_view(Fields& in, const Views& views) {
   return view;
 }
 
-bool belongs(const View& view, std::int32_t row) {
-  return row >= view.first_row && row < view.first_row + view.row_count;
-}
-
-void check_rows(Fields& in, const View* view, const std::vector<std::int32_t>& rows) {
+void check_rows(Fields& in, const Views& views, const View* view,
+                const std::vector<std::int32_t>& rows) {
   for (const std::int32_t row : rows) {
-    if (in.ok() && !belongs(*view, row)) in.refuse("rows", "has a row that is not in this view");
+    if (in.ok() && views.row(*view, row) == nullptr)
+      in.refuse("rows", "has a row that is not in this view");
   }
 }
 
@@ -82,7 +80,7 @@ StatesRequest read_states(Fields& in, const Views& views) {
   const std::int64_t pixels = in.integer("pixels", 1, limits::kPixels);
   out.window = {from, to, static_cast<std::size_t>(pixels), 0};
   if (!in.ok()) return out;
-  check_rows(in, out.view, out.rows);
+  check_rows(in, views, out.view, out.rows);
   for (const std::string& name : names) {
     const auto layer = Views::layer(*out.view, name);
     if (layer) out.layers.push_back(*layer);
@@ -153,8 +151,8 @@ Place read_place(Fields& in, const Views& views) {
   place.view = read_view(in, views);
   const auto id = static_cast<std::int32_t>(in.integer("row", 0, INT32_MAX));
   place.time = in.time("time_ns");
-  if (in.ok() && !belongs(*place.view, id)) in.refuse("row", "is not in this view");
-  place.row = views.row(id);
+  if (in.ok()) place.row = views.row(*place.view, id);
+  if (in.ok() && place.row == nullptr) in.refuse("row", "is not in this view");
   return place;
 }
 
@@ -273,7 +271,7 @@ Response arrows(const Call& call) {
   const auto rows = in.rows("rows");
   const auto [from, to] = in.window();
   const std::int64_t limit = in.integer("limit", 1, limits::kArrows);
-  if (in.ok()) check_rows(in, view, rows);
+  if (in.ok()) check_rows(in, *call.views, view, rows);
   if (!in.ok()) return in.refused();
   const auto found = call.views->arrows(
       *view, {rows, from, to, static_cast<std::size_t>(limit), call.request.cancel});

@@ -501,7 +501,7 @@ TEST(PageApi, WhyOfAThread) {
 
 TEST(PageApi, MarksDoNotWaitForAQuery) {
   World& world = World::get();
-  const auto lock = world.service().lock(nullptr);  // as a long query has it
+  const auto lock = Service::lock(*world.service().shown(), nullptr);  // as a long query has it
   ASSERT_TRUE(lock.has_value());
   EXPECT_FALSE(world.fetch("experiment")["clocks"].empty());
   EXPECT_FALSE(world.fetch("marks")["clocks"].empty());

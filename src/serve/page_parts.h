@@ -80,7 +80,8 @@ struct Call {
   Service& service;
   const Request& request;
   const nlohmann::json& body;  ///< an object; empty for GET
-  const Views* views;          ///< not nullptr where the endpoint needs the analysis
+  const Shown* shown;          ///< what there is; not nullptr where the endpoint needs it
+  const Views* views;          ///< of the same
   AnswerCache& cache;
 
   [[nodiscard]] Fields fields() const { return Fields(body); }

@@ -95,6 +95,7 @@ class Reading {
     }
     const double of = time ? static_cast<double>(machine.entities.size()) : width_;
     for (double& value : out.y) value *= kind.scale / of;
+    forget_after(known_until(machine, time), out);
     return {};
   }
 
@@ -120,11 +121,25 @@ class Reading {
                           [&](const history::Row& row) { add(kind, row, out.y); }));
       known = std::min(known, reached);
     }
+    forget_after(known, out);
+    return {};
+  }
+
+  void forget_after(HostTime known, Series& out) const {
     for (std::size_t i = 0; known < request_.to && i < out.y.size(); ++i) {
       const bool whole = i + 1 < out.x.size() && out.x[i + 1] <= known;
       if (!whole) out.y[i] = std::numeric_limits<double>::quiet_NaN();
     }
-    return {};
+  }
+
+  /// Of a part: a state that has not ended there is in no row.
+  [[nodiscard]] HostTime known_until(const SeriesMachine& machine, bool time) const {
+    HostTime known = request_.known_until;
+    if (known == kHostTimeMax || !time) return known;
+    for (const model::EntityId entity : machine.entities) {
+      known = std::min(known, HostTime{views_.history().entity(entity).last_ns});
+    }
+    return known;
   }
 
   void add(const SeriesKind& kind, const history::Row& row, std::vector<double>& y) const {
@@ -145,6 +160,12 @@ class Reading {
 };
 
 }  // namespace
+
+void SeriesRequest::limit_to(const Shown& shown) {
+  if (shown.complete) return;
+  most_time = limits::kPartSeriesTime;
+  known_until = shown.until;
+}
 
 std::span<const SeriesKind> series_kinds() { return kKinds; }
 
@@ -240,6 +261,7 @@ Response series(const Call& call) {
   ask.ids = in.texts("ids", limits::kRows);
   ask.cancel = call.request.cancel;
   if (!in.ok()) return in.refused();
+  ask.limit_to(*call.shown);
   const auto found = read_series(*call.views, ask);
   if (!found.ok()) return failed(found.error());
   JsonWriter out;

@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "serve/limits.h"
+#include "serve/service.h"
 #include "serve/views.h"
 
 namespace vs::serve {
@@ -62,9 +63,15 @@ struct SeriesRequest {
   std::vector<std::string> ids;  ///< empty = all
   const std::atomic<bool>* cancel = nullptr;
   std::chrono::milliseconds most_time = limits::kSeriesTime;  ///< of reading rows
+  HostTime known_until = kHostTimeMax;  ///< of a part: what comes after is not known
+
+  /// As far as what is shown goes.
+  void limit_to(const Shown& shown);
 };
 
-/// What is not known after `most_time` of reading rows is NaN.
+/// What is not known is NaN: after `known_until`, time in states also after the end of the
+/// machine's first row that is not known further there, and what `most_time` does not suffice to
+/// read.
 [[nodiscard]] Result<std::vector<Series>> read_series(const Views& views,
                                                       const SeriesRequest& request);
 

@@ -63,17 +63,68 @@ std::shared_ptr<const Service::Marks> Service::marks() const {
   return marks_;
 }
 
-Status Service::read_and_analyse() {
-  if (sources_.read) {
-    VS_ASSIGN(const query::ExperimentSummary* const whole, sources_.read());
-    summary_.store(whole);
-    take_marks();
+void Service::show(std::shared_ptr<const Shown> shown) const {
+  const std::scoped_lock lock(mutex_);
+  shown_ = std::move(shown);
+}
+
+Status Service::read() {
+  if (sources_.glance) {
+    if (auto glance = sources_.glance()) {
+      summary_.store(glance->summary);
+      const std::scoped_lock lock(mutex_);
+      marks_ = std::make_shared<const Marks>(std::move(glance->marks));
+    }
   }
-  VS_TRY(sources_.analyse());
+  if (!sources_.read) return {};
+  VS_ASSIGN(const query::ExperimentSummary* const whole, sources_.read());
+  summary_.store(whole);
+  take_marks();
+  return {};
+}
+
+Status Service::read_and_analyse() {
+  VS_TRY(read());
+  analysing_.store(true);
+  const Status analysed = sources_.analyse();
+  analysing_.store(false);
+  VS_TRY(analysed);
   take_marks();
   VS_ASSIGN(auto views, Views::build(summary(), sources_.source));
-  owned_views_ = std::make_unique<const Views>(std::move(views));
-  views_.store(owned_views_.get());
+  auto whole = std::make_shared<Shown>(std::move(views), sources_.source);
+  const std::scoped_lock no_part_after_it(part_mutex_);
+  whole->number = parts_ + 1;
+  views_.store(&whole->views);
+  show(std::move(whole));
+  return {};
+}
+
+std::shared_ptr<const Shown> Service::shown() const {
+  if (analysing_.load()) look_for_part();
+  const std::scoped_lock lock(mutex_);
+  return shown_;
+}
+
+// One of those who ask at the same time does it; the others see what there was before.
+void Service::look_for_part() const {
+  const std::unique_lock<std::mutex> turn(part_mutex_, std::try_to_lock);
+  if (!sources_.part || !turn.owns_lock() || !analysing_.load()) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - looked_ < (parts_ == 0 ? limits::kFirstPart : limits::kPartAge)) return;
+  looked_ = now;
+  (void)show_part();  // a part that cannot be read is not missed: the whole comes
+}
+
+Status Service::show_part() const {
+  VS_ASSIGN(auto part, sources_.part());
+  if (!part) return {};
+  VS_ASSIGN(auto views, Views::build(summary(), *part->source, Extent::kPart));
+  auto shown = std::make_shared<Shown>(std::move(views), *part->source);
+  shown->complete = false;
+  shown->until = std::clamp(part->until, begin(), end());
+  shown->number = ++parts_;
+  shown->owned = std::move(part->source);
+  show(std::move(shown));
   return {};
 }
 
@@ -81,12 +132,16 @@ void Service::run() {
   const Status status = read_and_analyse();
   os::return_free_memory();  // the server goes on for long, and needs little of what that needed
   {
+    const std::scoped_lock no_part_after_it(part_mutex_);
+    if (!status.ok()) show(nullptr);
+  }
+  {
     const std::scoped_lock lock(mutex_);
     progress_.state = status.ok() ? RunState::kCompleted : RunState::kFailed;
     progress_.done = status.ok() ? 1 : progress_.done;
     progress_.message = status.ok() ? "" : status.error().to_string();
   }
-  if (status.ok()) make_sums(*owned_views_);
+  if (status.ok()) make_sums(*views());
 }
 
 void Service::make_sums(const Views& views) {
@@ -115,15 +170,13 @@ Progress Service::progress() const {
 HostTime Service::begin() const { return summary().begin().value_or(HostTime{0}); }
 HostTime Service::end() const { return summary().end().value_or(HostTime{0}); }
 
-const Views* Service::views() const { return views_.load(); }
-
-std::optional<Service::Lock> Service::lock(const std::atomic<bool>* cancel) const {
-  std::unique_lock<std::mutex> lock(source_mutex_, std::defer_lock);
+std::optional<Service::Lock> Service::lock(const Shown& shown, const std::atomic<bool>* cancel) {
+  std::unique_lock<std::mutex> lock(shown.turn, std::defer_lock);
   while (!lock.try_lock()) {
     if (cancel != nullptr && cancel->load()) return std::nullopt;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  return Lock(std::move(lock), sources_.source);
+  return Lock(std::move(lock), shown.source);
 }
 
 std::vector<Bookmark> Service::bookmarks() const {

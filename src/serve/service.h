@@ -1,15 +1,19 @@
 #pragma once
 // Service: the opened experiment that a server shows. It is read and analysed in a thread of its
-// own; until that has ended there is only the summary, at first of what the traces' headers tell.
-// Then the sums are made, which make series of long windows fast; they are right without them.
-// Shared by the page API and by TSP.
+// own. Until its traces have been read there is only the summary, at first of what their headers
+// tell, then of a glance at them; while they are analysed, the part that has been (Shown), which is
+// looked for again when somebody asks and some time has passed; then all of it. At last the sums
+// are made, which make series of long windows fast; they are right without them. Shared by the page
+// API and by TSP.
 //
-// Ownership: borrows the summary, the source and what `analyse` needs; all must outlive it. Owns
-// the thread (joined by the destructor, after asking it to stop) and the views. Threads: every
-// method from any thread. The data source is one thread's at a time: hold a Lock while using it.
-// Views and history may be read by several threads without it.
+// Ownership: borrows the summary, the source and what the functions need; all must outlive it. Owns
+// the thread (joined by the destructor, after asking it to stop). Who holds a Shown may use it as
+// long as the service lives. Threads: every method from any thread. A data source is one thread's
+// at a time: hold a Lock while using it. Views and history may be read by several threads without
+// it.
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -52,8 +56,39 @@ struct Bookmark {
   std::string note;
 };
 
+/// What can be shown at one time: all of the experiment, or a part of it.
+struct Shown {
+  Shown(Views its_views, const query::DataSource& its_source)
+      : views(std::move(its_views)), source(its_source) {}
+
+  const Views views;
+  const query::DataSource& source;  ///< one thread's at a time
+  bool complete = true;
+  /// All machines have been analysed up to here; a row that ends earlier goes on in a way that is
+  /// not known yet.
+  HostTime until = kHostTimeMax;
+  std::uint64_t number = 0;  ///< of the part, from 1; of the whole larger than that of any part
+  std::shared_ptr<const query::DataSource> owned;  ///< of a part
+  mutable std::mutex turn;                         ///< of the source
+};
+
 class Service {
  public:
+  /// Lost events and clocks, as far as they are known.
+  struct Marks {
+    model::SmallTable losses;
+    model::SmallTable clocks;
+  };
+  /// A first look at traces that take long to read.
+  struct Glance {
+    const query::ExperimentSummary* summary = nullptr;
+    Marks marks;
+  };
+  /// What has been analysed so far; with a history.
+  struct Part {
+    std::shared_ptr<const query::DataSource> source;
+    HostTime until;
+  };
   struct Sources {
     const query::ExperimentSummary& summary;  ///< where there is `read`, of the headers
     const query::DataSource& source;          ///< complete after `analyse`
@@ -63,6 +98,11 @@ class Service {
     /// Called once before `analyse`: finds machines, clocks and event counts; gives the whole
     /// summary. Empty: `summary` is whole, and the source has its small tables.
     std::function<Result<const query::ExperimentSummary*>()> read = {};
+    /// Called once before `read`, and gives what can be had at once. May be empty.
+    std::function<std::optional<Glance>()> glance = {};
+    /// Called by one thread at a time while `analyse` runs: the part that came since the last call,
+    /// which this call asks to be followed by another. May be empty.
+    std::function<Result<std::optional<Part>>()> part = {};
   };
 
   explicit Service(Sources sources);
@@ -87,17 +127,16 @@ class Service {
   [[nodiscard]] HostTime begin() const;
   [[nodiscard]] HostTime end() const;
 
-  /// Lost events and clocks, as far as they are known. There without waiting for a turn.
-  struct Marks {
-    model::SmallTable losses;
-    model::SmallTable clocks;
-  };
+  /// There without waiting for a turn.
   [[nodiscard]] std::shared_ptr<const Marks> marks() const;
 
+  /// nullptr until something has been analysed, and when the analysis failed. Looks for a newer
+  /// part when the last one is older than limits::kPartAge.
+  [[nodiscard]] std::shared_ptr<const Shown> shown() const;
   /// nullptr until the analysis has completed; then the same for as long as the service lives.
-  [[nodiscard]] const Views* views() const;
+  [[nodiscard]] const Views* views() const { return views_.load(); }
 
-  /// The data source for one thread. Requires views() != nullptr.
+  /// The data source for one thread.
   class Lock {
    public:
     [[nodiscard]] const query::DataSource& source() const { return source_; }
@@ -109,8 +148,9 @@ class Service {
     std::unique_lock<std::mutex> lock_;
     const query::DataSource& source_;
   };
-  /// Waits for its turn; nothing when `cancel` was set meanwhile.
-  [[nodiscard]] std::optional<Lock> lock(const std::atomic<bool>* cancel) const;
+  /// Waits for its turn; nothing when `cancel` was set meanwhile. `shown` must outlive it.
+  [[nodiscard]] static std::optional<Lock> lock(const Shown& shown,
+                                                const std::atomic<bool>* cancel);
 
   // Bookmarks live as long as the server.
   [[nodiscard]] std::vector<Bookmark> bookmarks() const;
@@ -121,20 +161,29 @@ class Service {
 
  private:
   void run();
+  Status read();
   Status read_and_analyse();
   void make_sums(const Views& views);
   void take_marks();
+  void show(std::shared_ptr<const Shown> shown) const;
+  /// Asks for a part if it is time to, and shows it.
+  void look_for_part() const;
+  [[nodiscard]] Status show_part() const;
 
   const Sources sources_;
   std::atomic<const query::ExperimentSummary*> summary_;
-  mutable std::mutex source_mutex_;
-  mutable std::mutex mutex_;  // guards all below but views_
+  /// Guards the two below; held while a part is opened, by one of those who ask.
+  mutable std::mutex part_mutex_;
+  mutable std::chrono::steady_clock::time_point looked_;
+  mutable std::uint64_t parts_ = 0;
+  mutable std::mutex mutex_;  // guards those below that are not atomic
   Progress progress_;
   std::shared_ptr<const Marks> marks_;
+  mutable std::shared_ptr<const Shown> shown_;
   std::vector<Bookmark> bookmarks_;
   std::uint64_t next_bookmark_ = 1;
   std::atomic<bool> stopping_{false};
-  std::unique_ptr<const Views> owned_views_;
+  std::atomic<bool> analysing_{false};
   std::optional<const Sums> sums_;
   std::atomic<const Views*> views_{nullptr};
   std::thread thread_;

@@ -25,19 +25,23 @@ constexpr Layer kDiskLayers[] = {{"op", "Operation", LayerKind::kState, "op"}};
 constexpr Layer kNetLayers[] = {{"direction", "Direction", LayerKind::kState, "direction"}};
 
 std::vector<View> all_views() {
-  return {{"fused", "CPUs", "who had each physical CPU", kFusedLayers, 0, 0, {}},
-          {"vms", "Virtual machines", "the vCPUs and threads of each VM", kVmLayers, 0, 0, {}},
-          {"control", "Threads", "the threads of each machine", kControlLayers, 0, 0, {}},
-          {"vprocess",
-           "Guest processes",
-           "guest processes from the host's trace alone",
-           kVprocessLayers,
-           0,
-           0,
-           {}},
-          {"disk", "Disks", "requests of each device", kDiskLayers, 0, 0, {}},
-          {"net", "Network", "packets of each device", kNetLayers, 0, 0, {}}};
+  std::vector<View> views = {
+      {"fused", "CPUs", "who had each physical CPU", kFusedLayers},
+      {"vms", "Virtual machines", "the vCPUs and threads of each VM", kVmLayers},
+      {"control", "Threads", "the threads of each machine", kControlLayers},
+      {"vprocess", "Guest processes", "guest processes from the host's trace alone",
+       kVprocessLayers},
+      {"disk", "Disks", "requests of each device", kDiskLayers},
+      {"net", "Network", "packets of each device", kNetLayers}};
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    views[i].first_id = static_cast<std::int32_t>(i) * kIdsOfView;
+  }
+  return views;
 }
+
+/// Where the ids of rows that stand on entities begin; those before are groups', by machine.
+constexpr std::int32_t kEntityIds = kIdsOfView / 2;
+static_assert(history::kMaxEntities <= static_cast<std::uint64_t>(kIdsOfView - kEntityIds));
 
 /// Rows of one table that stand below each machine in one view.
 struct Part {
@@ -60,8 +64,9 @@ constexpr Part kParts[] = {
 
 class ViewBuilder {
  public:
-  ViewBuilder(const query::ExperimentSummary& summary, const query::DataSource& source)
-      : summary_(summary), source_(source) {
+  ViewBuilder(const query::ExperimentSummary& summary, const query::DataSource& source,
+              Extent extent)
+      : summary_(summary), extent_(extent) {
     for (const model::Row& row : source.small(TableId::kThread).rows) {
       const auto* const machine = std::get_if<std::string>(&row[0]);
       const auto* const tid = std::get_if<std::int64_t>(&row[1]);
@@ -73,27 +78,23 @@ class ViewBuilder {
   }
 
   Views build(const history::Reader& history) {
-    out_.source_ = &source_;
     out_.history_ = &history;
     out_.views_ = all_views();
     out_.row_ids_.resize(out_.views_.size());
     index_entities();
     index_hosts();
     for (View& view : out_.views_) {
-      view.first_row = next_id();
+      view.first_row = out_.rows_.size();
       for (const model::Machine& machine : summary_.experiment.machines) add_machine(view, machine);
-      view.row_count = next_id() - view.first_row;
+      view.row_count = out_.rows_.size() - view.first_row;
       if (view.row_count == 0) view.missing = missing(view);
       index_rows(view);
     }
+    for (std::size_t i = 0; i < out_.rows_.size(); ++i) out_.places_.emplace(out_.rows_[i].id, i);
     return std::move(out_);
   }
 
  private:
-  [[nodiscard]] std::int32_t next_id() const {
-    return static_cast<std::int32_t>(out_.rows_.size());
-  }
-
   void index_entities() {
     constexpr TableId kTables[] = {TableId::kFusedCpu, TableId::kVcpuState, TableId::kThreadState,
                                    TableId::kPreemption};
@@ -120,7 +121,7 @@ class ViewBuilder {
   }
 
   void add_machine(const View& view, const model::Machine& machine) {
-    std::int32_t group = -1;
+    std::optional<std::size_t> group;
     for (const Part& part : kParts) {
       if (part.view != view.id) continue;
       if (part.only_vms && machine.kind != model::MachineKind::kVm) continue;
@@ -132,20 +133,22 @@ class ViewBuilder {
         }
       }
       if (entities.empty()) continue;
-      if (group < 0) group = add_group(machine);
+      if (!group) group = add_group(view, machine);
       sort_by_key(part, entities);
-      for (const model::EntityId entity : entities) add_row(part, group, machine.name, entity);
+      for (const model::EntityId entity : entities) add_row(view, part, *group, entity);
     }
   }
 
-  std::int32_t add_group(const model::Machine& machine) {
+  /// Its place among the rows.
+  std::size_t add_group(const View& view, const model::Machine& machine) {
     Row row;
-    row.id = next_id();
+    row.id =
+        view.first_id + static_cast<std::int32_t>(&machine - summary_.experiment.machines.data());
     row.label = machine.name;
     row.sub = machine.kind == model::MachineKind::kHost ? "host" : "VM";
     row.machine = machine.name;
     out_.rows_.push_back(std::move(row));
-    return next_id() - 1;
+    return out_.rows_.size() - 1;
   }
 
   void sort_by_key(const Part& part, std::vector<model::EntityId>& entities) const {
@@ -161,21 +164,20 @@ class ViewBuilder {
     numbers_ = std::move(keys);
   }
 
-  void add_row(const Part& part, std::int32_t group, const std::string& machine,
-               model::EntityId entity) {
+  void add_row(const View& view, const Part& part, std::size_t group, model::EntityId entity) {
     const history::EntityInfo& info = out_.history_->entity(entity);
     const std::int64_t number = numbers_[entity];
     Row row;
-    row.id = next_id();
-    row.parent = group;
-    row.machine = machine;
+    row.id = view.first_id + kEntityIds + static_cast<std::int32_t>(entity);
+    row.parent = out_.rows_[group].id;
+    row.machine = out_.rows_[group].machine;
     row.kind = part.kind;
     row.entity = entity;
     row.table = part.table;
     row.begin = HostTime{info.first_ns};
     row.end = HostTime{info.last_ns};
     name_row(row, number);
-    Row& parent = out_.rows_[static_cast<std::size_t>(group)];
+    Row& parent = out_.rows_[group];
     const bool first = parent.begin == HostTime{} && parent.end == HostTime{};
     parent.begin = first ? row.begin : std::min(parent.begin, row.begin);
     parent.end = first ? row.end : std::max(parent.end, row.end);
@@ -208,23 +210,24 @@ class ViewBuilder {
       return {fmt::format("needs {}", query::kind_list(status.missing)),
               query::record_command(summary_, status.machine, status.missing)};
     }
+    if (extent_ == Extent::kPart) return {"nothing of this kind so far", ""};
     return {"nothing of this kind is in these traces", ""};
   }
 
   const query::ExperimentSummary& summary_;
-  const query::DataSource& source_;
+  const Extent extent_;
   std::map<std::pair<std::string, std::int64_t>, std::string> comms_;
   mutable std::map<model::EntityId, std::int64_t> numbers_;
   Views out_;
 };
 
-Result<Views> Views::build(const query::ExperimentSummary& summary,
-                           const query::DataSource& source) {
+Result<Views> Views::build(const query::ExperimentSummary& summary, const query::DataSource& source,
+                           Extent extent) {
   const history::Reader* const history = source.history();
   if (history == nullptr) {
     return Error{ErrorCode::kInternal, "views need a history", "", "open the traces again"};
   }
-  return ViewBuilder(summary, source).build(*history);
+  return ViewBuilder(summary, source, extent).build(*history);
 }
 
 }  // namespace vs::serve

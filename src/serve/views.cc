@@ -103,13 +103,17 @@ const View* Views::find(std::string_view id) const {
 }
 
 std::span<const Row> Views::rows(const View& view) const {
-  return std::span(rows_).subspan(static_cast<std::size_t>(view.first_row),
-                                  static_cast<std::size_t>(view.row_count));
+  return std::span(rows_).subspan(view.first_row, view.row_count);
 }
 
 const Row* Views::row(std::int32_t id) const {
-  if (id < 0 || static_cast<std::size_t>(id) >= rows_.size()) return nullptr;
-  return &rows_[static_cast<std::size_t>(id)];
+  const auto found = places_.find(id);
+  return found == places_.end() ? nullptr : &rows_[found->second];
+}
+
+const Row* Views::row(const View& view, std::int32_t id) const {
+  const bool of_it = id >= view.first_id && id - view.first_id < kIdsOfView;
+  return of_it ? row(id) : nullptr;
 }
 
 std::optional<std::size_t> Views::layer(const View& view, std::string_view id) {

@@ -3,11 +3,12 @@
 // was in over a window, at a time, next and before, whom it leads to, and the arrows between rows.
 // Series are in series.h.
 //
-// Rows stand on entities of the history. Row ids are dense over all views, from 0, and the same for
-// equal inputs. Layer values are numbers that only name() explains: states of different tables in
+// Rows stand on entities of the history. A row's id follows from its view and its entity (a group's
+// from its machine), so that it is the same for equal inputs, and stays while the analysis finds
+// more. Layer values are numbers that only name() explains: states of different tables in
 // one layer do not collide.
 //
-// Ownership: Views borrows source, summary, history and sums; all outlive it. Threads: every method
+// Ownership: Views borrows history and sums; both outlive it. Threads: every method
 // from any thread (they read the history alone); nothing changes but that use() adds the sums.
 
 #include <atomic>
@@ -50,13 +51,17 @@ struct Missing {
   std::string command;
 };
 
+/// Ids that a view may use for its rows: groups first, then entities.
+inline constexpr std::int32_t kIdsOfView = 1 << 23;
+
 struct View {
   std::string_view id;
   std::string_view name;
   std::string_view description;
   std::span<const Layer> layers;
-  std::int32_t first_row = 0;  ///< its rows are [first_row, first_row + row_count)
-  std::int32_t row_count = 0;
+  std::int32_t first_id = 0;  ///< of its rows' ids [first_id, first_id + kIdsOfView), few are used
+  std::size_t first_row = 0;  ///< its rows' places are [first_row, first_row + row_count)
+  std::size_t row_count = 0;
   std::optional<Missing> missing;
 };
 
@@ -121,17 +126,23 @@ struct ArrowRequest {
   std::size_t most_rows = limits::kArrowRows;  ///< intervals that are looked at
 };
 
+/// Of the experiment, in a history.
+enum class Extent : std::uint8_t { kWhole, kPart };
+
 class Views {
  public:
-  /// Requires an analysed source with a history.
+  /// Requires a source with a history.
   [[nodiscard]] static Result<Views> build(const query::ExperimentSummary& summary,
-                                           const query::DataSource& source);
+                                           const query::DataSource& source,
+                                           Extent extent = Extent::kWhole);
 
   [[nodiscard]] std::span<const View> views() const { return views_; }
   [[nodiscard]] const View* find(std::string_view id) const;
   [[nodiscard]] std::span<const Row> rows(const View& view) const;
   /// nullptr for an id that does not exist.
   [[nodiscard]] const Row* row(std::int32_t id) const;
+  /// The same for an id that is not of this view.
+  [[nodiscard]] const Row* row(const View& view, std::int32_t id) const;
   /// Index into view.layers.
   [[nodiscard]] static std::optional<std::size_t> layer(const View& view, std::string_view id);
 
@@ -198,11 +209,11 @@ class Views {
   [[nodiscard]] Result<std::optional<history::OwnedRow>> nearest(const Row& row, HostTime time,
                                                                  std::int64_t within_ns) const;
 
-  const query::DataSource* source_ = nullptr;
   const history::Reader* history_ = nullptr;
   std::unique_ptr<std::atomic<const Sums*>> sums_;
   std::vector<View> views_;
   std::vector<Row> rows_;
+  std::unordered_map<std::int32_t, std::size_t> places_;                    ///< in rows_, by id
   std::vector<std::unordered_map<model::EntityId, std::int32_t>> row_ids_;  ///< by view
   std::unordered_map<EntityPlace, model::EntityId, PlaceHash> entities_;
   std::map<std::string, std::string, std::less<>> hosts_;  ///< by machine

@@ -270,6 +270,9 @@ Status Session::join_traces() {
   model::IssueLog told;
   VS_ASSIGN(joined_, join_clocks(join_input(traces_, capture_, options_), told));
   if (sampled_ && traces_.size() > 1 && !known_by_counters(joined_)) {
+    if (options_.overview->only_sample) {
+      return Error{ErrorCode::kUnsupported, "these clocks are not known from a sample", "", ""};
+    }
     sampled_ = false;
     for (OpenTrace& open : traces_) {
       open.issues->clear();

@@ -41,6 +41,7 @@ namespace vs::session {
 struct OverviewLimits {
   std::uint64_t whole_bytes = 32ULL << 20;  ///< traces of less, together, are read whole
   std::uint64_t events = 300'000;           ///< of a larger one about so many are read
+  bool only_sample = false;  ///< where a sample does not do, join() fails with kUnsupported
 };
 
 struct SessionOptions {

@@ -67,7 +67,7 @@ export function TopBar() {
       <img src="./icon.svg" width="20" height="20" alt="" />
       <h1>{experiment.name}</h1>
       <span class="muted">{formatDuration(limit.to - limit.from)}</span>
-      <span class="muted">{Number(experiment.events).toLocaleString('en')} events</span>
+      <span class="muted">{Number(experiment.events ?? 0).toLocaleString('en')} events</span>
       <span class={lost === noLoss ? 'muted' : 'lossy'}>{lost}</span>
       <Machines />
       <span class="spring" />

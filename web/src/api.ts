@@ -29,13 +29,33 @@ export interface ClockInfo {
   error_ns: AbsText | null;
   outside_after: number | null;
 }
+export interface TraceInfo {
+  path: string;
+  format: string;
+  tracer: string;
+  machine: string;
+  begin_ns: AbsText | null;
+  end_ns: AbsText | null;
+  /** Null: only a sample was read so far. */
+  events: string | null;
+  lost_events: string | null;
+  loss_windows: number | null;
+}
+/** How much of the states the server can show. */
+export interface ShownPart {
+  /** Larger when there is more. */
+  number: number;
+  complete: boolean;
+  /** All rows are known up to here; null when it is complete. */
+  until_ns: AbsText | null;
+}
 export interface Experiment {
   name: string;
   version: string;
   epoch: boolean;
   begin_ns: AbsText;
   end_ns: AbsText;
-  events: string;
+  events: string | null;
   lost_events: string | null;
   host: string;
   status: 'RUNNING' | 'COMPLETED' | 'FAILED';
@@ -43,6 +63,9 @@ export interface Experiment {
   message: string;
   machines: MachineInfo[];
   clocks: ClockInfo[];
+  traces: TraceInfo[];
+  /** Null: nothing yet. */
+  shown: ShownPart | null;
   command: string;
   paths: string[];
 }

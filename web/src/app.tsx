@@ -2,6 +2,7 @@
 
 import { useEffect } from 'preact/hooks';
 import { BottomPanel } from './Bottom';
+import { GrowingLine, Progress } from './Growing';
 import { DetailsPanel } from './panels';
 import './panels.css';
 import { store, useStore } from './store';
@@ -34,25 +35,6 @@ function Fatal() {
           <p class="hint">virtscope serve prints it as part of the link.</p>
         </form>
       )}
-    </main>
-  );
-}
-
-function Progress() {
-  const experiment = useStore((state) => state.experiment);
-  const share = experiment?.progress ?? 0;
-  return (
-    <main class="loading" aria-busy="true">
-      <h1>{experiment ? experiment.name : 'virtscope'}</h1>
-      <progress max={1} value={share} aria-label="Analysis" />
-      <p role="status">
-        {experiment?.message || 'Opening the traces'}
-        {share > 0 && <span class="muted"> · {Math.floor(share * 100)} %</span>}
-      </p>
-      <p class="muted">
-        The page opens by itself when the analysis is done. The result is kept, so that the same
-        traces open at once the next time.
-      </p>
     </main>
   );
 }
@@ -109,6 +91,7 @@ export function App() {
       <div>
         <TopBar />
         <Offline />
+        <GrowingLine />
       </div>
       <div class="middle">
         <Timeline />

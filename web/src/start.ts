@@ -1,8 +1,8 @@
 // From an address to a filled store: login with the token of the fragment, the experiment, the
 // position of the link, then what may come later (report, marks, bookmarks). While the analysis
-// still runs, the experiment is asked again.
+// still runs, the experiment is asked again, and what there is of it is shown.
 
-import { api, ApiError, onReach } from './api';
+import { api, ApiError, type Experiment, onReach } from './api';
 import { actions, store } from './store';
 import { storedColours } from './timeline/colours';
 import { setOrigin, toRel } from './time';
@@ -46,30 +46,66 @@ export async function loadRows(view: string): Promise<void> {
   store.set({ rows: { ...store.get().rows, [view]: rows } });
 }
 
-async function open(): Promise<void> {
-  let experiment = await api.experiment();
-  while (experiment.status === 'RUNNING') {
-    store.set({ experiment });
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
-    experiment = await api.experiment();
-  }
-  if (experiment.status === 'FAILED') {
-    store.set({
-      experiment,
-      fatal: { title: 'The analysis failed', detail: experiment.message, login: false },
-    });
-    return;
-  }
+/** What the server can show for the first time: the timeline at the place of the link. */
+async function show(experiment: Experiment): Promise<void> {
   setOrigin(experiment.begin_ns, experiment.epoch);
   const limit = { from: 0, to: Math.max(1, toRel(experiment.end_ns)) };
-  const views = await api.views();
+  const [views, marks] = await Promise.all([api.views(), api.marks()]);
   store.set({
-    ...{ experiment, views, limit, window: limit, colours: storedColours() },
+    ...{ experiment, views, marks, limit, window: limit, colours: storedColours() },
     ...decodePosition(location.hash),
   });
   document.title = `${experiment.name} · virtscope`;
   keepUrl();
-  await later();
+}
+
+/** More of it: the rows that are known are asked for again; where one is, stays. */
+async function renew(experiment: Experiment): Promise<void> {
+  const known = Object.keys(store.get().rows);
+  const [views, ...rows] = await Promise.all([api.views(), ...known.map((id) => api.rows(id))]);
+  store.set({
+    experiment,
+    views,
+    rows: { ...store.get().rows, ...Object.fromEntries(known.map((id, i) => [id, rows[i] ?? []])) },
+  });
+}
+
+const rest = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, pollMs));
+
+/** The number of what is on the screen; 0: nothing. */
+function shownNumber(): number {
+  const { views, experiment } = store.get();
+  return views.length > 0 ? (experiment?.shown?.number ?? 0) : 0;
+}
+
+async function step(experiment: Experiment): Promise<void> {
+  const complete = experiment.status === 'COMPLETED';
+  if (store.get().views.length === 0) {
+    if (complete || experiment.shown) await show(experiment);
+    else store.set({ experiment });
+  } else if ((experiment.shown?.number ?? 0) !== shownNumber()) {
+    await renew(experiment);
+  } else {
+    store.set({ experiment });
+  }
+}
+
+/** Asks again until all is there. Once something is shown, an answer that fails is waited for. */
+async function open(): Promise<void> {
+  for (;;) {
+    try {
+      const experiment = await api.experiment();
+      if (experiment.status === 'FAILED') {
+        const fatal = { title: 'The analysis failed', detail: experiment.message, login: false };
+        return store.set({ experiment, fatal });
+      }
+      await step(experiment);
+      if (experiment.status === 'COMPLETED') return await later();
+    } catch (error) {
+      if (store.get().views.length === 0) throw error;
+    }
+    await rest();
+  }
 }
 
 /**

@@ -132,7 +132,9 @@ Response annotations(Context& context, const Call& call) {
   if (wanted(kClock)) write_marks(kClock, bounds(marks->clocks, range), out);
   const std::string model = out.close('}').close('}').take();
   // Losses and clocks are known before the states are.
-  return context.service.views() == nullptr ? not_yet(context.service, model) : completed(model);
+  const auto shown = context.service.shown();
+  return shown == nullptr ? not_yet(context.service, model)
+                          : answered(context.service, *shown, model);
 }
 
 Response output_config_types(Context& /*context*/, const Call& call) {

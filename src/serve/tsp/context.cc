@@ -14,6 +14,12 @@ Response generic(std::string_view status, std::string_view message, std::string_
                                  model.empty() ? "null" : model, json_text(message), status));
 }
 
+Response answered(const Service& service, const Shown& shown, std::string_view model,
+                  std::string_view message) {
+  if (shown.complete) return generic("COMPLETED", message, model);
+  return generic("RUNNING", message.empty() ? service.progress().text() : message, model);
+}
+
 Response not_yet(const Service& service, std::string_view empty_model) {
   const Progress progress = service.progress();
   if (progress.state == RunState::kFailed) return generic("FAILED", progress.message, "");

@@ -59,13 +59,16 @@ struct Route {
   std::variant<ServerEndpoint, Endpoint> endpoint;
 };
 
-/// {"status": .., "statusMessage": .., "model": ..}; no model: null, as while the analysis runs.
+/// {"status": .., "statusMessage": .., "model": ..}; no model: null.
 [[nodiscard]] Response generic(std::string_view status, std::string_view message,
                                std::string_view model);
 [[nodiscard]] inline Response completed(std::string_view model) {
   return generic("COMPLETED", "", model);
 }
-/// What is answered while there are no views: RUNNING with a model that has nothing in it yet, or
+/// COMPLETED, or RUNNING where the model is from a part of the experiment.
+[[nodiscard]] Response answered(const Service& service, const Shown& shown, std::string_view model,
+                                std::string_view message = "");
+/// What is answered while nothing can be shown: RUNNING with a model that has nothing in it yet, or
 /// FAILED.
 [[nodiscard]] Response not_yet(const Service& service, std::string_view empty_model);
 /// The empty model of every tree.

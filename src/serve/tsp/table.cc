@@ -43,8 +43,8 @@ struct Rows {
   std::vector<std::string> columns;
   std::vector<Cells> cells;
 };
-Result<Rows> run(Context& context, const Call& call, const std::string& sql, std::size_t most) {
-  const auto lock = context.service.lock(call.request.cancel);
+Result<Rows> run(const Shown& shown, const Call& call, const std::string& sql, std::size_t most) {
+  const auto lock = Service::lock(shown, call.request.cancel);
   if (!lock) return given_up();
   VS_ASSIGN(auto database, query::Database::open(lock->source(), call.request.cancel));
   VS_ASSIGN(auto statement, database->prepare(sql));
@@ -58,32 +58,35 @@ Result<Rows> run(Context& context, const Call& call, const std::string& sql, std
   return out;
 }
 
-/// A table made by SQL. Its first lines are kept; those beyond are asked for again.
+/// A table made by SQL. Of the whole experiment its first lines are kept; those beyond are asked
+/// for again.
 class Table {
  public:
-  static Result<Table> open(Context& context, const Call& call, const Output& output) {
-    Table out(context, call, output);
-    {
+  static Result<Table> open(Context& context, const Shown& shown, const Call& call,
+                            const Output& output) {
+    Table out(shown, call, output);
+    if (shown.complete) {
       const std::lock_guard guard(context.mutex);
       const auto found = context.tables.find(output.id);
       if (found != context.tables.end()) out.lines_ = found->second;
     }
     if (out.lines_ != nullptr) return out;
     const std::size_t most = context.options.kept_lines;
-    VS_ASSIGN(auto rows, run(context, call, std::string(output.sql), most + 1));
+    VS_ASSIGN(auto rows, run(shown, call, std::string(output.sql), most + 1));
     auto lines = std::make_shared<Lines>();
     lines->size = static_cast<std::int64_t>(rows.cells.size());
     if (rows.cells.size() > most) {
       rows.cells.resize(most);
       VS_ASSIGN(const auto count,
-                run(context, call, fmt::format("SELECT count(*) FROM ({})", output.sql), 1));
+                run(shown, call, fmt::format("SELECT count(*) FROM ({})", output.sql), 1));
       lines->size = parse_int<std::int64_t>(count.cells.at(0).at(0)).value_or(lines->size);
     }
     lines->columns = std::move(rows.columns);
     lines->rows = std::move(rows.cells);
+    out.lines_ = lines;
+    if (!shown.complete) return out;
     const std::lock_guard guard(context.mutex);
-    context.tables[std::string(output.id)] = lines;
-    out.lines_ = std::move(lines);
+    context.tables[std::string(output.id)] = std::move(lines);
     return out;
   }
 
@@ -97,7 +100,7 @@ class Table {
         index >= first_ && index < first_ + static_cast<std::int64_t>(further_.size());
     if (!here) {
       first_ = std::max(kept, index - index % kLinesAtOnce);
-      VS_ASSIGN(auto rows, run(context_, call_,
+      VS_ASSIGN(auto rows, run(shown_, call_,
                                fmt::format("SELECT * FROM ({}) LIMIT {} OFFSET {}", output_.sql,
                                            kLinesAtOnce, first_),
                                static_cast<std::size_t>(kLinesAtOnce)));
@@ -109,10 +112,10 @@ class Table {
   }
 
  private:
-  Table(Context& context, const Call& call, const Output& output)
-      : context_(context), call_(call), output_(output) {}
+  Table(const Shown& shown, const Call& call, const Output& output)
+      : shown_(shown), call_(call), output_(output) {}
 
-  Context& context_;
+  const Shown& shown_;
   const Call& call_;
   const Output& output_;
   std::shared_ptr<const Lines> lines_;
@@ -239,10 +242,10 @@ std::pair<std::int64_t, HostTime> start_of(Context& context, std::int64_t index)
 }
 
 // Lines are numbered from the first event. PREVIOUS keeps the last match before the index.
-Result<std::string> event_page(Context& context, const Call& call, const Parameters& asked,
-                               const Searches& searches) {
+Result<std::string> event_page(Context& context, const Shown& shown, const Call& call,
+                               const Parameters& asked, const Searches& searches) {
   constexpr std::int64_t kStep = 16384;
-  const auto lock = context.service.lock(call.request.cancel);
+  const auto lock = Service::lock(shown, call.request.cancel);
   if (!lock) return given_up();
   std::int64_t size = 0;
   for (const auto& trace : context.service.summary().traces) {
@@ -295,30 +298,30 @@ void write_share(std::int64_t id, std::int64_t parent, const Cells& labels, Json
   out.close(']').key("hasData").boolean(true).close('}');
 }
 
-/// One vCPU and below it its states; gives the next free id.
-std::int64_t write_vcpu(const history::Reader& history, const history::Entity& entity,
-                        std::int64_t id, JsonWriter& out) {
+/// One vCPU and below it its states. Ids follow from the entity and the state, so that they stay
+/// while more of them are found.
+void write_vcpu(const history::Reader& history, const history::Entity& entity, JsonWriter& out) {
   std::int64_t total_ns = 0;
   for (const auto& total : history.totals(entity.id)) total_ns += total.duration_ns;
   const auto machine = history.string(static_cast<model::StringId>(entity.key[0]));
-  const std::int64_t parent = id++;
+  const auto names = model::vcpu_state_names();
+  const std::int64_t parent =
+      std::int64_t{entity.id} * (static_cast<std::int64_t>(names.size()) + 1);
   write_share(
       parent, -1,
       {fmt::format("{} vCPU {}", machine, entity.key[1]), std::to_string(total_ns), "100", ""},
       out);
-  const auto names = model::vcpu_state_names();
   for (const auto& total : history.totals(entity.id)) {
     if (total.value < 0 || total.value >= static_cast<std::int64_t>(names.size())) continue;
     const double share = total_ns > 0 ? 100.0 * static_cast<double>(total.duration_ns) /
                                             static_cast<double>(total_ns)
                                       : 0;
-    write_share(id++, parent,
+    write_share(parent + 1 + total.value, parent,
                 {std::string(names[static_cast<std::size_t>(total.value)]),
                  std::to_string(total.duration_ns), fmt::format("{:.2f}", share),
                  std::to_string(total.rows)},
                 out);
   }
-  return id;
 }
 
 }  // namespace
@@ -326,8 +329,9 @@ std::int64_t write_vcpu(const history::Reader& history, const history::Entity& e
 Response data_tree(Context& context, const Call& call) {
   Asked query = asked(call, "DATA_TREE");
   if (query.refusal) return std::move(*query.refusal);
-  const Views* const views = context.service.views();
-  if (views == nullptr) return not_yet(context.service, kNoTree);
+  const auto shown = context.service.shown();
+  if (shown == nullptr) return not_yet(context.service, kNoTree);
+  const history::Reader& history = shown->views.history();
   JsonWriter out;
   out.open('{').key("headers").open('[');
   constexpr std::pair<std::string_view, std::string_view> kHeaders[] = {
@@ -337,20 +341,20 @@ Response data_tree(Context& context, const Call& call) {
     out.close('}');
   }
   out.close(']').key("autoExpandLevel").integer(1).key("entries").open('[');
-  std::int64_t id = 0;
-  for (const auto& entity : views->history().entities(model::TableId::kVcpuState)) {
-    id = write_vcpu(views->history(), entity, id, out);
+  for (const auto& entity : history.entities(model::TableId::kVcpuState)) {
+    write_vcpu(history, entity, out);
   }
-  return completed(out.close(']').close('}').take());
+  return answered(context.service, *shown, out.close(']').close('}').take());
 }
 
 Response table_columns(Context& context, const Call& call) {
   Asked query = asked(call, "TABLE");
   if (query.refusal) return std::move(*query.refusal);
-  if (context.service.views() == nullptr) return not_yet(context.service, "[]");
+  const auto shown = context.service.shown();
+  if (shown == nullptr) return not_yet(context.service, "[]");
   std::vector<std::string> names = kEventColumns;
   if (!query.output->sql.empty()) {
-    const auto table = Table::open(context, call, *query.output);
+    const auto table = Table::open(context, *shown, call, *query.output);
     if (!table.ok()) return failed(table.error());
     names = table->columns();
   }
@@ -360,18 +364,19 @@ Response table_columns(Context& context, const Call& call) {
     out.open('{').key("id").integer(static_cast<std::int64_t>(i)).key("name").text(names[i]);
     out.key("description").text("").key("type").text("STRING").close('}');
   }
-  return completed(out.close(']').take());
+  return answered(context.service, *shown, out.close(']').take());
 }
 
 Response table_lines(Context& context, const Call& call) {
   Asked query = asked(call, "TABLE");
   if (query.refusal) return std::move(*query.refusal);
-  if (context.service.views() == nullptr)
+  const auto shown = context.service.shown();
+  if (shown == nullptr)
     return not_yet(context.service, R"({"lowIndex":0,"size":0,"columnIds":[],"lines":[]})");
   const bool events = query.output->sql.empty();
   std::optional<Table> table;
   if (!events) {
-    auto opened = Table::open(context, call, *query.output);
+    auto opened = Table::open(context, *shown, call, *query.output);
     if (!opened.ok()) return failed(opened.error());
     table.emplace(std::move(*opened));
   }
@@ -379,9 +384,10 @@ Response table_lines(Context& context, const Call& call) {
   if (auto refusal = check_lines(query.parameters, columns)) return std::move(*refusal);
   const auto searches = searches_of(query.parameters);
   if (!searches.ok()) return failed(searches.error());
-  const Result<std::string> page = events ? event_page(context, call, query.parameters, *searches)
-                                          : page_of(*table, call, query.parameters, *searches);
-  return page.ok() ? completed(*page) : failed(page.error());
+  const Result<std::string> page =
+      events ? event_page(context, *shown, call, query.parameters, *searches)
+             : page_of(*table, call, query.parameters, *searches);
+  return page.ok() ? answered(context.service, *shown, *page) : failed(page.error());
 }
 
 }  // namespace vs::serve::tsp

@@ -94,7 +94,10 @@ TEST(TspTable, GivenUpRequestsAreCancelled) {
   const json range = {
       {"start", world.service().begin().ns}, {"end", world.service().end().ns}, {"nbTimes", 100}};
   json items = json::array();
-  for (int i = 0; i < 50; ++i) items.push_back(i);
+  const View& view = *world.service().views()->find("control");
+  for (const Row& row : world.service().views()->rows(view)) {
+    if (items.size() < 50) items.push_back(row.id - view.first_id);
+  }
   const json drawn = {{"requested_timerange", range}, {"requested_items", items}};
   json path = drawn;
   path["selected_thread"] = "vm1/156";

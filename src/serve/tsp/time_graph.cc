@@ -13,10 +13,26 @@ namespace {
 
 constexpr std::string_view kType = "TIME_GRAPH";
 
-const View* view_of(const Context& context, const Output& output) {
-  const Views* const views = context.service.views();
-  return views == nullptr ? nullptr : views->find(output.view);
-}
+/// What the answer to one request is made from.
+struct Scene {
+  const Context& context;
+  const Call& call;
+  const Output& output;
+  const Parameters& asked;
+  const Shown& shown;
+  const View* view;  ///< nullptr: the output's is not among the views
+
+  [[nodiscard]] const Views& views() const { return shown.views; }
+  /// The row that clients know by this number; nullptr when there is none.
+  [[nodiscard]] const Row* row(std::int32_t item) const {
+    if (view == nullptr || item < 0 || item >= kIdsOfView) return nullptr;
+    return views().row(*view, view->first_id + item);
+  }
+  [[nodiscard]] std::int32_t item(std::int32_t row) const { return row - view->first_id; }
+  [[nodiscard]] Response answer(std::string_view model, std::string_view message = "") const {
+    return answered(context.service, shown, model, message);
+  }
+};
 
 void write_header(JsonWriter& out) {
   out.open('{').key("headers").open('[').open('{').key("name").text("Name");
@@ -142,32 +158,31 @@ void write_row(const Picture& base, const Picture& over, const Drawn& drawn, Jso
   flush();
 }
 
-Result<std::string> draw(const Context& context, const Output& output, const Parameters& asked,
-                         const View& view) {
-  const Views& views = *context.service.views();
+Result<std::string> draw(const Scene& scene) {
+  const View& view = *scene.view;
+  const Output& output = scene.output;
+  const TimeRange& range = *scene.asked.range;
   std::vector<std::int32_t> rows;
-  for (const std::int32_t item : *asked.items) {
-    if (item >= 0 && item < view.row_count) rows.push_back(view.first_row + item);
+  for (const std::int32_t item : *scene.asked.items) {
+    if (const Row* const row = scene.row(item)) rows.push_back(row->id);
   }
-  const std::int64_t most = asked.range->to - asked.range->from;
-  std::int64_t pixels = asked.range->samples > 0 ? asked.range->samples : 1000;
+  const std::int64_t most = range.to - range.from;
+  std::int64_t pixels = range.samples > 0 ? range.samples : 1000;
   pixels = std::min({pixels, most, static_cast<std::int64_t>(limits::kPixels)});
-  const history::Window window{asked.range->from, asked.range->to, static_cast<std::size_t>(pixels),
-                               0};
+  const history::Window window{range.from, range.to, static_cast<std::size_t>(pixels), 0};
   const auto layer = Views::layer(view, output.layer);
   const auto over = Views::layer(view, output.over);
   std::vector<Picture> base(rows.size());
   std::vector<Picture> above(rows.size());
-  if (pixels > 0 && layer) VS_TRY(views.states(view, *layer, rows, window, base));
-  if (pixels > 0 && over) VS_TRY(views.states(view, *over, rows, window, above));
-  Names names(views, view, layer.value_or(0));
-  Names over_names(views, view, over.value_or(0));
-  const Drawn drawn{
-      *asked.range, pixels, names, over_names, output.over_state, output.layer == "machine"};
+  if (pixels > 0 && layer) VS_TRY(scene.views().states(view, *layer, rows, window, base));
+  if (pixels > 0 && over) VS_TRY(scene.views().states(view, *over, rows, window, above));
+  Names names(scene.views(), view, layer.value_or(0));
+  Names over_names(scene.views(), view, over.value_or(0));
+  const Drawn drawn{range, pixels, names, over_names, output.over_state, output.layer == "machine"};
   JsonWriter out;
   out.open('{').key("rows").open('[');
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    out.open('{').key("entryId").integer(rows[i] - view.first_row).key("states").open('[');
+    out.open('{').key("entryId").integer(scene.item(rows[i])).key("states").open('[');
     write_row(base[i], above[i], drawn, out);
     out.close(']').close('}');
   }
@@ -175,9 +190,8 @@ Result<std::string> draw(const Context& context, const Output& output, const Par
 }
 
 /// The steps of a thread's critical path, from the table-valued function.
-Result<std::vector<model::Row>> path_of(const Context& context, const Call& call,
-                                        const Parameters& asked) {
-  std::string_view text = *asked.thread;
+Result<std::vector<model::Row>> path_of(const Scene& scene) {
+  std::string_view text = *scene.asked.thread;
   const std::size_t slash = text.find_last_of('/');
   const std::string tid(slash == std::string_view::npos ? "" : text.substr(slash + 1));
   if (tid.empty() || tid.size() > 9 || tid.find_first_not_of("0123456789") != std::string::npos) {
@@ -188,9 +202,10 @@ Result<std::vector<model::Row>> path_of(const Context& context, const Call& call
     machine += letter;
     if (letter == '\'') machine += '\'';
   }
-  const auto lock = context.service.lock(call.request.cancel);
+  const std::atomic<bool>* const cancel = scene.call.request.cancel;
+  const auto lock = Service::lock(scene.shown, cancel);
   if (!lock) return Error{ErrorCode::kCancelled, "given up", "", ""};
-  VS_ASSIGN(auto database, query::Database::open(lock->source(), call.request.cancel));
+  VS_ASSIGN(auto database, query::Database::open(lock->source(), cancel));
   VS_ASSIGN(auto statement,
             database->prepare(fmt::format("SELECT ts, dur, label, exec_machine, exec_tid, exec_comm"
                                           " FROM critical_path('{}', {})",
@@ -228,12 +243,13 @@ std::vector<std::string> workers(const std::vector<model::Row>& path) {
   return out;
 }
 
-Response path_tree(const Context& context, const Call& call, const Parameters& asked) {
+Response path_tree(const Scene& scene) {
+  const Parameters& asked = scene.asked;
   JsonWriter out;
   write_header(out);
   std::string message = "name a thread with selected_thread";
   if (asked.thread) {
-    const Result<std::vector<model::Row>> path = path_of(context, call, asked);
+    const Result<std::vector<model::Row>> path = path_of(scene);
     if (!path.ok()) return failed(path.error());
     message.clear();
     std::int32_t id = 0;
@@ -241,18 +257,19 @@ Response path_tree(const Context& context, const Call& call, const Parameters& a
       Row row;
       row.id = id++;
       row.label = name;
-      row.begin = context.service.begin();
-      row.end = context.service.end();
+      row.begin = scene.context.service.begin();
+      row.end = scene.context.service.end();
       row.entity = model::EntityId{0};
       write_entry(row, 0, out);
     }
   }
-  return generic("COMPLETED", message, out.close(']').close('}').take());
+  return scene.answer(out.close(']').close('}').take(), message);
 }
 
-Response path_states(const Context& context, const Call& call, const Parameters& asked) {
-  if (!asked.thread) return completed(R"({"rows":[]})");
-  const Result<std::vector<model::Row>> path = path_of(context, call, asked);
+Response path_states(const Scene& scene) {
+  const Parameters& asked = scene.asked;
+  if (!asked.thread) return scene.answer(R"({"rows":[]})");
+  const Result<std::vector<model::Row>> path = path_of(scene);
   if (!path.ok()) return failed(path.error());
   const std::vector<std::string> names = workers(*path);
   JsonWriter out;
@@ -269,13 +286,14 @@ Response path_states(const Context& context, const Call& call, const Parameters&
     }
     out.close(']').close('}');
   }
-  return completed(out.close(']').close('}').take());
+  return scene.answer(out.close(']').close('}').take());
 }
 
 /// From one who took part to the next, where the path goes over.
-Response path_arrows(const Context& context, const Call& call, const Parameters& asked) {
-  if (!asked.thread) return completed("[]");
-  const Result<std::vector<model::Row>> path = path_of(context, call, asked);
+Response path_arrows(const Scene& scene) {
+  const Parameters& asked = scene.asked;
+  if (!asked.thread) return scene.answer("[]");
+  const Result<std::vector<model::Row>> path = path_of(scene);
   if (!path.ok()) return failed(path.error());
   const std::vector<std::string> names = workers(*path);
   const auto number = [&](const model::Row& row) {
@@ -294,13 +312,14 @@ Response path_arrows(const Context& context, const Call& call, const Parameters&
     out.key("end").integer(to).key("style").open('{').key("values").open('{');
     out.key("color").text(colour_of("path")).close('}').close('}').close('}');
   }
-  return completed(out.close(']').take());
+  return scene.answer(out.close(']').take());
 }
 
 /// The step that a worker was in.
-Response path_tooltip(const Context& context, const Call& call, const Parameters& asked) {
-  if (!asked.thread) return completed("{}");
-  const Result<std::vector<model::Row>> path = path_of(context, call, asked);
+Response path_tooltip(const Scene& scene) {
+  const Parameters& asked = scene.asked;
+  if (!asked.thread) return scene.answer("{}");
+  const Result<std::vector<model::Row>> path = path_of(scene);
   if (!path.ok()) return failed(path.error());
   const std::vector<std::string> names = workers(*path);
   const auto item = static_cast<std::size_t>(asked.items->front());
@@ -316,11 +335,82 @@ Response path_tooltip(const Context& context, const Call& call, const Parameters
     out.key("Thread").text(names[item]);
     break;
   }
-  return completed(out.close('}').take());
+  return scene.answer(out.close('}').take());
 }
 
 Response missing(std::string_view what) {
   return problem(400, "Missing query parameters", std::string(what) + " is missing");
+}
+
+/// The answer to a request that asks for nothing wrong; `empty`: the model while there is nothing.
+Response answer(const Context& context, const Call& call, const Asked& query,
+                std::string_view empty, Response (*path)(const Scene&),
+                Response (*view)(const Scene&)) {
+  const auto shown = context.service.shown();
+  if (shown == nullptr) return not_yet(context.service, empty);
+  const Scene scene{context,          call,   *query.output,
+                    query.parameters, *shown, shown->views.find(query.output->view)};
+  if (query.output->view.empty()) return path(scene);
+  return scene.view == nullptr ? scene.answer(empty) : view(scene);
+}
+
+Response view_tree(const Scene& scene) {
+  JsonWriter out;
+  write_header(out);
+  for (const Row& row : scene.views().rows(*scene.view)) {
+    write_entry(row, scene.view->first_id, out);
+  }
+  const std::string message = scene.view->missing ? scene.view->missing->message : "";
+  return scene.answer(out.close(']').close('}').take(), message);
+}
+
+Response view_states(const Scene& scene) {
+  const Result<std::string> model = draw(scene);
+  if (scene.call.request.cancelled()) return cancelled();
+  return model.ok() ? scene.answer(*model) : failed(model.error());
+}
+
+Response view_arrows(const Scene& scene) {
+  const Parameters& asked = scene.asked;
+  std::vector<std::int32_t> rows;
+  for (const Row& row : scene.views().rows(*scene.view)) {
+    const auto& items = asked.items;
+    if (!items || std::find(items->begin(), items->end(), scene.item(row.id)) != items->end()) {
+      rows.push_back(row.id);
+    }
+  }
+  const ArrowRequest request{rows, asked.range->from, asked.range->to, limits::kArrows,
+                             scene.call.request.cancel};
+  const Result<ArrowList> list = scene.views().arrows(*scene.view, request);
+  if (!list.ok()) return failed(list.error());
+  JsonWriter out;
+  out.open('[');
+  for (const Arrow& arrow : list->arrows) {
+    out.open('{').key("sourceId").integer(scene.item(arrow.from_row));
+    out.key("targetId").integer(scene.item(arrow.to_row));
+    out.key("start").integer(arrow.from.ns).key("end").integer(arrow.to.ns);
+    out.key("style").open('{').key("values").open('{').key("style-name").text(name_of(arrow.kind));
+    out.key("color").text(colour_of(name_of(arrow.kind))).close('}').close('}').close('}');
+  }
+  return scene.answer(out.close(']').take());
+}
+
+Response view_tooltip(const Scene& scene) {
+  const Element& element = *scene.asked.element;
+  const Row* const row = scene.row(scene.asked.items->front());
+  JsonWriter out;
+  out.open('{');
+  if (row != nullptr && element.type == "state") {
+    const HostTime time = scene.asked.times.empty() ? element.time : scene.asked.times[0];
+    const auto state = scene.views().at(*row, time, element.duration_ns);
+    if (!state.ok()) return failed(state.error());
+    if (*state) {
+      out.key("State").text((*state)->state);
+      out.key("Duration").text(fmt::format("{} ns", (*state)->end - (*state)->begin));
+      for (const auto& [name, value] : (*state)->attributes) out.key(name).text(value);
+    }
+  }
+  return scene.answer(out.close('}').take());
 }
 
 }  // namespace
@@ -328,19 +418,7 @@ Response missing(std::string_view what) {
 Response time_graph_tree(Context& context, const Call& call) {
   Asked query = asked(call, kType);
   if (query.refusal) return std::move(*query.refusal);
-  if (context.service.views() == nullptr) return not_yet(context.service, kNoTree);
-  if (query.output->view.empty()) return path_tree(context, call, query.parameters);
-  JsonWriter out;
-  write_header(out);
-  const View* const view = view_of(context, *query.output);
-  std::string message;
-  if (view != nullptr) {
-    for (const Row& row : context.service.views()->rows(*view)) {
-      write_entry(row, view->first_row, out);
-    }
-    if (view->missing) message = view->missing->message;
-  }
-  return generic("COMPLETED", message, out.close(']').close('}').take());
+  return answer(context, call, query, kNoTree, path_tree, view_tree);
 }
 
 Response time_graph_states(Context& context, const Call& call) {
@@ -351,44 +429,14 @@ Response time_graph_states(Context& context, const Call& call) {
   if (query.parameters.items->size() > limits::kRows) {
     return problem(400, "Invalid query parameters", "requested_items has too many rows");
   }
-  if (context.service.views() == nullptr) return not_yet(context.service, R"({"rows":[]})");
-  if (query.output->view.empty()) return path_states(context, call, query.parameters);
-  const View* const view = view_of(context, *query.output);
-  if (view == nullptr) return completed(R"({"rows":[]})");
-  const Result<std::string> model = draw(context, *query.output, query.parameters, *view);
-  if (call.request.cancelled()) return cancelled();
-  return model.ok() ? completed(*model) : failed(model.error());
+  return answer(context, call, query, R"({"rows":[]})", path_states, view_states);
 }
 
 Response time_graph_arrows(Context& context, const Call& call) {
   Asked query = asked(call, kType);
   if (query.refusal) return std::move(*query.refusal);
   if (!query.parameters.range) return missing("requested_timerange");
-  if (context.service.views() == nullptr) return not_yet(context.service, "[]");
-  if (query.output->view.empty()) return path_arrows(context, call, query.parameters);
-  const View* const view = view_of(context, *query.output);
-  if (view == nullptr) return completed("[]");
-  std::vector<std::int32_t> rows;
-  for (std::int32_t id = 0; id < view->row_count; ++id) {
-    const auto& items = query.parameters.items;
-    if (!items || std::find(items->begin(), items->end(), id) != items->end()) {
-      rows.push_back(view->first_row + id);
-    }
-  }
-  const ArrowRequest request{rows, query.parameters.range->from, query.parameters.range->to,
-                             limits::kArrows, call.request.cancel};
-  const Result<ArrowList> list = context.service.views()->arrows(*view, request);
-  if (!list.ok()) return failed(list.error());
-  JsonWriter out;
-  out.open('[');
-  for (const Arrow& arrow : list->arrows) {
-    out.open('{').key("sourceId").integer(arrow.from_row - view->first_row);
-    out.key("targetId").integer(arrow.to_row - view->first_row);
-    out.key("start").integer(arrow.from.ns).key("end").integer(arrow.to.ns);
-    out.key("style").open('{').key("values").open('{').key("style-name").text(name_of(arrow.kind));
-    out.key("color").text(colour_of(name_of(arrow.kind))).close('}').close('}').close('}');
-  }
-  return completed(out.close(']').take());
+  return answer(context, call, query, "[]", path_arrows, view_arrows);
 }
 
 Response time_graph_tooltip(Context& context, const Call& call) {
@@ -396,26 +444,7 @@ Response time_graph_tooltip(Context& context, const Call& call) {
   if (query.refusal) return std::move(*query.refusal);
   if (!query.parameters.items || query.parameters.items->empty()) return missing("requested_items");
   if (!query.parameters.element) return missing("requested_element");
-  if (context.service.views() == nullptr) return not_yet(context.service, "{}");
-  if (query.output->view.empty()) return path_tooltip(context, call, query.parameters);
-  const View* const view = view_of(context, *query.output);
-  const std::int32_t item = query.parameters.items->front();
-  JsonWriter out;
-  out.open('{');
-  if (view != nullptr && item >= 0 && item < view->row_count &&
-      query.parameters.element->type == "state") {
-    const Row* const row = context.service.views()->row(view->first_row + item);
-    const Element& element = *query.parameters.element;
-    const HostTime time = query.parameters.times.empty() ? element.time : query.parameters.times[0];
-    const auto state = context.service.views()->at(*row, time, element.duration_ns);
-    if (!state.ok()) return failed(state.error());
-    if (*state) {
-      out.key("State").text((*state)->state);
-      out.key("Duration").text(fmt::format("{} ns", (*state)->end - (*state)->begin));
-      for (const auto& [name, value] : (*state)->attributes) out.key(name).text(value);
-    }
-  }
-  return completed(out.close('}').take());
+  return answer(context, call, query, "{}", path_tooltip, view_tooltip);
 }
 
 }  // namespace vs::serve::tsp

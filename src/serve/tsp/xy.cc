@@ -27,19 +27,32 @@ void write_axis(std::string_view key, std::string_view label, std::string_view u
 /// Always with a point: the clients take a long integer for something else.
 std::string real(double value) { return fmt::format("{:#}", value); }
 
-/// An entry per machine, numbered in their order.
-Response tree(const history::Reader& history, TableId table, bool only_first) {
+/// Machines with rows of a table, numbered as in the experiment: that stays while more are found.
+using Numbered = std::vector<std::pair<std::int64_t, SeriesMachine>>;
+
+Numbered machines_of(const Context& context, const Shown& shown, TableId table) {
+  Numbered out;
+  const auto& all = context.service.summary().experiment.machines;
+  for (SeriesMachine& one : series_machines(shown.views.history(), table)) {
+    const auto known = std::ranges::find(all, one.machine, &model::Machine::name);
+    out.emplace_back(known - all.begin(), std::move(one));
+  }
+  return out;
+}
+
+Response tree(const Context& context, const Shown& shown, TableId table, bool only_first) {
   JsonWriter out;
   out.open('{').key("headers").open('[').open('{').key("name").text("Machine");
   out.key("tooltip").text("").key("dataType").text("STRING").close('}').close(']');
   out.key("autoExpandLevel").integer(-1).key("entries").open('[');
-  std::int64_t id = 0;
-  for (const SeriesMachine& machine : series_machines(history, table)) {
-    out.open('{').key("id").integer(id++).key("parentId").integer(-1).key("labels").open('[');
+  bool first = true;
+  for (const auto& [id, machine] : machines_of(context, shown, table)) {
+    out.open('{').key("id").integer(id).key("parentId").integer(-1).key("labels").open('[');
     out.text(machine.machine).close(']');
-    out.key("hasData").boolean(true).key("isDefault").boolean(!only_first || id == 1).close('}');
+    out.key("hasData").boolean(true).key("isDefault").boolean(!only_first || first).close('}');
+    first = false;
   }
-  return completed(out.close(']').close('}').take());
+  return answered(context.service, shown, out.close(']').close('}').take());
 }
 
 std::optional<Response> check(const Asked& query) {
@@ -68,30 +81,29 @@ void close_series(const Frame& frame, JsonWriter& out) {
   out.close('}').close('}').close('}');
 }
 
+/// What is not known has no word in the protocol, and NaN would not be JSON: at the end of a part
+/// it is left out, elsewhere it is 0.
 void write_values(const Series& series, JsonWriter& out) {
+  std::size_t size = series.y.size();
+  while (size > 0 && std::isnan(series.y[size - 1])) --size;
   out.key("xValues").open('[');
-  for (const HostTime time : series.x) out.integer(time.ns);
+  for (std::size_t i = 0; i < size; ++i) out.integer(series.x[i].ns);
   out.close(']').key("yValues").open('[');
-  // What is not known yet has no word in the protocol; NaN would not be JSON.
-  for (const double value : series.y) out.raw(real(std::isfinite(value) ? value : 0));
+  for (std::size_t i = 0; i < size; ++i) {
+    out.raw(real(std::isfinite(series.y[i]) ? series.y[i] : 0));
+  }
   out.close(']');
 }
 
-/// Machines that were asked for, with their numbers.
-std::vector<std::pair<std::int32_t, SeriesMachine>> chosen(const history::Reader& history,
-                                                           TableId table, const Parameters& asked) {
-  std::vector<SeriesMachine> all = series_machines(history, table);
-  std::vector<std::pair<std::int32_t, SeriesMachine>> out;
-  for (const std::int32_t item : *asked.items) {
-    if (item < 0 || static_cast<std::size_t>(item) >= all.size()) continue;
-    const bool again =
-        std::any_of(out.begin(), out.end(), [item](const auto& one) { return one.first == item; });
-    if (!again) out.emplace_back(item, all[static_cast<std::size_t>(item)]);
-  }
-  return out;
+/// Machines that were asked for, each once.
+Numbered chosen(Numbered all, const Parameters& asked) {
+  std::erase_if(all, [&asked](const auto& one) {
+    return std::ranges::find(*asked.items, one.first) == asked.items->end();
+  });
+  return all;
 }
 
-SeriesRequest request_of(const Call& call, const TimeRange& range) {
+SeriesRequest request_of(const Call& call, const Shown& shown, const TimeRange& range) {
   const std::int64_t wanted = range.samples > 0 ? range.samples : kUsualSamples;
   const std::int64_t most =
       std::min<std::int64_t>(static_cast<std::int64_t>(limits::kPixels), range.to - range.from);
@@ -100,6 +112,7 @@ SeriesRequest request_of(const Call& call, const TimeRange& range) {
   out.to = range.to;
   out.points = static_cast<std::size_t>(std::max<std::int64_t>(0, std::min(wanted, most)));
   out.cancel = call.request.cancel;
+  out.limit_to(shown);
   return out;
 }
 
@@ -124,25 +137,26 @@ std::string no_series(const Output& output) {
 Response xy_tree(Context& context, const Call& call) {
   Asked query = asked(call, "TREE_TIME_XY");
   if (query.refusal) return std::move(*query.refusal);
-  const Views* const views = context.service.views();
-  if (views == nullptr) return not_yet(context.service, kNoTree);
-  return tree(views->history(), find_series_kind(query.output->view)->table, false);
+  const auto shown = context.service.shown();
+  if (shown == nullptr) return not_yet(context.service, kNoTree);
+  return tree(context, *shown, find_series_kind(query.output->view)->table, false);
 }
 
 Response xy_values(Context& context, const Call& call) {
   Asked query = asked(call, "TREE_TIME_XY");
   if (query.refusal) return std::move(*query.refusal);
   if (auto refusal = check(query)) return std::move(*refusal);
-  const Views* const views = context.service.views();
-  if (views == nullptr) return not_yet(context.service, no_series(*query.output));
+  const auto shown = context.service.shown();
+  if (shown == nullptr) return not_yet(context.service, no_series(*query.output));
   const SeriesKind& kind = *find_series_kind(query.output->view);
-  SeriesRequest request = request_of(call, *query.parameters.range);
+  SeriesRequest request = request_of(call, *shown, *query.parameters.range);
   JsonWriter out;
   out.open('{').key("title").text(query.output->name).key("series").open('[');
-  for (const auto& [id, machine] : chosen(views->history(), kind.table, query.parameters)) {
+  const Numbered all = machines_of(context, *shown, kind.table);
+  for (const auto& [id, machine] : chosen(all, query.parameters)) {
     if (request.points == 0) break;
     request.ids = {fmt::format("{}:{}", kind.id, machine.machine)};
-    const auto series = read_series(*views, request);
+    const auto series = read_series(shown->views, request);
     if (!series.ok()) return failed(series.error());
     if (series->empty()) continue;
     const Frame frame{id, machine.machine, "line"};
@@ -152,28 +166,29 @@ Response xy_values(Context& context, const Call& call) {
     write_axis("yValuesDescription", query.output->name, kind.unit, "NUMBER", out);
     close_series(frame, out);
   }
-  return completed(out.close(']').close('}').take());
+  return answered(context.service, *shown, out.close(']').close('}').take());
 }
 
 Response generic_xy_tree(Context& context, const Call& call) {
   Asked query = asked(call, "TREE_GENERIC_XY");
   if (query.refusal) return std::move(*query.refusal);
-  const Views* const views = context.service.views();
-  if (views == nullptr) return not_yet(context.service, kNoTree);
-  return tree(views->history(), TableId::kVmExit, true);
+  const auto shown = context.service.shown();
+  if (shown == nullptr) return not_yet(context.service, kNoTree);
+  return tree(context, *shown, TableId::kVmExit, true);
 }
 
 Response generic_xy_values(Context& context, const Call& call) {
   Asked query = asked(call, "TREE_GENERIC_XY");
   if (query.refusal) return std::move(*query.refusal);
   if (auto refusal = check(query)) return std::move(*refusal);
-  const Views* const views = context.service.views();
-  if (views == nullptr) return not_yet(context.service, no_series(*query.output));
-  const SeriesRequest request = request_of(call, *query.parameters.range);
+  const auto shown = context.service.shown();
+  if (shown == nullptr) return not_yet(context.service, no_series(*query.output));
+  const SeriesRequest request = request_of(call, *shown, *query.parameters.range);
   JsonWriter out;
   out.open('{').key("title").text(query.output->name).key("series").open('[');
-  for (const auto& [id, machine] : chosen(views->history(), TableId::kVmExit, query.parameters)) {
-    const auto times = read_exit_reasons(*views, machine, request);
+  const Numbered all = machines_of(context, *shown, TableId::kVmExit);
+  for (const auto& [id, machine] : chosen(all, query.parameters)) {
+    const auto times = read_exit_reasons(shown->views, machine, request);
     if (!times.ok()) return failed(times.error());
     const Frame frame{id, machine.machine, "bar"};
     open_series(frame, out);
@@ -186,7 +201,7 @@ Response generic_xy_values(Context& context, const Call& call) {
     write_axis("yValuesDescription", "Time", "ms", "NUMBER", out);
     close_series(frame, out);
   }
-  return completed(out.close(']').close('}').take());
+  return answered(context.service, *shown, out.close(']').close('}').take());
 }
 
 }  // namespace vs::serve::tsp

@@ -3,6 +3,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { api, type Cell, type Conclusion, type Report, type Section } from '../api';
+import { FirstLook } from '../Growing';
 import { actions, store, useStore } from '../store';
 import { toRel } from '../time';
 import { send } from './bus';
@@ -306,12 +307,14 @@ function WaitCard() {
 
 export function OverviewPanel() {
   const report = useStore((state) => state.report);
+  const running = useStore((state) => state.experiment?.status === 'RUNNING');
   if (!report)
     return (
       <div class="panel" data-panel="overview">
         <p role="status" class="muted">
-          The report is not there yet.
+          The report is not there yet{running && ': it needs all of the analysis'}.
         </p>
+        <FirstLook />
       </div>
     );
   const conclusions = sortConclusions(report.conclusions);

@@ -6,6 +6,7 @@ import { actions, store } from '../store';
 import { clampSpan, toRel } from '../time';
 import { css, fusedFill, machineColour, type Scheme } from './palette';
 import type { Scene } from './scene';
+import { unknownMinimap } from './unknown';
 
 const height = 34;
 
@@ -46,6 +47,7 @@ function draw(canvas: HTMLCanvasElement, scene: Scene): void {
       c.fillRect(x, index * tall, 1, tall - (tall > 3 ? 1 : 0));
     }
   });
+  unknownMinimap(scene, c, state, height);
   for (const loss of state.marks.losses) {
     c.fillStyle = scene.scheme.muted;
     c.fillRect(
@@ -74,7 +76,8 @@ export function Minimap({ scene }: { scene: Scene | null }) {
       const fused = state.rows['fused'] ?? [];
       const key = [
         scene.width,
-        fused.filter((row) => scene.cache.get('fused', row.id)?.coarse).length,
+        ...fused.map((row) => scene.cache.get('fused', row.id)?.coarse?.part),
+        state.experiment?.shown?.number,
         state.marks.losses.length,
       ].join();
       if (canvas.current && (key !== drawn.key || scene.scheme !== drawn.scheme)) {

@@ -53,6 +53,11 @@ function covers(pixels: RowPixels | null, want: Geometry): boolean {
   );
 }
 
+/** The number of the part that is shown; pictures of an earlier one stay until theirs are there. */
+function partNow(): number {
+  return store.get().experiment?.shown?.number ?? 0;
+}
+
 export class StatesCache {
   readonly names = new Map<string, Names>();
   private readonly rows = new Map<string, Kept>();
@@ -100,16 +105,20 @@ export class StatesCache {
   ): void {
     if (this.busy.has(key)) return;
     const { limit } = store.get();
-    const noCoarse = rows.filter((row) => !this.get(view, row.id)?.coarse).slice(0, rowsPerRequest);
+    const part = partNow();
+    const noCoarse = rows
+      .filter((row) => this.get(view, row.id)?.coarse?.part !== part)
+      .slice(0, rowsPerRequest);
     if (noCoarse.length > 0) {
       void this.fetch(key, view, layers, noCoarse, { ...limit, pixels: coarsePixels }, 'coarse');
       return;
     }
     const lacking = rows.some((row) => {
       const kept = this.get(view, row.id);
-      return !covers(kept?.fine ?? null, want) && !covers(kept?.coarse ?? null, want);
+      const fine = kept?.fine ?? null;
+      return !(fine?.part === part && covers(fine, want)) && !covers(kept?.coarse ?? null, want);
     });
-    if (!lacking) return;
+    if (!lacking) return this.forgetOld(view, rows, part);
     const room = (want.to - want.from) / 2;
     const from = Math.floor(Math.max(limit.from, want.from - room));
     const to = Math.ceil(Math.min(limit.to, want.to + room));
@@ -132,6 +141,7 @@ export class StatesCache {
     which: 'coarse' | 'fine',
   ): Promise<void> {
     this.busy.add(key);
+    const part = partNow();
     try {
       const answer = await api.states({
         view,
@@ -157,6 +167,7 @@ export class StatesCache {
           geometry,
           codes,
           share: mostOf(row, geometry.pixels),
+          part,
         });
       });
     } catch (error) {
@@ -169,6 +180,18 @@ export class StatesCache {
       this.busy.delete(key);
       this.changed();
     }
+  }
+
+  /** Finer pictures of an earlier part, where the whole one of this part is as sharp. */
+  private forgetOld(view: string, rows: Row[], part: number): void {
+    let forgotten = false;
+    for (const row of rows) {
+      const kept = this.get(view, row.id);
+      if (!kept?.fine || kept.fine.part === part) continue;
+      kept.fine = null;
+      forgotten = true;
+    }
+    if (forgotten) this.changed();
   }
 
   private keep(view: string, row: Row, which: 'coarse' | 'fine', pixels: RowPixels): void {

@@ -68,10 +68,14 @@ function useWindow(
   }, [on, ...depends]);
 }
 
+/** Changes when more has been analysed. */
+const usePart = (): number | undefined => useStore((state) => state.experiment?.shown?.number);
+
 /** The answer before stays until the new one is there. */
 export function useSeries(width: number): Series[] {
   const open = useStore((state) => state.openViews.includes(seriesView));
   const [series, setSeries] = useState<Series[]>([]);
+  const part = usePart();
   const points = Math.max(50, Math.min(1000, Math.floor(width / 2)));
   useWindow(
     open,
@@ -80,7 +84,7 @@ export function useSeries(width: number): Series[] {
         await api.series({ from_ns: toAbs(window.from), to_ns: toAbs(window.to), points }, signal),
       ),
     120,
-    [points],
+    [points, part],
   );
   return open ? series : none;
 }
@@ -91,6 +95,7 @@ export function useAwake(): Awake {
   const on = useStore((state) => state.active);
   const openViews = useStore((state) => state.openViews);
   const views = useStore((state) => state.views);
+  const part = usePart();
   const [awake, setAwake] = useState<Awake>({});
   useWindow(
     on,
@@ -102,7 +107,7 @@ export function useAwake(): Awake {
       setAwake(Object.fromEntries(known.map((view, i) => [view, new Set(answers[i])])));
     },
     150,
-    [openViews, views],
+    [openViews, views, part],
   );
   return awake;
 }

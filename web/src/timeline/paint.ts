@@ -16,6 +16,8 @@ export interface RowPixels {
   /** One array per layer. */
   codes: Uint16Array[];
   share: Uint8Array;
+  /** Of the part of the experiment that it was made from (ShownPart). */
+  part?: number;
   /** Style numbers of all pixels, made when first drawn; valid for tables of these sizes. */
   styled?: { sizes: string; styles: Uint32Array };
 }

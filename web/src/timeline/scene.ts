@@ -29,6 +29,7 @@ import {
   selectedSpan,
   series,
 } from './overlay';
+import { unknownLanes, unknownRuler } from './unknown';
 
 export const frames: number[] = [];
 
@@ -261,6 +262,7 @@ export class Scene {
       else if (lane.kind === 'header') this.headerText(c, lane);
     }
     losses(this, c, state);
+    unknownLanes(this, c, state);
     drawArrows(this, c, state);
     cursor(this, c, state);
   }
@@ -299,6 +301,7 @@ export class Scene {
       if (x + 4 + c.measureText(words).width > this.width) continue;
       c.fillText(words, x + 4, rulerHeight / 2);
     }
+    unknownRuler(this, c, state);
     if (state.range) {
       c.fillStyle = this.scheme.select;
       c.fillRect(

@@ -11,7 +11,10 @@ export const tests = {
     await browserPage.route('**/api/experiment', async (route) => {
       const response = await route.fetch();
       const answer = await response.json();
-      if (running) Object.assign(answer, { status: 'RUNNING', progress: 0.37, message: 'states' });
+      if (running) {
+        const early = { status: 'RUNNING', progress: 0.37, message: 'states', shown: null };
+        Object.assign(answer, early);
+      }
       await route.fulfill({ response, json: answer });
     });
     await browserPage.reload();

@@ -98,6 +98,13 @@ export class Server {
  */
 export class Page {
   static async open(browser, link, options = {}) {
+    const self = await Page.blank(browser, link, options);
+    await self.goto(link);
+    return self;
+  }
+
+  /** A page that is nowhere yet, for the server of `link`. */
+  static async blank(browser, link, options = {}) {
     const context = await browser.newContext({
       viewport: { width: 1440, height: 900 },
       acceptDownloads: true,
@@ -112,7 +119,6 @@ export class Page {
     self.browserPage.setDefaultTimeout(waitMs);
     self.browserPage.setDefaultNavigationTimeout(waitMs);
     self.listen(new URL(link).origin);
-    await self.goto(link);
     return self;
   }
 

@@ -1,11 +1,11 @@
 // Drives the page of the real server in Chromium, on real captures.
-//   node tests/e2e/run.mjs --virtscope BIN --captures DIR [NAME...]
+//   node tests/e2e/run.mjs --virtscope BIN --multiply BIN --captures DIR [NAME...]
 // NAME: `zoom` is zoom.test.mjs; without one all run. Exit code 77: Chromium or the npm packages
 // are missing.
 //
 // A test file exports `capture` (folder of --captures, or a list of them; the server is started on it)
 // and `tests`, by name. Each test gets the page, put back to where it was opened, and `at`: {server, captures,
-// virtscope, browser}. No test may leave an error on the console, or a request to anywhere else.
+// virtscope, multiply, browser}. No test may leave an error on the console, or a request to anywhere else.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -75,7 +75,11 @@ async function runFile(name, browser, options) {
 
 async function main() {
   const { values, positionals } = parseArgs({
-    options: { virtscope: { type: 'string' }, captures: { type: 'string' } },
+    options: {
+      virtscope: { type: 'string' },
+      multiply: { type: 'string' },
+      captures: { type: 'string' },
+    },
     allowPositionals: true,
   });
   const browserPath = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -91,7 +95,11 @@ async function main() {
       : readdirSync(here)
           .filter((file) => file.endsWith('.test.mjs'))
           .map((file) => file.slice(0, -9));
-  const options = { virtscope: resolve(values.virtscope), captures: resolve(values.captures) };
+  const options = {
+    virtscope: resolve(values.virtscope),
+    multiply: resolve(values.multiply ?? 'multiply'),
+    captures: resolve(values.captures),
+  };
   const browser = await chromium.launch({
     executablePath: browserPath,
     args: flags,

@@ -101,7 +101,7 @@ export const tests = {
     assert.deepEqual(await page.state('row'), { view: 'vms', id: row.id + 1 });
     await page.key('ArrowUp');
     await page.key('ArrowUp');
-    assert.deepEqual(await page.state('row'), { view: 'vms', id: row.id - 1 });
+    assert.deepEqual(await page.state('row'), { view: 'vms', id: row.parent });
     const active = await page.find('.lanes').getAttribute('aria-activedescendant');
     assert.equal(await page.find(`#${active}`).getAttribute('aria-selected'), 'true');
   },

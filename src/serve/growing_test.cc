@@ -1,0 +1,209 @@
+// The service and the page API while the analysis runs: what they say of a part is what they say of
+// the whole.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "serve/growing_test_support.h"
+#include "serve/page_api.h"
+
+namespace vs::serve {
+namespace {
+
+using nlohmann::json;
+using test::GrowingCapture;
+
+Response ask(Service& service, Method method, const std::string& name, const json& body = {}) {
+  Request request;
+  request.method = method;
+  request.path = {name};
+  if (!body.is_null()) request.body = body.dump();
+  return PageApi(service).handle(request);
+}
+
+json post(Service& service, const std::string& name, const json& body) {
+  const Response answer = ask(service, Method::kPost, name, body);
+  EXPECT_EQ(answer.status, 200U) << name << ": " << answer.body;
+  return json::parse(answer.body, nullptr, false);
+}
+
+json experiment(Service& service) {
+  return json::parse(ask(service, Method::kGet, "experiment").body);
+}
+
+/// Rows of all views by id.
+std::map<std::int64_t, json> rows_of(Service& service) {
+  std::map<std::int64_t, json> out;
+  const json views = json::parse(ask(service, Method::kGet, "views").body);
+  for (const json& view : views["views"]) {
+    const json answer = post(service, "rows", {{"view", view["id"]}});
+    for (json row : answer["rows"]) {
+      row["view"] = view["id"];
+      out[row["id"].get<std::int64_t>()] = row;
+    }
+  }
+  return out;
+}
+
+TEST(Growing, SaysNothingOfStatesBeforeThereAreSome) {
+  GrowingCapture capture("preempt-tsc");
+  EXPECT_EQ(ask(capture.service(), Method::kGet, "views").status, 503U);
+  const json first = experiment(capture.service());
+  EXPECT_EQ(first["status"], "RUNNING");
+  EXPECT_TRUE(first["shown"].is_null());
+  EXPECT_EQ(first["machines"].size(), 2U);
+  EXPECT_EQ(first["traces"].size(), 2U);
+  EXPECT_FALSE(first["traces"][0]["events"].is_null());
+  capture.stop();
+}
+
+TEST(Growing, RowsKeepTheirIdsAndComeMore) {
+  GrowingCapture capture("twovms-tsc");
+  Service& service = capture.service();
+  ASSERT_NE(capture.grow(0.2), nullptr);
+  const json shown = experiment(service)["shown"];
+  EXPECT_EQ(shown["number"], 1);
+  EXPECT_EQ(shown["complete"], false);
+  EXPECT_EQ(shown["until_ns"], std::to_string(capture.at(0.2).ns));
+  const auto first = rows_of(service);
+  capture.grow(0.7);
+  EXPECT_EQ(experiment(service)["shown"]["number"], 2);
+  const auto second = rows_of(service);
+  capture.complete();
+  EXPECT_EQ(experiment(service)["shown"],
+            json({{"number", 3}, {"complete", true}, {"until_ns", {}}}));
+  const auto whole = rows_of(service);
+  EXPECT_LE(first.size(), second.size());
+  EXPECT_LT(first.size(), whole.size());
+  for (const auto* part : {&first, &second}) {
+    for (const auto& [id, row] : *part) {
+      ASSERT_TRUE(whole.contains(id));
+      for (const char* const key : {"view", "machine", "kind", "cpu", "vcpu", "tid", "parent"}) {
+        EXPECT_EQ(row[key], whole.at(id)[key]) << id << key;
+      }
+      if (row["kind"] == "group") continue;
+      EXPECT_EQ(row["begin_ns"], whole.at(id)["begin_ns"]);
+      EXPECT_LE(std::stoll(row["end_ns"].get<std::string>()), capture.at(0.7).ns);
+    }
+  }
+}
+
+/// The state at times of a row that a part knows, and pictures that end there.
+std::vector<std::string> answers_of(Service& service, const std::map<std::int64_t, json>& rows) {
+  std::vector<std::string> out;
+  for (const auto& [id, row] : rows) {
+    if (row["kind"] == "group" || row["view"] == "disk") continue;  // requests overlap
+    const std::int64_t begin = std::stoll(row["begin_ns"].get<std::string>());
+    const std::int64_t end = std::stoll(row["end_ns"].get<std::string>());
+    for (int i = 0; i < 20; ++i) {
+      const json body = {{"view", row["view"]},
+                         {"row", id},
+                         {"time_ns", std::to_string(begin + (end - begin - 1) / 19 * i)}};
+      json answer = json::parse(ask(service, Method::kPost, "at", body).body, nullptr, false);
+      if (answer.is_object()) answer.erase("culprit");  // a row that may go on
+      out.push_back(answer.dump());
+    }
+    if (end - begin < 2'000'000 || row["view"] == "net") continue;
+    const json body = {{"view", row["view"]},
+                       {"layers", {"state"}},
+                       {"rows", {id}},
+                       {"from_ns", std::to_string(end - 1'000'000)},
+                       {"to_ns", std::to_string(end)},
+                       {"pixels", 1000}};
+    out.push_back(ask(service, Method::kPost, "states", body).body);
+  }
+  return out;
+}
+
+TEST(Growing, APartSaysWhatTheWholeSays) {
+  GrowingCapture capture("twovms-tsc");
+  capture.grow(0.5);
+  const auto rows = rows_of(capture.service());
+  const auto part = answers_of(capture.service(), rows);
+  capture.complete();
+  const auto whole = answers_of(capture.service(), rows);
+  ASSERT_EQ(part.size(), whole.size());
+  ASSERT_GT(part.size(), 500U);
+  for (std::size_t i = 0; i < part.size(); ++i) EXPECT_EQ(part[i], whole[i]) << i;
+}
+
+TEST(Growing, WhatNeedsTheWholeWaitsAndSqlSaysThatItIsAPart) {
+  GrowingCapture capture("twovms-tsc");
+  Service& service = capture.service();
+  capture.grow(0.5);
+  EXPECT_EQ(ask(service, Method::kGet, "report").status, 503U);
+  EXPECT_EQ(ask(service, Method::kPost, "why", {{"task", "vm1/1"}}).status, 503U);
+  const json count = {{"sql", "SELECT count(*), CAST(max(ts + dur) AS TEXT) FROM vcpu_state"},
+                      {"limit", 1}};
+  const json part = post(service, "sql", count);
+  EXPECT_NE(part["notes"].dump().find("still runs"), std::string::npos);
+  EXPECT_LE(std::stoll(part["rows"][0][1].get<std::string>()), capture.at(0.5).ns);
+  const json events = {{"from_ns", std::to_string(capture.at(0).ns)}, {"limit", 5}};
+  EXPECT_EQ(post(service, "events", events)["rows"].size(), 5U);
+  capture.complete();
+  const json whole = post(service, "sql", count);
+  EXPECT_EQ(whole["notes"].dump().find("still runs"), std::string::npos);
+  EXPECT_LT(part["rows"][0][0].get<std::int64_t>(), whole["rows"][0][0].get<std::int64_t>());
+  EXPECT_EQ(ask(service, Method::kGet, "report").status, 200U);
+}
+
+TEST(Growing, SeriesAreNotKnownAfterThePart) {
+  GrowingCapture capture("twovms-tsc");
+  capture.grow(0.5);
+  const json body = {{"from_ns", std::to_string(capture.at(0).ns)},
+                     {"to_ns", std::to_string(capture.at(1).ns)},
+                     {"points", 100}};
+  const json answer = post(capture.service(), "series", body);  // outlives the loop
+  ASSERT_FALSE(answer["series"].empty());
+  for (const json& one : answer["series"]) {
+    EXPECT_FALSE(one["y"][1].is_null()) << one["id"];
+    for (std::size_t i = 51; i < 100; ++i) EXPECT_TRUE(one["y"][i].is_null()) << one["id"] << i;
+  }
+  capture.stop();
+}
+
+TEST(Growing, StoppingEndsThePartForThoseWhoAskLater) {
+  GrowingCapture capture("preempt-tsc");
+  const auto held = capture.grow(0.5);
+  ASSERT_NE(held, nullptr);
+  capture.stop();
+  EXPECT_EQ(capture.service().shown(), nullptr);
+  EXPECT_EQ(capture.service().progress().state, RunState::kFailed);
+  EXPECT_EQ(ask(capture.service(), Method::kGet, "views").status, 503U);
+  // An answer that is being made goes on.
+  const View& view = *held->views.find("vms");
+  for (const Row& row : held->views.rows(view)) {
+    EXPECT_TRUE(held->views.at(row, row.begin).ok());
+  }
+  EXPECT_TRUE(held->views.history().verify().ok());
+}
+
+TEST(Growing, ManyAskWhilePartsCome) {
+  GrowingCapture capture("preempt-tsc");
+  Service& service = capture.service();
+  std::atomic<bool> done{false};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.emplace_back([&] {
+      std::uint64_t last = 0;
+      while (!done) {
+        const auto shown = service.shown();
+        if (shown == nullptr) continue;
+        EXPECT_GE(shown->number, last);
+        last = shown->number;
+        (void)rows_of(service);
+        const auto lock = Service::lock(*shown, nullptr);
+        EXPECT_NE(lock->source().history(), nullptr);
+      }
+    });
+  }
+  for (const double share : {0.2, 0.4, 0.6}) capture.grow(share);
+  capture.complete();
+  EXPECT_TRUE(service.shown()->complete);
+  done = true;
+  for (std::thread& client : clients) client.join();
+}
+
+}  // namespace
+}  // namespace vs::serve
