@@ -2,7 +2,7 @@
 // only while it is open.
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 
 export type DialogName = 'rows' | 'display' | 'filters';
 
@@ -21,15 +21,26 @@ export function Dialog(props: {
   const id = `dialog-${name}`;
   const [open, setOpen] = useState(false);
   useEffect(() => {
-    listeners.set(name, () => setOpen(true));
+    listeners.set(name, () => {
+      setOpen(true);
+      // It was closed a moment ago, and has not told so yet: what is in it is still there.
+      const element = document.getElementById(id) as HTMLDialogElement | null;
+      if (element && !element.open && element.childElementCount > 0) element.showModal();
+    });
     return () => void listeners.delete(name);
-  }, [name]);
-  useEffect(() => {
+  }, [name, id]);
+  // At once: an effect that comes later could open what was closed meanwhile.
+  useLayoutEffect(() => {
     const element = document.getElementById(id) as HTMLDialogElement | null;
     if (open && element && !element.open) element.showModal();
   }, [open, id]);
   return (
-    <dialog id={id} class="tool-dialog" aria-label={title} onClose={() => setOpen(false)}>
+    <dialog
+      id={id}
+      class="tool-dialog"
+      aria-label={title}
+      onClose={(event) => setOpen((event.currentTarget as HTMLDialogElement).open)}
+    >
       {open && (
         <>
           <header>
