@@ -88,10 +88,9 @@ constexpr std::array<std::int64_t, 6> kStates = {0, 1, 2, 3, 4, 5};
 void find(const Piece& piece, const BlockRef& ref, const BlockCursor& rows, bool overlaps) {
   if (overlaps || rows.begin_ns() == rows.end_ns()) return;
   Block block(piece, ref);
-  std::int64_t begin_ns = 0;
-  std::int64_t end_ns = 0;
-  const std::size_t found = block.find(rows.begin_ns(), begin_ns, end_ns);
-  if (found == block.rows() || begin_ns != rows.begin_ns() || end_ns != rows.end_ns()) {
+  const RowHit found = block.find(rows.begin_ns());
+  if (found.row == block.rows() || found.begin_ns != rows.begin_ns() ||
+      found.end_ns != rows.end_ns()) {
     __builtin_trap();
   }
 }
