@@ -28,6 +28,12 @@ from server import Server  # noqa: E402
 ZOOMS = (100.0, 10.0, 1.0, 0.1, 0.01)
 BARS_MS = {"states": 20, "tsp": 50}
 VIEWS = ("fused", "vms", "control")
+# Rows that overlap, and the views whose rows do not depend on the number of processors.
+MORE_VIEWS = ("vprocess", "disk", "net")
+# What the overview's cards ask for when the page opens, as in web/src/panels.
+CARDS = {
+    "disks": "SELECT machine, device, vm, COUNT(*) AS count, SUM(bytes) AS bytes, AVG(dur) AS mean_ns, MAX(dur) AS max_ns, SUM(dur) AS total_ns FROM block_request GROUP BY 1, 2, 3 ORDER BY total_ns DESC",
+}
 
 
 class Client:
@@ -73,7 +79,7 @@ class Bench:
         self.begin = int(self.experiment["begin_ns"])
         self.end = int(self.experiment["end_ns"])
         self.layers = {view["id"]: [layer["id"] for layer in view["layers"]] for view in client.get("/api/views")["views"]}
-        self.rows = {view: [row["id"] for row in client.post("/api/rows", {"view": view})["rows"]] for view in VIEWS}
+        self.rows = {view: [row["id"] for row in client.post("/api/rows", {"view": view})["rows"]] for view in VIEWS + MORE_VIEWS}
         self.uuid = client.get("/tsp/api/experiments")[0]["UUID"]
 
     def windows(self, zoom):
@@ -103,6 +109,13 @@ class Bench:
     def series(self, points):
         return "/api/series", lambda begin, end: {"from_ns": str(begin), "to_ns": str(end), "points": points}
 
+    def span(self, view):
+        return lambda begin, end: {"view": view, "from_ns": str(begin), "to_ns": str(end)}
+
+    def statement(self, statement):
+        """The same for every window: cards are of the whole trace."""
+        return lambda begin, end: {"sql": statement, "limit": 1000}
+
     def cases(self):
         for view in VIEWS:
             yield f"states {view}", *self.states(view), BARS_MS["states"]
@@ -112,6 +125,14 @@ class Bench:
             yield f"arrows {view}", *self.arrows(view), BARS_MS["tsp"]
         yield "TSP arrows control", *self.tsp("control", "arrows"), BARS_MS["tsp"]
         yield "series", *self.series(self.options.pixels), BARS_MS["tsp"]
+        for view in MORE_VIEWS:
+            if self.rows[view]:
+                yield f"states {view}", *self.states(view), BARS_MS["states"]
+        for view in VIEWS + MORE_VIEWS:
+            yield f"active {view}", "/api/active", self.span(view), BARS_MS["tsp"]
+        yield "card waits", "/api/totals", lambda begin, end: {"table": "vprocess_state"}, BARS_MS["tsp"]
+        for card, statement in CARDS.items():
+            yield f"card {card}", "/api/sql", self.statement(statement), BARS_MS["tsp"]
         yield "rows", "/api/rows", (lambda begin, end: {"view": "control", "from_ns": str(begin), "to_ns": str(end)}), BARS_MS["tsp"]
 
     def run(self):

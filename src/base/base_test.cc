@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/escape.h"
+#include "base/per_cpu.h"
 #include "base/result.h"
 #include "base/strings.h"
 #include "base/time.h"
@@ -93,6 +94,21 @@ TEST(Time, TimesOfDifferentClocksDoNotMix) {
   static_assert(!Comparable<OwnTime, HostTime>);
   static_assert(Comparable<HostTime, HostTime>);
   EXPECT_EQ(HostTime{7} - HostTime{2}, 5);
+}
+
+TEST(PerCpu, EntriesComeIntoBeingInAnyOrderUpToTheLimit) {
+  PerCpu<int> cpus;
+  EXPECT_EQ(cpus.size(), 0U);
+  *cpus.at(5) = 7;
+  EXPECT_EQ(cpus.size(), 6U);
+  EXPECT_EQ(*cpus.at(5), 7);
+  EXPECT_EQ(*cpus.at(0), 0);
+  EXPECT_EQ(cpus.at(-1), nullptr);
+  EXPECT_EQ(cpus.at(limits::kCpus), nullptr);
+  EXPECT_EQ(cpus.at(INT64_MAX), nullptr);
+  EXPECT_EQ(cpus.at(INT64_MIN), nullptr);
+  EXPECT_EQ(cpus.size(), 6U);  // a number that no machine has adds nothing
+  EXPECT_NE(cpus.at(limits::kCpus - 1), nullptr);
 }
 
 }  // namespace

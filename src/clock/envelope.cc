@@ -289,14 +289,17 @@ RunIndex::RunIndex(std::vector<model::GuestRun> runs, std::span<const model::Gue
   if (!std::is_sorted(runs.begin(), runs.end(), by_entry)) {
     std::sort(runs.begin(), runs.end(), by_entry);
   }
-  for (const model::GuestRun& run : runs) {
+  std::size_t kept = 0;
+  for (const model::GuestRun run : runs) {
     if (run.exit < run.entry) continue;
-    if (!runs_.empty() && run.entry <= runs_.back().exit) {
-      runs_.back().exit = std::max(runs_.back().exit, run.exit);
+    if (kept != 0 && run.entry <= runs[kept - 1].exit) {
+      runs[kept - 1].exit = std::max(runs[kept - 1].exit, run.exit);
     } else {
-      runs_.push_back(run);
+      runs[kept++] = run;
     }
   }
+  runs.resize(kept);
+  runs_ = std::move(runs);
 }
 
 namespace {

@@ -53,7 +53,7 @@ class RunIndex {
   /// True: [least, greatest] lies in one run, and neither end is an end of the cover. It looks a
   /// few runs ahead of the hint at most, so false says nothing.
   [[nodiscard]] bool within_run(std::int64_t least, std::int64_t greatest, Hint& hint) const {
-    constexpr std::size_t kAhead = 4;
+    constexpr std::size_t kAhead = 16;
     std::size_t at = hint.ending;
     const std::size_t stop = std::min(at + kAhead, runs_.size());
     while (at < stop && runs_[at].exit.value < least) ++at;

@@ -1,17 +1,116 @@
 #include "history/block.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vs::history {
 namespace {
-
-constexpr std::size_t kStride = 8;  ///< rows that find() skips at once
 
 std::int64_t plus(std::int64_t time_ns, std::uint64_t more) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(time_ns) + more);
 }
 
+/// Finds the first row whose end is more than `ahead` behind the begin of the block. What is left
+/// is summed by halves and passed without a branch that depends on the data: a processor would
+/// guess each of them wrong half the time, for longer than the sums take.
+template <std::size_t kBytes>
+class TileSearch {
+ public:
+  TileSearch(Bytes lengths, std::size_t rows, const TilePlace& from, std::uint64_t ahead)
+      : lengths_(lengths), rows_(rows), ahead_(ahead), at_(from) {}
+
+  /// Goes over `count` rows when they all end in time.
+  void pass(std::size_t count) {
+    if (at_.row + count > rows_) return;
+    std::uint64_t sum = at_.begin;
+    for (std::size_t k = 0; k < count; ++k) sum += length(at_.row + k);
+    const bool passed = sum <= ahead_;
+    at_.row += passed ? count : 0;
+    at_.begin = passed ? sum : at_.begin;
+  }
+  /// The same, row by row.
+  void pass_each(std::size_t most) {
+    const std::size_t last = std::min(rows_, at_.row + most);
+    std::uint64_t end = at_.begin;
+    for (std::size_t i = at_.row; i < last; ++i) {
+      end += length(i);
+      const bool passed = end <= ahead_;
+      at_.row += passed ? 1 : 0;
+      at_.begin = passed ? end : at_.begin;
+    }
+  }
+  [[nodiscard]] const TilePlace& at() const { return at_; }
+
+ private:
+  [[nodiscard]] std::uint64_t length(std::size_t row) const {
+    return packed_at(lengths_, row, static_cast<unsigned>(kBytes));
+  }
+  Bytes lengths_;
+  std::size_t rows_;
+  std::uint64_t ahead_;
+  TilePlace at_;
+};
+
+constexpr std::size_t kEach = 8;  ///< rows that are looked at one by one
+static_assert(BlockGuide::kRows == 2 * kEach && kBlockRows == 4 * BlockGuide::kRows);
+
+template <std::size_t kBytes>
+TilePlace find_tile(Bytes lengths, std::size_t rows, const TilePlace& from, std::uint64_t ahead) {
+  TileSearch<kBytes> search(lengths, rows, from, ahead);
+  search.pass(kEach);
+  search.pass_each(kEach);
+  return search.at();
+}
+
+/// Where the guide would begin, had it been made.
+template <std::size_t kBytes>
+TilePlace narrow_tile(Bytes lengths, std::size_t rows, std::uint64_t ahead) {
+  TileSearch<kBytes> search(lengths, rows, {}, ahead);
+  search.pass(kBlockRows / 2);
+  search.pass(kBlockRows / 4);
+  return search.at();
+}
+
+template <std::size_t kBytes>
+void add_marks(Bytes lengths, std::size_t rows, BlockGuide& guide) {
+  std::uint64_t begin = 0;
+  for (std::size_t row = 0, k = 0; k < guide.begin.size(); ++k) {
+    const std::size_t next = row + BlockGuide::kRows;
+    if (next >= rows) break;
+    for (; row < next; ++row) begin += packed_at(lengths, row, static_cast<unsigned>(kBytes));
+    guide.begin[k] = begin;
+  }
+}
+
+using Widths = std::make_index_sequence<kMaxPackedBytes + 1>;
+constexpr auto kFinders = []<std::size_t... kBytes>(std::index_sequence<kBytes...>) {
+  return std::array{&find_tile<kBytes>...};
+}
+(Widths());
+constexpr auto kNarrowers = []<std::size_t... kBytes>(std::index_sequence<kBytes...>) {
+  return std::array{&narrow_tile<kBytes>...};
+}
+(Widths());
+constexpr auto kMarkers = []<std::size_t... kBytes>(std::index_sequence<kBytes...>) {
+  return std::array{&add_marks<kBytes>...};
+}
+(Widths());
+
+std::uint64_t ns_between(std::int64_t from_ns, std::int64_t to_ns) {
+  return static_cast<std::uint64_t>(to_ns) - static_cast<std::uint64_t>(from_ns);
+}
+
 }  // namespace
+
+RowHit find_guided(const Piece& piece, const BlockRef& block, const BlockGuide& guide,
+                   const TilePlace& place, std::int64_t time_ns) {
+  const Bytes lengths = piece.bytes_of(block).subspan(guide.tuples.end(block.rows) + 1);
+  const std::uint64_t ahead = ns_between(block.begin_ns, time_ns);
+  const TilePlace at = kFinders[guide.length_bytes](lengths, block.rows, place, ahead);
+  if (at.row == block.rows) return {at.row};
+  const std::int64_t begin_ns = plus(block.begin_ns, at.begin);
+  return {at.row, begin_ns, plus(begin_ns, packed_at(lengths, at.row, guide.length_bytes))};
+}
 
 void Block::open(const Piece& piece, const BlockRef& block) {
   piece_ = &piece;
@@ -22,7 +121,6 @@ void Block::open(const Piece& piece, const BlockRef& block) {
   const auto mode = static_cast<unsigned>(bytes_[0]);  // no block is empty
   tiled_ = (mode & kBlockTiled) != 0;
   varints_ = (mode & kBlockVarints) != 0;
-  wide_ = (mode & kBlockWide) != 0;
   ok_ = !tiled_ || !piece.layout().overlaps;
   numbers_ = open_times(open_tuples(mode));
   if (numbers_ > bytes_.size()) ok_ = false;
@@ -30,22 +128,15 @@ void Block::open(const Piece& piece, const BlockRef& block) {
 }
 
 std::size_t Block::open_tuples(unsigned mode) {
-  const std::size_t entry_bytes = wide_ ? 2 : 1;
-  index_log_ = (mode >> 3) & 7;
-  coding_ = static_cast<Coding>((mode >> 1) & 3);
-  if (coding_ > Coding::kDirect || index_log_ > (coding_ == Coding::kLocal ? 3U : 4U)) ok_ = false;
-  dictionary_ = 1;
-  if (coding_ == Coding::kConstant) {
-    entries_ = 1;
-    return dictionary_ + entry_bytes;
-  }
-  entries_ = 0;
-  if (coding_ == Coding::kLocal) {
-    entries_ = bytes_.size() > 1 ? static_cast<std::uint32_t>(bytes_[1]) : 0;
-    dictionary_ = 2;
-  }
-  indices_ = dictionary_ + entries_ * entry_bytes;
-  return indices_ + index_bytes(rows_, index_log_);
+  code_.wide = (mode & kBlockWide) != 0;
+  code_.index_log = (mode >> 3) & 7;
+  code_.coding = static_cast<Coding>((mode >> 1) & 3);
+  const bool local = code_.coding == Coding::kLocal;
+  if (code_.coding > Coding::kDirect || code_.index_log > (local ? 3U : 4U)) ok_ = false;
+  code_.entries = local && bytes_.size() > 1 ? static_cast<std::uint8_t>(bytes_[1]) : 0;
+  const std::size_t dictionary_bytes = std::size_t{code_.entries} << (code_.wide ? 1 : 0);
+  code_.indices = static_cast<std::uint16_t>(code_.dictionary() + dictionary_bytes);
+  return code_.end(rows_);
 }
 
 std::size_t Block::open_times(std::size_t at) {
@@ -113,83 +204,83 @@ bool Block::decode_varints(BlockTimes& out) const {
   return true;
 }
 
-std::size_t Block::find(std::int64_t time_ns, std::int64_t& begin_ns, std::int64_t& end_ns) {
-  if (!tiled_ || varints_) {
-    BlockTimes times;
-    if (!ok_ || !decode(times)) {
-      ok_ = false;
-      return rows_;
-    }
-    // From behind: of several rows that hold, the one that began last.
-    for (std::size_t i = rows_; i-- > 0;) {
-      if (times.begin_ns[i] > time_ns || times.end_ns[i] <= time_ns) continue;
-      begin_ns = times.begin_ns[i];
-      end_ns = times.end_ns[i];
-      return i;
-    }
-    return rows_;
+RowHit Block::find_decoded(std::int64_t time_ns) {
+  RowHit hit{rows_};
+  BlockTimes times;
+  if (!ok_ || !decode(times)) {
+    ok_ = false;
+    return hit;
   }
-  const Bytes lengths = bytes_.subspan(lengths_);
-  std::int64_t at_ns = begin_ns_;
-  std::size_t row = 0;
-  for (; row + kStride <= rows_; row += kStride) {
-    std::uint64_t sum = 0;  // eight loads that do not wait for each other
-    for (std::size_t k = 0; k < kStride; ++k) sum += packed_at(lengths, row + k, length_bytes_);
-    if (plus(at_ns, sum) > time_ns) break;
-    at_ns = plus(at_ns, sum);
+  // From behind: of several rows that hold, the one that began last.
+  for (std::size_t i = rows_; i-- > 0;) {
+    if (times.begin_ns[i] > time_ns) continue;
+    if (times.end_ns[i] > time_ns) return {i, times.begin_ns[i], times.end_ns[i]};
   }
-  for (; row < rows_; ++row) {
-    const std::int64_t next_ns = plus(at_ns, packed_at(lengths, row, length_bytes_));
-    if (next_ns > time_ns) {
-      begin_ns = at_ns;
-      end_ns = next_ns;
-      if (next_ns > kTimeLimit) ok_ = false;
-      return ok_ && at_ns <= time_ns ? row : rows_;
-    }
-    at_ns = next_ns;
-  }
-  return rows_;
+  hit.gap = rows_ != 0 && times.begin_ns[rows_ - 1] > time_ns;
+  return hit;
 }
 
-std::uint32_t Block::tuple(std::size_t row) const {
-  std::uint32_t tuple = 0;
-  if (coding_ == Coding::kConstant) {
-    tuple = entry(0);
-  } else {
-    tuple = index(row);
-    if (coding_ == Coding::kLocal) tuple = tuple < entries_ ? entry(tuple) : tuples_;
-  }
-  return std::min(tuple, tuples_);
+RowHit Block::find(std::int64_t time_ns) {
+  if (!tiled_ || varints_ || !ok_) return find_decoded(time_ns);
+  const Bytes lengths = bytes_.subspan(lengths_);
+  const std::uint64_t ahead = ns_between(begin_ns_, time_ns);
+  const TilePlace from = kNarrowers[length_bytes_](lengths, rows_, ahead);
+  const TilePlace at = kFinders[length_bytes_](lengths, rows_, from, ahead);
+  if (at.row == rows_) return {rows_};
+  const std::int64_t begin_ns = plus(begin_ns_, at.begin);
+  const std::int64_t end_ns = plus(begin_ns, packed_at(lengths, at.row, length_bytes_));
+  if (end_ns > kTimeLimit) ok_ = false;
+  return {at.row, begin_ns, end_ns};
+}
+
+BlockGuide Block::guide() const {
+  BlockGuide guide;
+  if (!tiled_ || varints_ || !ok_) return guide;
+  guide.tuples = code_;
+  guide.length_bytes = static_cast<std::uint8_t>(length_bytes_);
+  kMarkers[length_bytes_](bytes_.subspan(lengths_), rows_, guide);
+  return guide;
+}
+
+std::span<const BlockGuide> Piece::guides() const {
+  std::call_once(guides_once_, [this] {
+    guides_.reserve(blocks_.size());
+    for (const BlockRef& block : blocks_) guides_.push_back(Block(*this, block).guide());
+  });
+  return guides_;
 }
 
 bool Block::values(std::size_t drawn, std::span<std::uint8_t, kBlockRows> out) const {
   const std::uint8_t* const numbers = piece_->value_numbers(drawn);
-  if (coding_ == Coding::kDirect) {
+  const Bytes bytes = bytes_;
+  const TupleCode code = code_;  // bytes that are written could be its own
+  if (code.coding == Coding::kDirect) {
     for (std::size_t i = 0; i < rows_; ++i) {
-      const std::uint32_t tuple = index(i);
+      const std::uint32_t tuple = code.index(bytes, i);
       if (tuple >= tuples_) return false;
       out[i] = numbers[tuple];
     }
     return true;
   }
   // Those of the block's own dictionary first.
+  const std::size_t entries = code.coding == Coding::kConstant ? 1 : code.entries;
   std::array<std::uint8_t, 256> local;
-  for (std::size_t i = 0; i < entries_; ++i) {
-    const std::uint32_t tuple = entry(i);
+  for (std::size_t i = 0; i < entries; ++i) {
+    const std::uint32_t tuple = code.entry(bytes, i);
     if (tuple >= tuples_) return false;
     local[i] = numbers[tuple];
   }
-  if (coding_ == Coding::kConstant) {
+  if (code.coding == Coding::kConstant) {
     std::fill_n(out.begin(), rows_, local[0]);
     return true;
   }
   std::uint32_t most = 0;
   for (std::size_t i = 0; i < rows_; ++i) {
-    const std::uint32_t number = index(i);  // at most 8 bits
+    const std::uint32_t number = code.index(bytes, i);  // at most 8 bits
     most = std::max(most, number);
     out[i] = local[number];
   }
-  return most < entries_;
+  return most < entries;
 }
 
 bool RowValues::open(const Piece& piece, const Block& block) {

@@ -7,6 +7,7 @@
 // Errors: open() and the decoders tell by ok() that the bytes break the format. Ownership: views of
 // a Piece, which must outlive them. Threads: values.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -24,6 +25,35 @@ struct BlockTimes {
   std::array<std::int64_t, kBlockRows> end_ns;
 };
 
+/// Where a row was looked for.
+struct RowHit {
+  std::size_t row = 0;  ///< the block's number of rows when none holds
+  std::int64_t begin_ns = 0;
+  std::int64_t end_ns = 0;
+  bool gap = false;  ///< none holds, and a later row of the block says that none ever will
+};
+
+/// Some rows of a block, the wanted one among them, or none.
+struct TilePlace {
+  std::size_t row = 0;      ///< the first of them
+  std::uint64_t begin = 0;  ///< ns behind the block's begin
+};
+
+/// The BlockGuide::kRows rows, or the last ones, that have the row `ahead` ns behind the begin.
+[[nodiscard]] inline TilePlace place_in(const BlockGuide& guide, std::uint64_t ahead) {
+  TilePlace place;
+  for (const std::uint64_t begin : guide.begin) {
+    const bool passed = begin <= ahead;
+    place.row += passed ? BlockGuide::kRows : 0;
+    place.begin = passed ? begin : place.begin;
+  }
+  return place;
+}
+
+/// Finds the row that holds at a time in a block with a guide, from the place that this tells.
+[[nodiscard]] RowHit find_guided(const Piece& piece, const BlockRef& block, const BlockGuide& guide,
+                                 const TilePlace& place, std::int64_t time_ns);
+
 class Block {
  public:
   Block() = default;
@@ -34,13 +64,15 @@ class Block {
   [[nodiscard]] std::size_t rows() const { return rows_; }
   /// Decodes all times; false when they leave the range or go back in time.
   [[nodiscard]] bool decode(BlockTimes& out) const;
-  /// Finds the row that holds at a time (begin <= time < end) in a table whose rows do not overlap:
-  /// its number, or rows() when there is none; ok() tells whether the bytes were good.
-  [[nodiscard]] std::size_t find(std::int64_t time_ns, std::int64_t& begin_ns,
-                                 std::int64_t& end_ns);
+  /// Finds the row that holds at a time (begin <= time < end) in a table whose rows do not overlap.
+  /// ok() tells whether the bytes were good. Requires block.begin_ns <= time.
+  [[nodiscard]] RowHit find(std::int64_t time_ns);
+  [[nodiscard]] BlockGuide guide() const;
   /// The tuple of a row, smaller than the piece's tuple_count(); that number when the bytes are
   /// broken.
-  [[nodiscard]] std::uint32_t tuple(std::size_t row) const;
+  [[nodiscard]] std::uint32_t tuple(std::size_t row) const {
+    return code_.tuple(bytes_, row, tuples_);
+  }
   /// The values of a drawn column in all rows, as numbers of its list; false when the bytes are
   /// broken.
   [[nodiscard]] bool values(std::size_t drawn, std::span<std::uint8_t, kBlockRows> out) const;
@@ -48,22 +80,11 @@ class Block {
   [[nodiscard]] Bytes numbers() const { return bytes_.subspan(numbers_); }
 
  private:
-  [[nodiscard]] std::uint32_t entry(std::size_t index) const {
-    if (!wide_) return static_cast<std::uint32_t>(bytes_[dictionary_ + index]);
-    return load_unchecked<std::uint16_t>(bytes_, dictionary_ + 2 * index, ByteOrder::kLittle);
-  }
-  [[nodiscard]] std::uint32_t index(std::size_t row) const {
-    if (index_log_ == 4) {
-      return load_unchecked<std::uint16_t>(bytes_, indices_ + row * 2, ByteOrder::kLittle);
-    }
-    const std::size_t bit = row << index_log_;
-    const auto byte = static_cast<std::uint32_t>(bytes_[indices_ + (bit >> 3)]);
-    return (byte >> (bit & 7)) & ((1U << (1U << index_log_)) - 1);
-  }
   [[nodiscard]] std::size_t open_tuples(unsigned mode);
   [[nodiscard]] std::size_t open_times(std::size_t at);
   [[nodiscard]] bool decode_packed(BlockTimes& out) const;
   [[nodiscard]] bool decode_varints(BlockTimes& out) const;
+  [[nodiscard]] RowHit find_decoded(std::int64_t time_ns);
 
   const Piece* piece_ = nullptr;
   Bytes bytes_;
@@ -73,15 +94,10 @@ class Block {
   bool ok_ = false;
   bool tiled_ = false;
   bool varints_ = false;
-  bool wide_ = false;
-  Coding coding_ = Coding::kConstant;
-  unsigned index_log_ = 0;  ///< log2 of the bits per index
+  TupleCode code_;
   unsigned length_bytes_ = 0;
   unsigned gap_bytes_ = 0;
-  std::uint32_t entries_ = 0;
   // Where the parts begin in bytes_.
-  std::size_t dictionary_ = 0;
-  std::size_t indices_ = 0;
   std::size_t lengths_ = 0;
   std::size_t gaps_ = 0;
   std::size_t numbers_ = 0;

@@ -24,33 +24,38 @@ Result<std::shared_ptr<const IndexPiece>> IndexPiece::parse(Bytes raw, std::uint
   auto index = std::make_shared<IndexPiece>();
   VarReader in(raw.first(raw.size() - kPackSlack));
   const std::uint64_t count = in.varint_up_to(kIndexPieceMost);
-  index->begins_.reserve(count);
-  index->pieces_.reserve(count);
+  index->begins_.resize(count);
+  index->pieces_.resize(count);
+  if (ends) index->ends_.resize(count);
+  index->runs_.reserve(count / kFanout + 1);
   IndexEntry entry;
+  Run run;
   bool good = in.ok();
-  for (std::size_t i = 0; i < count && good; ++i) {
+  for (std::uint32_t i = 0; i < count && good; ++i) {
     const IndexEntry previous = entry;
-    entry.entity += static_cast<EntityId>(in.varint_up_to(kMaxEntities - entry.entity));
+    const auto step = static_cast<EntityId>(in.varint_up_to(kMaxEntities - entry.entity));
+    entry.entity += step;
     entry.piece = static_cast<std::uint32_t>(static_cast<std::int64_t>(entry.piece) +
                                              in.signed_varint() % (std::int64_t{1} << 33));
     entry.begin_ns = static_cast<std::int64_t>(static_cast<std::uint64_t>(entry.begin_ns) +
                                                static_cast<std::uint64_t>(in.signed_varint()));
     if (ends) {
-      entry.end_ns =
+      index->ends_[i] =
           static_cast<std::int64_t>(static_cast<std::uint64_t>(entry.begin_ns) + in.varint());
     }
-    const bool same = i != 0 && entry.entity == previous.entity;
+    const bool same = i != 0 && step == 0;
     good =
         in.ok() && entry.piece < number &&
         (!same || (entry.piece > previous.piece && (ends || entry.begin_ns >= previous.begin_ns)));
     if (!same) {
-      index->runs_.push_back(Run{entry.entity, static_cast<std::uint32_t>(i), 0});
+      if (i != 0) index->runs_.push_back(run);
+      run = Run{entry.entity, i, 0};
     }
-    ++index->runs_.back().count;
-    index->begins_.push_back(entry.begin_ns);
-    index->pieces_.push_back(entry.piece);
-    if (ends) index->ends_.push_back(entry.end_ns);
+    ++run.count;
+    index->begins_[i] = entry.begin_ns;
+    index->pieces_[i] = entry.piece;
   }
+  if (run.count != 0) index->runs_.push_back(run);
   if (!good || in.remaining() != 0) {
     return Error{ErrorCode::kMalformed, "an index piece of the history breaks its format",
                  "byte " + std::to_string(in.offset()) + " of the unpacked piece",

@@ -29,10 +29,15 @@ struct Leaf {
 [[nodiscard]] Result<std::vector<Leaf>> leaves_of(const Store& store, EntityId entity,
                                                   std::int64_t from_ns, std::int64_t to_ns);
 
-/// What every entity of the table was in at a time; rows must not overlap. `state` is emptied first
-/// and keeps its memory. All entities go down the tree together.
-[[nodiscard]] Status state_at(const Store& store, TableId table, std::int64_t time_ns,
-                              FullState& state);
+/// The rows piece that has an entity's last row that begins at or before a time, in a table whose
+/// rows do not overlap. Requires that there is one.
+[[nodiscard]] Result<std::uint32_t> leaf_at(const Store& store, EntityId entity,
+                                            std::int64_t time_ns);
+
+/// What the entities of a table, all of them and by id, were in at a time; rows must not overlap.
+/// `state` keeps its memory. (full_state.cc)
+[[nodiscard]] Status state_at(const Store& store, TableId table, std::span<const Entity> entities,
+                              std::int64_t time_ns, FullState& state);
 
 /// Unpacks and parses every piece, decodes every row and compares the index with the pieces.
 [[nodiscard]] Status check_all(const Store& store);

@@ -7,11 +7,14 @@
 // decoded alone (block.h). docs/formats/history.md specifies the bytes.
 //
 // Errors: Piece::parse refuses bytes that break the rules of dictionary and directory. Ownership:
-// Piece owns its bytes. Threads: a parsed Piece is immutable.
+// Piece owns its bytes. Threads: a parsed Piece is immutable, but for what
+// guides() makes once.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -87,6 +90,74 @@ struct BlockRef {
   std::uint16_t rows = 0;
 };
 
+/// How the tuples of a block are written, as its head tells.
+struct TupleCode {
+  Coding coding = Coding::kConstant;
+  bool wide = false;           ///< entries have two bytes
+  std::uint8_t index_log = 0;  ///< log2 of the bits per index
+  std::uint8_t entries = 0;    ///< of the block's own dictionary
+  std::uint16_t indices = 0;   ///< where they begin in the block
+
+  /// The tuple of a row, smaller than `tuples`; that number when the bytes are broken.
+  [[nodiscard]] std::uint32_t tuple(Bytes block, std::size_t row, std::uint32_t tuples) const {
+    std::uint32_t tuple = 0;
+    if (coding == Coding::kConstant) {
+      tuple = entry(block, 0);
+    } else {
+      tuple = index(block, row);
+      if (coding == Coding::kLocal) tuple = tuple < entries ? entry(block, tuple) : tuples;
+    }
+    return std::min(tuple, tuples);
+  }
+  [[nodiscard]] std::uint32_t entry(Bytes block, std::size_t index) const {
+    const std::size_t at = dictionary() + (index << (wide ? 1 : 0));
+    if (!wide) return static_cast<std::uint32_t>(block[at]);
+    return load_unchecked<std::uint16_t>(block, at, ByteOrder::kLittle);
+  }
+  [[nodiscard]] std::uint32_t index(Bytes block, std::size_t row) const {
+    if (index_log == 4) {
+      return load_unchecked<std::uint16_t>(block, indices + row * 2, ByteOrder::kLittle);
+    }
+    const std::size_t bit = row << index_log;
+    const auto byte = static_cast<std::uint32_t>(block[indices + (bit >> 3)]);
+    return (byte >> (bit & 7)) & ((1U << (1U << index_log)) - 1);
+  }
+  /// Where the dictionary begins in the block.
+  [[nodiscard]] std::size_t dictionary() const { return coding == Coding::kLocal ? 2 : 1; }
+  /// Where the times begin.
+  [[nodiscard]] std::size_t end(std::size_t rows) const {
+    if (coding == Coding::kConstant) return dictionary() + (wide ? 2 : 1);
+    return indices + index_bytes(rows, index_log);
+  }
+};
+
+/// What finds a row of a block by a few of its neighbours: its head, and how far behind its begin
+/// the rows kRows, 2 kRows, ... begin. For blocks whose rows tile, with times in whole bytes.
+struct BlockGuide {
+  static constexpr std::size_t kRows = 16;
+  static constexpr std::uint64_t kNoRow = ~std::uint64_t{0};
+  static constexpr std::uint8_t kNone = 0xff;  ///< as length_bytes: there is no guide
+
+  std::array<std::uint64_t, kBlockRows / kRows - 1> begin{kNoRow, kNoRow, kNoRow};
+  TupleCode tuples;
+  std::uint8_t length_bytes = kNone;
+};
+
+/// The last block that begins at or before a time; nullptr when there is none.
+[[nodiscard]] inline const BlockRef* block_at(std::span<const BlockRef> blocks,
+                                              std::int64_t time_ns) {
+  // Most runs have few blocks.
+  constexpr std::size_t kFew = 8;
+  std::size_t count = 0;
+  if (blocks.size() <= kFew) {
+    for (const BlockRef& block : blocks) count += block.begin_ns <= time_ns ? 1 : 0;
+  } else {
+    const auto after = std::ranges::upper_bound(blocks, time_ns, {}, &BlockRef::begin_ns);
+    count = static_cast<std::size_t>(after - blocks.begin());
+  }
+  return count == 0 ? nullptr : &blocks[count - 1];
+}
+
 /// The blocks of one entity in a piece.
 struct RunRef {
   EntityId entity = 0;
@@ -112,6 +183,8 @@ class Piece final : public Cached {
   [[nodiscard]] std::int64_t end_of(const BlockRef& block) const {
     return ends_[static_cast<std::size_t>(&block - blocks_.data())];
   }
+  /// Of all blocks; made when they are first asked for, which takes less than the piece's reading.
+  [[nodiscard]] std::span<const BlockGuide> guides() const;
   [[nodiscard]] const TableLayout& layout() const { return *layout_; }
   [[nodiscard]] Bytes bytes_of(const BlockRef& block) const {
     return Bytes(raw_).subspan(block.offset, block.size);
@@ -141,6 +214,8 @@ class Piece final : public Cached {
   std::vector<RunRef> runs_;  ///< entities ascend
   std::vector<BlockRef> blocks_;
   std::vector<std::int64_t> ends_;  ///< by block; only in tables whose rows overlap
+  mutable std::once_flag guides_once_;
+  mutable std::vector<BlockGuide> guides_;  ///< by block
 };
 
 }  // namespace vs::history

@@ -157,7 +157,9 @@ Result<FullState> Reader::full_state(TableId table, HostTime time) const {
 }
 
 Status Reader::full_state(TableId table, HostTime time, FullState& state) const {
-  if (!layout_of(table).overlaps) return state_at(state_->store, table, time.ns, state);
+  if (!layout_of(table).overlaps) {
+    return state_at(state_->store, table, entities(table), time.ns, state);
+  }
   state.rows.clear();
   state.slots.clear();
   const std::size_t width = layout_of(table).values;

@@ -102,7 +102,12 @@ class TableSlab {
   [[nodiscard]] static bool ready_for(const OpenEntity& open) { return open.next != open.end; }
   /// Requires ready_for() or a call of make_ready().
   void add_row(OpenEntity& open, std::int64_t begin_ns, std::int64_t end_ns, std::uint32_t tuple) {
-    *open.next++ = SlabRow{begin_ns, end_ns, tuple, row_numbers_};
+    append(open, begin_ns, end_ns, tuple, row_numbers_);
+  }
+  /// The same of a table without numbers.
+  static void add_plain_row(OpenEntity& open, std::int64_t begin_ns, std::int64_t end_ns,
+                            std::uint32_t tuple) {
+    append(open, begin_ns, end_ns, tuple, 0);
   }
   void make_ready(EntityId entity, OpenEntity& open) {
     if (!ready_for(open)) add_chunk(entity, open);
@@ -138,6 +143,16 @@ class TableSlab {
   void clear();
 
  private:
+  // Field by field: as one structure, the compiler gathers it in vector registers first.
+  static void append(OpenEntity& open, std::int64_t begin_ns, std::int64_t end_ns,
+                     std::uint32_t tuple, std::uint32_t numbers) {
+    SlabRow* const row = open.next;
+    open.next = row + 1;
+    row->begin_ns = begin_ns;
+    row->end_ns = end_ns;
+    row->tuple = tuple;
+    row->numbers = numbers;
+  }
   struct Chunk {
     SlabRow* rows = nullptr;
     std::uint32_t capacity = 0;

@@ -26,6 +26,20 @@ class PassedBuffer {
     types_[count_] = type;
     if (++count_ == kEntries) flush(cpu);
   }
+  /// Room for the next entries, to be filled from the begin: at least one. `advance` keeps the
+  /// first `count` of them, as add() would have.
+  struct Room {
+    std::span<std::int64_t> times;
+    std::span<std::uint16_t> types;
+  };
+  [[nodiscard]] Room room() {
+    return {std::span(times_).subspan(count_), std::span(types_).subspan(count_)};
+  }
+  void advance(std::uint32_t cpu, std::size_t count) {
+    if (sink_ == nullptr) return;
+    count_ += count;
+    if (count_ == kEntries) flush(cpu);
+  }
   /// Tells the sink. `cpu`: of all that was added since the last time.
   void flush(std::uint32_t cpu) {
     if (count_ == 0) return;

@@ -41,6 +41,7 @@ constexpr Endpoint kEndpoints[] = {
     {Method::kPost, "follow", false, Needs::kPart, false, page::follow},
     {Method::kPost, "arrows", false, Needs::kPart, false, page::arrows},
     {Method::kPost, "series", false, Needs::kPart, false, page::series},
+    {Method::kPost, "totals", false, Needs::kWhole, false, page::totals},
     {Method::kGet, "marks", false, Needs::kNothing, false, page::marks},
     {Method::kPost, "events", false, Needs::kPart, true, page::events},
     {Method::kPost, "sql", false, Needs::kPart, true, page::sql},

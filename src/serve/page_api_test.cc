@@ -278,6 +278,40 @@ TEST(PageApi, ActiveRowsOfAWindow) {
   EXPECT_EQ(world.status("active", {{"view", "vms"}, {"from_ns", "2"}, {"to_ns", "2"}}), 400U);
 }
 
+std::string plain(const json& cell) {
+  return cell.is_string() ? cell.get<std::string>() : cell.dump();
+}
+
+// Against SQL over the same history.
+TEST(PageApi, TotalsOfStates) {
+  World& world = World::get();
+  const std::array<const char*, 3> tables[] = {{"vprocess_state", "machine", "state"},
+                                               {"thread_state", "machine", "state"},
+                                               {"fused_cpu", "host_machine", "condition"},
+                                               {"block_request", "machine", "op"}};
+  for (const auto& [table, machine, state] : tables) {
+    const auto by_state = [](const json& section) {
+      std::map<std::string, std::string> out;
+      for (const json& row : section["rows"]) {
+        out[plain(row[0]) + "/" + plain(row[1])] = plain(row[2]) + " " + plain(row[3]);
+      }
+      return out;
+    };
+    const json sums = world.post("totals", {{"table", table}});
+    const std::string sql = fmt::format(
+        "SELECT {0}, {1}, count(*), sum(dur) FROM {2} WHERE {1} IS NOT NULL GROUP BY 1, 2", machine,
+        state, table);
+    EXPECT_EQ(by_state(sums), by_state(world.post("sql", {{"sql", sql}, {"limit", 1000}}))) << sql;
+    EXPECT_FALSE(sums["rows"].empty()) << table;
+    EXPECT_EQ(sums["columns"][1], state);
+  }
+  for (const char* wrong : {"none", "loss", "vm_exits", "", "thread_state; --"}) {
+    EXPECT_EQ(world.status("totals", {{"table", wrong}}), 400U) << wrong;
+  }
+  EXPECT_EQ(world.status("totals", {{"table", 1}}), 400U);
+  EXPECT_EQ(world.status("totals", json::object()), 400U);
+}
+
 TEST(PageApi, ArrowsAndMarks) {
   World& world = World::get();
   json ids = json::array();

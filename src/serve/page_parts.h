@@ -110,6 +110,8 @@ void append_sections(const report::Document& document, JsonWriter& out);
 [[nodiscard]] Response follow(const Call& call);
 [[nodiscard]] Response arrows(const Call& call);
 [[nodiscard]] Response marks(const Call& call);
+// page_api_totals.cc
+[[nodiscard]] Response totals(const Call& call);
 // page_api_ask.cc
 [[nodiscard]] Response events(const Call& call);
 [[nodiscard]] Response sql(const Call& call);

@@ -1,5 +1,8 @@
 #include "session/arguments.h"
 
+#include <algorithm>
+#include <span>
+
 namespace vs::session {
 namespace {
 
@@ -17,6 +20,7 @@ constexpr unsigned t(std::size_t slot) { return ArgumentChoice::text(slot); }
 
 constexpr unsigned kWake = a(arg::kWakeTid) | a(arg::kWakeTargetCpu) | t(0);
 
+// analysis/kernel and analysis/vcpu.
 constexpr Listed kListed[] = {
     {EventKind::kSchedSwitch, a(arg::kPrevTid) | a(arg::kPrevState) | a(arg::kNextTid) |
                                   t(arg::kNextComm) | t(arg::kPrevComm)},
@@ -38,6 +42,38 @@ constexpr Listed kListed[] = {
     {EventKind::kSyscallExit, a(arg::kSyscallNr)},
 };
 
+// session/evidence.cc.
+constexpr Listed kEvidenceListed[] = {
+    {EventKind::kSchedSwitch, a(arg::kNextTid)},
+    {EventKind::kKvmEntry, 0},
+    {EventKind::kKvmExit, 0},
+    {EventKind::kKvmMsr, a(arg::kMsrWrite) | a(arg::kMsrEcx) | a(arg::kMsrData)},
+    {EventKind::kHrtimerExpireEntry, a(arg::kHrtimerNow)},
+};
+
+// analysis/vcpu/discovery.cc. Of interrupts it counts how deep they are.
+constexpr Listed kDiscoveryListed[] = {
+    {EventKind::kSchedSwitch,
+     a(arg::kPrevTid) | a(arg::kNextTid) | t(arg::kNextComm) | t(arg::kPrevComm)},
+    {EventKind::kSchedWaking, a(arg::kWakeTid) | t(0)},
+    {EventKind::kKvmEntry, a(arg::kEntryVcpu)},
+    {EventKind::kKvmExit, a(arg::kExitVcpu)},
+    {EventKind::kKvmEmulateInsn, 0},
+    {EventKind::kKvmVcpuWakeup, 0},
+    {EventKind::kKvmPio, 0},
+    {EventKind::kKvmApic, 0},
+    {EventKind::kKvmFpu, a(arg::kFpuLoad)},
+    {EventKind::kKvmApicIpi, 0},
+    {EventKind::kIrqHandlerEntry, 0},
+    {EventKind::kIrqHandlerExit, 0},
+    {EventKind::kIrqVectorEntry, 0},
+    {EventKind::kIrqVectorExit, 0},
+    {EventKind::kHrtimerExpireEntry, 0},
+    {EventKind::kHrtimerExpireExit, 0},
+    {EventKind::kSoftirqEntry, 0},
+    {EventKind::kSoftirqExit, 0},
+};
+
 }  // namespace
 
 ArgumentChoice state_arguments(const model::KindSet& whole) {
@@ -48,15 +84,20 @@ ArgumentChoice state_arguments(const model::KindSet& whole) {
   return choice;
 }
 
-ArgumentChoice survey_arguments(const model::KindSet& handled) {
+ArgumentChoice survey_arguments(const SurveyedKinds& kinds) {
   ArgumentChoice choice = ArgumentChoice::none();
-  for (std::size_t i = 0; i < model::kEventKindCount; ++i) {
-    const auto kind = static_cast<EventKind>(i);
-    if (handled.has(kind)) choice.only(kind, ArgumentChoice::kAll);
-  }
-  for (const Listed& listed : kListed) {
-    if (handled.has(listed.kind)) choice.only(listed.kind, listed.slots);
-  }
+  const auto add = [&choice](const model::KindSet& handled, std::span<const Listed> listed) {
+    for (std::size_t i = 0; i < model::kEventKindCount; ++i) {
+      const auto kind = static_cast<EventKind>(i);
+      if (!handled.has(kind)) continue;
+      const auto found = std::ranges::find(listed, kind, &Listed::kind);
+      const unsigned slots = found == listed.end() ? ArgumentChoice::kAll : found->slots;
+      choice.only(kind, choice.of(kind) | slots);
+    }
+  };
+  add(kinds.evidence, kEvidenceListed);
+  add(kinds.discovery, kDiscoveryListed);
+  add(kinds.states, kListed);
   return choice;
 }
 

@@ -14,7 +14,18 @@ namespace vs::session {
 /// For the second pass. `whole`: kinds that further analyses want, with all their arguments.
 [[nodiscard]] reader::ArgumentChoice state_arguments(const model::KindSet& whole);
 
-/// For the survey: `handled` are the kinds that it looks into, of the others it counts events.
-[[nodiscard]] reader::ArgumentChoice survey_arguments(const model::KindSet& handled);
+/// Who looks into which kinds in the first pass.
+struct SurveyedKinds {
+  model::KindSet evidence;
+  model::KindSet discovery;
+  model::KindSet states;  ///< the initial ones
+  [[nodiscard]] model::KindSet all() const {
+    model::KindSet kinds = evidence;
+    return kinds.add(discovery).add(states);
+  }
+};
+
+/// For the survey, which counts the events of all other kinds.
+[[nodiscard]] reader::ArgumentChoice survey_arguments(const SurveyedKinds& kinds);
 
 }  // namespace vs::session

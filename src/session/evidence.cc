@@ -109,7 +109,8 @@ model::KindSet EvidenceGatherer::kinds(EvidenceRoles roles) {
   model::KindSet set;
   const HandlerTable& table = HandlerTable::instance();
   for (std::size_t i = 0; i < model::kEventKindCount; ++i) {
-    if (table.of[i] != nullptr) set.add(static_cast<EventKind>(i));
+    const auto kind = static_cast<EventKind>(i);
+    if (table.of[i] != nullptr && kind != EventKind::kSchedSwitch) set.add(kind);
   }
   return set;
 }
@@ -143,12 +144,12 @@ void EvidenceGatherer::note_time(const Event& event, std::uint32_t cpu) {
   if (roles_.guest) add_guest_times({&event.own.value, 1});
 }
 
-void EvidenceGatherer::on_times(std::uint32_t cpu, std::span<const std::int64_t> times) {
+void EvidenceGatherer::on_times(std::uint32_t cpu, std::span<const std::int64_t> times,
+                                OwnTime least, OwnTime greatest) {
   event_cpu_ = cpu;
   evidence_.events += times.size();
-  const auto [least, greatest] = std::minmax_element(times.begin(), times.end());
-  evidence_.first = std::min(evidence_.first, OwnTime{*least});
-  evidence_.last = std::max(evidence_.last, OwnTime{*greatest});
+  evidence_.first = std::min(evidence_.first, least);
+  evidence_.last = std::max(evidence_.last, greatest);
   if (roles_.guest) add_guest_times(times);
 }
 
@@ -209,10 +210,10 @@ void EvidenceGatherer::coarsen_bursts() {
     evidence_.burst_gap = gap_for(limits_.bursts / 2);
     burst_count_ = 0;
     for (model::CpuBursts& cpu : bursts_) {
-      std::vector<model::Burst> kept;
-      for (const model::Burst& burst : cpu.bursts) {
-        if (!kept.empty()) {
-          model::Burst& last = kept.back();
+      std::size_t kept = 0;
+      for (const model::Burst burst : cpu.bursts) {
+        if (kept != 0) {
+          model::Burst& last = cpu.bursts[kept - 1];
           const std::int64_t gap = burst.first - (last.first + last.length);
           const std::int64_t length = burst.first + burst.length - last.first;
           if (gap >= 0 && gap <= evidence_.burst_gap && length < 0xffffffffLL) {
@@ -221,9 +222,9 @@ void EvidenceGatherer::coarsen_bursts() {
             continue;
           }
         }
-        kept.push_back(burst);
+        cpu.bursts[kept++] = burst;
       }
-      cpu.bursts = std::move(kept);
+      cpu.bursts.resize(kept);
       burst_count_ += cpu.bursts.size();
     }
     if (evidence_.burst_gap > (std::int64_t{1} << 31)) break;  // longest burst reached

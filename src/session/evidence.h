@@ -43,14 +43,16 @@ class EvidenceGatherer {
  public:
   explicit EvidenceGatherer(EvidenceRoles roles, EvidenceLimits limits = {});
 
-  /// What to decode: every kind for a guest (each event's time counts), few for a host.
+  /// What to decode: every kind for a guest (each event's time counts), few for a host. Switches
+  /// are not among these: readers know the thread of an event where switches tell it.
   [[nodiscard]] static model::KindSet kinds(EvidenceRoles roles);
 
   /// From now on the times of a guest's events come from on_times() alone, and on_events() gets but
   /// the events of kinds({true, false}).
   void take_times_apart() { times_apart_ = true; }
-  /// Own times of all events of one stream, in its order.
-  void on_times(std::uint32_t cpu, std::span<const std::int64_t> times);
+  /// Own times of all events of one stream, in its order; the least and the greatest of them.
+  void on_times(std::uint32_t cpu, std::span<const std::int64_t> times, OwnTime least,
+                OwnTime greatest);
 
   /// Events of one stream, in its order. `cpu`: for events that carry none.
   void on_events(std::span<const model::Event> events, std::uint32_t cpu);

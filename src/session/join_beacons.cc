@@ -103,13 +103,23 @@ class Matcher {
         host_points.push_back({Key{point.uid, point.count}, &point});
       }
     }
-    std::stable_sort(host_points.begin(), host_points.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    const auto by_key = [](const auto& a, const auto& b) { return a.first < b.first; };
+    if (!std::is_sorted(host_points.begin(), host_points.end(), by_key)) {
+      std::stable_sort(host_points.begin(), host_points.end(), by_key);
+    }
+    const auto before = [](const auto& a, const Key& k) { return a.first < k; };
+    auto next = host_points.begin();  // numbers mostly rise: the place is near the one before
     for (const model::VmsyncPoint& point : guest_.vmsync) {
       const char wanted = point.role == 'a' ? 'b' : point.role == 'd' ? 'c' : '\0';
+      if (wanted == '\0') continue;
       const Key key{point.uid, point.count};
-      auto at = std::lower_bound(host_points.begin(), host_points.end(), key,
-                                 [](const auto& a, const Key& k) { return a.first < k; });
+      auto at = next;
+      constexpr int kNear = 8;
+      for (int i = 0; i < kNear && at != host_points.end() && at->first < key; ++i) ++at;
+      const bool near = (at == host_points.end() || !(at->first < key)) &&
+                        (at == host_points.begin() || (at - 1)->first < key);
+      if (!near) at = std::lower_bound(host_points.begin(), host_points.end(), key, before);
+      next = at;
       for (; at != host_points.end() && at->first == key; ++at) {
         if (at->second->role != wanted) continue;
         ++out_.matched;

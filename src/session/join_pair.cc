@@ -59,9 +59,9 @@ class PairJudge {
         const auto found = std::find_if(host_.threads.begin(), host_.threads.end(),
                                         [&](const auto& t) { return t.tid == thread.tid; });
         if (found == host_.threads.end()) continue;
+        runs.reserve(runs.size() + found->runs.size() + losses.size());
         for (const model::GuestRun& run : found->runs) {
-          if (run.exit < thread.first || run.entry > thread.last) continue;
-          runs.push_back(to_working(run));
+          if (run.exit >= thread.first && run.entry <= thread.last) runs.push_back(to_working(run));
         }
       }
       runs_.emplace_back(std::move(runs), losses);
@@ -483,9 +483,10 @@ class PairJudge {
       const std::size_t stride = bursts.size() / kSampleTimes + 1;
       for (std::size_t v = 0; v < runs_.size(); ++v) {
         Placement placement;
+        RunIndex::Hint hint;
         for (std::size_t i = 0; i < bursts.size(); i += stride) {
           const std::int64_t y = map(x_of(OwnTime{bursts[i].first}));
-          if (!runs_[v].empty()) clock::place(runs_[v], y, 1, 1, placement);
+          if (!runs_[v].empty()) clock::place(runs_[v], y, 1, 1, placement, hint);
         }
         // A vCPU that says nothing is worse than one that agrees, better than one that contradicts.
         cost[c][v] = placement.covered == 0 ? 0.5 : placement.share();

@@ -103,12 +103,13 @@ class Flow final : public analysis::fused::EffectiveSink {
     }
     merge::Merger merger(std::move(sources));
     VS_TRY(merger.start());
+    set_targets(merger);
     std::uint64_t told_bytes = 0;
     std::uint64_t told_events = 0;
     for (;;) {
       VS_ASSIGN(const std::span<const merge::Item> batch, merger.next_batch());
       if (batch.empty()) break;
-      for (const merge::Item& item : batch) deliver(merger.source(item.source), item);
+      for (const merge::Item& item : batch) deliver(targets_[item.source], item);
       events_ += batch.size();
       if (events_ - told_events < kTellEvents) continue;
       told_events = events_;
@@ -255,28 +256,54 @@ class Flow final : public analysis::fused::EffectiveSink {
     return sources;
   }
 
-  void deliver(const merge::Source& source, const merge::Item& item) {
-    if (next_end_time_ < item.time) finish_before(item.time);
-    MachineRun& run = runs_[source.machine];
+  /// Where the events of a source go.
+  struct Target {
+    MachineRun* run = nullptr;
+    MachineState* kernel = nullptr;  ///< the run's, as the next one
+    HostVcpus* vcpus = nullptr;
+    const model::ClockMap* clock = nullptr;
+    std::uint32_t trace = 0;  ///< among the machine's
+  };
+
+  void set_targets(const merge::Merger& merger) {
+    for (std::uint32_t i = 0; i < merger.source_count(); ++i) {
+      const merge::Source& source = merger.source(i);
+      MachineRun& run = runs_[source.machine];
+      targets_.push_back({&run, run.kernel.get(), run.vcpus.get(), source.clock, source.trace});
+    }
+  }
+
+  void deliver(const Target& to, const merge::Item& item) {
+    if (next_end_time_ < item.time) [[unlikely]]
+      finish_before(item.time);
     const model::Event& event = *item.event;
-    if (event.kind == model::EventKind::kLoss) {
-      const HostTime end =
-          std::max(item.time, source.clock->to_host(OwnTime{event.i(model::arg::kLossEndOwn)}));
-      run.kernel->on_loss(item.time, end, event.cpu);
-      if (run.vcpus) run.vcpus->on_loss(item.time, end, event.cpu);
-      analyses_->on_loss(item.time, end, run.index, event.cpu);
-      return;
-    }
-    const std::span<model::StreamAnalysis* const> wanted = run.streams.of(event.kind);
-    std::int32_t tid = event.tid;
-    if (!wanted.empty() && tid < 0) tid = run.kernel->tid_on(event.cpu);
-    run.kernel->on_event(item.time, event, source.trace);
-    if (run.vcpus) run.vcpus->on_event(item.time, event);
-    if (wanted.empty()) return;
-    const std::size_t trace = experiment_.machines[run.index].traces[source.trace];
-    for (model::StreamAnalysis* const analysis : wanted) {
-      analysis->on_event({item.time, run.index, static_cast<std::uint32_t>(trace), tid, event});
-    }
+    const std::span<model::StreamAnalysis* const> wanted = to.run->streams.of(event.kind);
+    if (!wanted.empty()) return deliver_to(wanted, to, item);
+    if (event.kind == model::EventKind::kLoss) [[unlikely]]
+      return deliver_loss(to, item);
+    to.kernel->on_event(item.time, event, to.trace);
+    if (to.vcpus != nullptr) to.vcpus->on_event(item.time, event);
+  }
+
+  void deliver_to(std::span<model::StreamAnalysis* const> wanted, const Target& to,
+                  const merge::Item& item) {
+    const model::Event& event = *item.event;
+    const std::int32_t tid = event.tid < 0 ? to.kernel->tid_on(event.cpu) : event.tid;
+    to.kernel->on_event(item.time, event, to.trace);
+    if (to.vcpus != nullptr) to.vcpus->on_event(item.time, event);
+    const std::size_t trace = experiment_.machines[to.run->index].traces[to.trace];
+    const model::StreamEvent shown{item.time, to.run->index, static_cast<std::uint32_t>(trace), tid,
+                                   event};
+    for (model::StreamAnalysis* const analysis : wanted) analysis->on_event(shown);
+  }
+
+  void deliver_loss(const Target& to, const merge::Item& item) {
+    const std::uint32_t cpu = item.event->cpu;
+    const OwnTime end_own{item.event->i(model::arg::kLossEndOwn)};
+    const HostTime end = std::max(item.time, to.clock->to_host(end_own));
+    to.kernel->on_loss(item.time, end, cpu);
+    if (to.vcpus != nullptr) to.vcpus->on_loss(item.time, end, cpu);
+    analyses_->on_loss(item.time, end, to.run->index, cpu);
   }
 
   void finish_before(HostTime time) {
@@ -324,6 +351,7 @@ class Flow final : public analysis::fused::EffectiveSink {
   std::unique_ptr<StreamAnalyses> analyses_;
   std::vector<MachineRun> runs_;
   std::vector<MachineRun*> runs_of_machine_;
+  std::vector<Target> targets_;      // by source
   std::vector<std::size_t> by_end_;  // runs in the order in which their traces end
   std::size_t next_end_ = 0;
   HostTime next_end_time_ = kHostTimeMin;  // of that run; at first, not looked up yet

@@ -126,7 +126,7 @@ std::uint64_t bytes_of(const reader::Trace& trace) {
 Result<TraceSurvey> sample_trace(const reader::Trace& trace,
                                  std::vector<analysis::vcpu::VmHint> hints, model::IssueLog& issues,
                                  std::uint64_t events, SurveyScope scope) {
-  Surveyor surveyor(trace, scope, !hints.empty());
+  Surveyor surveyor(trace, scope, Surveyor::VmSearch::kDone);
   surveyor.count_header_losses();
   Sample sample;
   VS_ASSIGN(sample.losses_known, take_header_losses(trace, surveyor, issues));

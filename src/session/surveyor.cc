@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/limits.h"
-#include "session/arguments.h"
 
 namespace vs::session {
 namespace {
@@ -33,15 +32,6 @@ void note_block_device(const Event& event, TraceSurvey& out) {
       {model::kNoMachine, event.u(model::arg::kStateDevice), std::string(event.texts[0])});
 }
 
-/// A trace without any of KVM's events can tell nothing of VMs but what others know of them.
-bool may_show_vms(const reader::Trace& trace) {
-  const model::KindSet kinds = analysis::vcpu::Discovery::vcpu_kinds();
-  return !trace.info().guests.empty() ||
-         std::ranges::any_of(trace.event_types(), [&kinds](const reader::EventTypeInfo& type) {
-           return kinds.has(type.kind);
-         });
-}
-
 void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Discovery& discovery,
                         model::IssueLog& issues) {
   if (!discovery.entry_ids_are_pointers()) return;
@@ -51,11 +41,18 @@ void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Dis
 
 }  // namespace
 
-Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope, bool hinted)
+bool Surveyor::may_show_vms(const reader::Trace& trace) {
+  const model::KindSet kinds = analysis::vcpu::Discovery::vcpu_kinds();
+  return std::ranges::any_of(trace.event_types(), [&kinds](const reader::EventTypeInfo& type) {
+    return kinds.has(type.kind);
+  });
+}
+
+Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope, VmSearch search)
     : trace_(trace),
       scope_(scope),
       kernel_(trace.info().is_kernel),
-      vms_(hinted || may_show_vms(trace)),
+      search_(search),
       evidence_(EvidenceRoles{!scope.alone, !scope.alone && scope.guest}) {
   out_.events_by_type.assign(trace.event_types().size(), 0);
   for (const reader::ThreadName& name : trace.info().thread_names) {
@@ -63,12 +60,15 @@ Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope, bool hinted)
   }
 }
 
-model::KindSet Surveyor::looked_into() const {
-  model::KindSet kinds = EvidenceGatherer::kinds(EvidenceRoles{true, false});
-  if (vms_) kinds.add(analysis::vcpu::Discovery::kinds());
+SurveyedKinds Surveyor::looked_into() const {
+  SurveyedKinds kinds;
+  kinds.evidence = EvidenceGatherer::kinds(EvidenceRoles{true, false});
+  using analysis::vcpu::Discovery;
+  kinds.discovery = search_ == VmSearch::kDone ? Discovery::kinds() : Discovery::vcpu_kinds();
   if (!scope_.states) return kinds;
-  return kinds.add(model::KindSet::of({EventKind::kStatedumpBlockDevice}))
-      .add(analysis::kernel::InitialStateCollector::kinds());
+  kinds.states = analysis::kernel::InitialStateCollector::kinds();
+  kinds.states.add(model::KindSet::of({EventKind::kStatedumpBlockDevice}));
+  return kinds;
 }
 
 reader::StreamRequest Surveyor::piece_request() const {
@@ -82,7 +82,7 @@ reader::StreamRequest Surveyor::whole_request() {
   if (!kernel_) return request;
   counts_passed_ = true;
   evidence_.take_times_apart();
-  request.kinds = looked_into();
+  request.kinds = looked_into().all();
   request.passed = this;
   return request;
 }
@@ -105,21 +105,21 @@ void Surveyor::on_passed(std::uint32_t cpu, std::span<const std::int64_t> times,
                          std::span<const std::uint16_t> types) {
   for (const std::uint16_t type : types) ++out_.events_by_type[type];
   out_.streams.back().events += times.size();
-  std::int64_t last = last_.value;
-  std::int64_t least = times.front();
-  std::int64_t greatest = times.front();
-  bool reversed = false;
-  for (const std::int64_t time : times) {
-    reversed = reversed || time < last;
-    last = time;
-    least = std::min(least, time);
-    greatest = std::max(greatest, time);
+  // Hardly any goes back, and then the ends tell all.
+  bool reversed = times.front() < last_.value;
+  for (std::size_t i = 1; i < times.size(); ++i) reversed |= times[i] < times[i - 1];
+  OwnTime least{times.front()};
+  OwnTime greatest{times.back()};
+  if (reversed) {
+    const auto [low, high] = std::ranges::minmax(times);
+    least.value = low;
+    greatest.value = high;
+    reversed_ = true;
   }
-  reversed_ = reversed_ || reversed;
-  last_ = OwnTime{last};
-  first_ = std::min(first_, OwnTime{least});
-  end_ = std::max(end_, OwnTime{greatest});
-  evidence_.on_times(cpu == model::kNoCpu ? cpu_ : cpu, times);
+  last_ = OwnTime{times.back()};
+  first_ = std::min(first_, least);
+  end_ = std::max(end_, greatest);
+  evidence_.on_times(cpu == model::kNoCpu ? cpu_ : cpu, times, least, greatest);
 }
 
 void Surveyor::on_gap(OwnTime begin, OwnTime end) {
@@ -141,7 +141,11 @@ void Surveyor::look(std::span<const Event> events) {
       if (event.kind == EventKind::kStatedumpBlockDevice) note_block_device(event, out_);
     }
   }
-  if (vms_) discovery_.on_events(events, cpu_);
+  if (search_ == VmSearch::kDone) {
+    discovery_.on_events(events, cpu_);
+  } else {
+    for (const Event& event : events) found_vcpu_ = found_vcpu_ || vcpu_kinds_.has(event.kind);
+  }
   evidence_.on_events(events, cpu_);
 }
 

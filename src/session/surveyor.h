@@ -10,6 +10,7 @@
 
 #include "analysis/kernel/initial_state.h"
 #include "analysis/vcpu/discovery.h"
+#include "session/arguments.h"
 #include "session/evidence.h"
 #include "session/survey.h"
 
@@ -17,8 +18,12 @@ namespace vs::session {
 
 class Surveyor final : private reader::PassedSink {
  public:
-  /// `hinted`: finish() will get hints about VMs.
-  Surveyor(const reader::Trace& trace, SurveyScope scope, bool hinted);
+  /// Who looks for VMs.
+  enum class VmSearch : std::uint8_t {
+    kDone,  ///< this does
+    kLeft   ///< nobody: found_vcpu() tells when that was wrong
+  };
+  Surveyor(const reader::Trace& trace, SurveyScope scope, VmSearch search);
   Surveyor(const Surveyor&) = delete;
   Surveyor& operator=(const Surveyor&) = delete;
 
@@ -26,6 +31,10 @@ class Surveyor final : private reader::PassedSink {
   [[nodiscard]] reader::StreamRequest whole_request();
   /// For pieces: every event is delivered.
   [[nodiscard]] reader::StreamRequest piece_request() const;
+  /// The trace's description has events that only a vCPU's thread makes.
+  [[nodiscard]] static bool may_show_vms(const reader::Trace& trace);
+  /// With VmSearch::kLeft: such an event came.
+  [[nodiscard]] bool found_vcpu() const { return found_vcpu_; }
   /// From now on losses are counted only where on_header_losses() tells them.
   void count_header_losses() { header_losses_ = true; }
   void on_header_losses(std::span<const model::Event> losses, std::size_t stream);
@@ -42,7 +51,7 @@ class Surveyor final : private reader::PassedSink {
  private:
   void on_passed(std::uint32_t cpu, std::span<const std::int64_t> times,
                  std::span<const std::uint16_t> types) override;
-  [[nodiscard]] model::KindSet looked_into() const;
+  [[nodiscard]] SurveyedKinds looked_into() const;
   void count(std::span<const model::Event> events);
   void count_losses(std::span<const model::Event> events);
   void count_loss(const model::Event& event, std::size_t stream);
@@ -52,7 +61,8 @@ class Surveyor final : private reader::PassedSink {
   const reader::Trace& trace_;
   const SurveyScope scope_;
   const bool kernel_;
-  const bool vms_;              ///< it can show VMs
+  const VmSearch search_;
+  bool found_vcpu_ = false;
   bool counts_passed_ = false;  ///< on_passed() counts and tells the times, not on_events()
   TraceSurvey out_;
   std::uint32_t cpu_ = model::kNoCpu;
@@ -63,6 +73,7 @@ class Surveyor final : private reader::PassedSink {
   bool header_losses_ = false;
   std::uint64_t merged_losses_ = 0;
   analysis::kernel::InitialStateCollector initial_;
+  const model::KindSet vcpu_kinds_ = analysis::vcpu::Discovery::vcpu_kinds();
   analysis::vcpu::Discovery discovery_;
   EvidenceGatherer evidence_;
 };

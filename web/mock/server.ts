@@ -449,6 +449,7 @@ const posts: Record<string, (body: Body) => unknown> = {
   active: (body) => ({
     rows: rowsOf(body['view'] as string).flatMap((one) => (one.id % 2 ? [one.id] : [])),
   }),
+  totals: () => ({ columns: ['machine', 'state', 'count', 'total_ns'], rows: [] }),
   events: (body) => ({
     rows: Array.from({ length: Math.min(100, body['limit'] as number) }, (_, index) => ({
       ts_ns: abs(rel(body['from_ns']) + index * 1000),

@@ -327,6 +327,8 @@ export const api = {
   /** Ids of the rows that do something in a span. */
   active: async (view: string, from_ns: AbsText, to_ns: AbsText, signal?: AbortSignal) =>
     (await json<{ rows: number[] }>('active', 'POST', { view, from_ns, to_ns }, signal)).rows,
+  /** Machine, state, count and total_ns of a table of states, over the whole experiment. */
+  totals: (table: string) => json<Section>('totals', 'POST', { table }),
   states: async (query: StatesQuery, signal?: AbortSignal): Promise<StatesAnswer> =>
     decodeStates(new Uint8Array(await (await call('states', 'POST', query, signal)).arrayBuffer())),
   /** `near`: where nothing holds at the time, how far away what is meant may begin, in ns. */

@@ -4,6 +4,7 @@
 
 import { api, ApiError, type Experiment, onReach } from './api';
 import { actions, store } from './store';
+import { storedColours } from './timeline/colours';
 import { setOrigin, toRel } from './time';
 import { decodePosition, encodePosition } from './url';
 
@@ -50,7 +51,10 @@ async function show(experiment: Experiment): Promise<void> {
   setOrigin(experiment.begin_ns, experiment.epoch);
   const limit = { from: 0, to: Math.max(1, toRel(experiment.end_ns)) };
   const [views, marks] = await Promise.all([api.views(), api.marks()]);
-  store.set({ experiment, views, marks, limit, window: limit, ...decodePosition(location.hash) });
+  store.set({
+    ...{ experiment, views, marks, limit, window: limit, colours: storedColours() },
+    ...decodePosition(location.hash),
+  });
   document.title = `${experiment.name} · virtscope`;
   keepUrl();
 }
@@ -121,7 +125,10 @@ function keepUrl(): void {
   // A link that is pasted into the open page: what it leaves out is as at the beginning.
   window.addEventListener('hashchange', () => {
     const { undo, window: before } = store.get();
-    store.reset({ undo: [...undo, before], ...decodePosition(location.hash) });
+    store.reset({
+      ...{ undo: [...undo, before], colours: storedColours() },
+      ...decodePosition(location.hash),
+    });
   });
 }
 

@@ -11,6 +11,12 @@ export interface RowRef {
   id: number;
 }
 export type Theme = 'system' | 'dark' | 'light';
+/**
+ * Threads: those that ran longest first, by number, by name, in the order of their beginning, or so
+ * that arrows are short.
+ */
+export const orders = ['ran', 'number', 'name', 'begin', 'linked'] as const;
+export type Order = (typeof orders)[number];
 export type BottomTab = 'overview' | 'events' | 'sql' | 'why' | 'compare' | 'bookmarks' | 'help';
 
 /** What the server said. */
@@ -50,17 +56,26 @@ export interface Position {
   collapsed: Record<string, true>;
   pins: RowRef[];
   filter: string;
+  /** Whether states that the filter leaves out are not drawn; else they are faded. */
+  filterHides: boolean;
+  /** Rows that are switched off, as `view:id`. */
+  hidden: Record<string, true>;
   /** Whether threads that never ran are shown. */
   idle: boolean;
   /** Whether only rows are shown that do something in the window. */
   active: boolean;
-  /** Threads by number; else those that ran longest come first. */
-  byNumber: boolean;
+  /** In which order threads stand; `linked` was last asked for that often. */
+  order: Order;
+  linkedAt: number;
   machine: string | null;
   arrows: boolean;
   grid: boolean;
   rowHeight: number;
   theme: Theme;
+  /** Colours that somebody chose (#rrggbb), by state, or by machine behind an @. */
+  colours: Record<string, string>;
+  /** Marks that come again and again, from a moment on. */
+  period: { every: number; from: Rel } | null;
   tab: BottomTab;
   bottomOpen: boolean;
   /** Height of the bottom panel in per cent of the page's. */
@@ -87,14 +102,19 @@ export function firstPosition(): Position {
     collapsed: {},
     pins: [],
     filter: '',
+    filterHides: false,
+    hidden: {},
     idle: false,
     active: false,
-    byNumber: false,
+    order: 'ran',
+    linkedAt: 0,
     machine: null,
     arrows: true,
     grid: true,
     rowHeight: 18,
     theme: 'system',
+    colours: {},
+    period: null,
     tab: 'overview',
     bottomOpen: true,
     bottomShare: 36,

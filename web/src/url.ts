@@ -2,7 +2,14 @@
 // that a link stays right when the experiment begins elsewhere (a longer recording of the same
 // boot).
 
-import { type BottomTab, firstPosition, type RowRef, type State, type Theme } from './store';
+import {
+  type BottomTab,
+  firstPosition,
+  orders,
+  type RowRef,
+  type State,
+  type Theme,
+} from './store';
 import { toAbs, toRel } from './time';
 
 /** Per cent of the page. */
@@ -42,6 +49,59 @@ function parseRow(text: string | null): RowRef | null {
 
 const rowText = (row: RowRef): string => `${row.view}.${row.id}`;
 
+/** `vms:3`, `vms:4`, `vms:9` as `vms.3-4.9`; views are joined by `_`. */
+function rangesText(keys: string[]): string {
+  const views = new Map<string, number[]>();
+  for (const key of keys) {
+    const [view, id] = key.split(':') as [string, string];
+    views.set(view, [...(views.get(view) ?? []), Number(id)]);
+  }
+  return [...views]
+    .map(([view, ids]) => {
+      const runs: Array<[number, number]> = [];
+      for (const id of ids.sort((a, b) => a - b)) {
+        const last = runs[runs.length - 1];
+        if (last && id === last[1] + 1) last[1] = id;
+        else runs.push([id, id]);
+      }
+      return [view, ...runs.map(([a, b]) => (a === b ? String(a) : `${a}-${b}`))].join('.');
+    })
+    .join('_');
+}
+
+const mostHidden = 20_000;
+
+function parseRanges(text: string | null): string[] {
+  const out: string[] = [];
+  for (const part of list(text, '_')) {
+    const [view, ...runs] = part.split('.');
+    if (!/^[a-z]{1,20}$/.test(view ?? '')) continue;
+    for (const run of runs) {
+      const found = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(run);
+      if (!found) continue;
+      const last = Number(found[2] ?? found[1]);
+      for (let id = Number(found[1]); id <= last && out.length < mostHidden; ++id)
+        out.push(`${view}:${id}`);
+    }
+  }
+  return out;
+}
+
+/** Null: the link says nothing of colours. */
+export function parseColours(text: string | null): Record<string, string> | null {
+  const found = list(text, '*').flatMap((part) => {
+    const match = /^(.{1,100})\.([0-9a-f]{6})$/i.exec(part);
+    return match ? [[match[1] as string, `#${(match[2] as string).toLowerCase()}`] as const] : [];
+  });
+  return found.length > 0 ? Object.fromEntries(found.slice(0, 100)) : null;
+}
+
+function parsePeriod(text: string | null): State['period'] {
+  const match = /^(\d{1,15})-(-?\d{1,19})$/.exec(text ?? '');
+  const every = Number(match?.[1] ?? 0);
+  return match && every > 0 ? { every, from: toRel(match[2] as string) } : null;
+}
+
 /** The fragment without '#'. */
 export function encodePosition(state: State): string {
   const out = new URLSearchParams();
@@ -59,7 +119,14 @@ export function encodePosition(state: State): string {
   if (state.filter) out.set('f', state.filter);
   if (state.idle) out.set('idle', '1');
   if (state.active) out.set('active', '1');
-  if (state.byNumber) out.set('order', 'number');
+  if (state.filterHides) out.set('fh', '1');
+  if (state.order !== usual.order) out.set('order', state.order);
+  const hidden = rangesText(Object.keys(state.hidden));
+  if (hidden) out.set('x', hidden);
+  const colours = Object.entries(state.colours);
+  if (colours.length > 0)
+    out.set('col', colours.map(([name, hex]) => `${name}.${hex.slice(1)}`).join('*'));
+  if (state.period) out.set('every', `${state.period.every}-${toAbs(state.period.from)}`);
   if (state.machine) out.set('m', state.machine);
   if (state.measure[0] !== null) out.set('a', toAbs(state.measure[0]));
   if (state.measure[1] !== null) out.set('b', toAbs(state.measure[1]));
@@ -116,7 +183,15 @@ export function decodePosition(fragment: string): Partial<State> {
   if (filter) out.filter = filter.slice(0, 500);
   if (from.get('idle') === '1') out.idle = true;
   if (from.get('active') === '1') out.active = true;
-  if (from.get('order') === 'number') out.byNumber = true;
+  if (from.get('fh') === '1') out.filterHides = true;
+  const order = orders.find((name) => name === from.get('order'));
+  if (order) out.order = order;
+  const hidden = parseRanges(from.get('x'));
+  if (hidden.length > 0) out.hidden = Object.fromEntries(hidden.map((key) => [key, true as const]));
+  const colours = parseColours(from.get('col'));
+  if (colours) out.colours = colours;
+  const period = parsePeriod(from.get('every'));
+  if (period) out.period = period;
   const machine = from.get('m');
   if (machine) out.machine = machine.slice(0, 200);
   const marks: [number | null, number | null] = [

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/limits.h"
 
 namespace vs::analysis::delivery {
 namespace {
@@ -119,7 +118,7 @@ void Deliveries::on_event(const StreamEvent& event) {
     case EventKind::kSchedWaking:
       return on_waking(event, machine);
     case EventKind::kSchedSwitch:
-      if (Cpu* const cpu = cpu_at(machine, event.event.cpu)) cpu->shown.valid = false;
+      if (Cpu* const cpu = machine.cpus.at(event.event.cpu)) cpu->shown.valid = false;
       return;
     default:
       return;
@@ -131,7 +130,7 @@ void Deliveries::on_loss(HostTime, HostTime, model::MachineIndex machine, std::u
   if (lost.guest != nullptr) lost.guest->on_loss(cpu);
   if (lost.senders == nullptr) return;
   lost.senders->on_loss(cpu);
-  if (Cpu* const at = cpu_at(lost, cpu)) at->shown = {};
+  if (Cpu* const at = lost.cpus.at(cpu)) at->shown = {};
   forget_deliveries(machine);
 }
 
@@ -158,11 +157,11 @@ void Deliveries::on_vcpu_change(const vcpu::VcpuChange& change) {
   const auto index = static_cast<std::uint32_t>(vcpu - vcpus_.data());
   Machine& host = machines_[machines_[change.vcpu.machine].parent];
   if (vcpu->pcpu >= 0) {
-    Cpu* const before = cpu_at(host, static_cast<std::uint32_t>(vcpu->pcpu));
+    Cpu* const before = host.cpus.at(vcpu->pcpu);
     if (before != nullptr && before->vcpu == index) before->vcpu = kNone;
   }
   if (pcpu >= 0) {
-    if (Cpu* const now = cpu_at(host, static_cast<std::uint32_t>(pcpu))) now->vcpu = index;
+    if (Cpu* const now = host.cpus.at(pcpu)) now->vcpu = index;
   }
   if (change.tid >= 0 && change.tid != vcpu->tid) {
     vcpu_of_tid_[thread_key(machines_[change.vcpu.machine].parent, change.tid)] = index;
@@ -241,7 +240,7 @@ void Deliveries::on_message(const StreamEvent& event, Machine& host) {
 
 void Deliveries::on_sent(const StreamEvent& event, Machine& host, std::int64_t apic_id,
                          std::int64_t vector) {
-  Cpu* const cpu = cpu_at(host, event.event.cpu);
+  Cpu* const cpu = host.cpus.at(event.event.cpu);
   if (cpu == nullptr || apic_id < 0 || vector < 0 || vector > 0xff) return;
   Shown& last = cpu->shown;
   const bool again = last.valid && last.kind != event.event.kind && shows_sender(last.kind) &&
@@ -293,7 +292,7 @@ Delivery Deliveries::sent_by(const StreamEvent& event, Machine& host, const Vcpu
 void Deliveries::on_waking(const StreamEvent& event, Machine& host) {
   const auto tid = static_cast<std::int32_t>(event.event.i_or(arg::kWakeTid, -1));
   Vcpu* const victim = vcpu_of_thread(tid, event.machine);
-  Cpu* const cpu = cpu_at(host, event.event.cpu);
+  Cpu* const cpu = host.cpus.at(event.event.cpu);
   if (victim == nullptr || cpu == nullptr) return;
   const bool interrupt = host.senders->interrupt_on(event.event.cpu) != nullptr;
   const Vcpu* const sender = interrupt ? nullptr : current_vcpu(host, event.event.cpu, event.tid);
@@ -393,7 +392,7 @@ Deliveries::Vcpu* Deliveries::vcpu_of_thread(std::int32_t tid, model::MachineInd
 }
 
 Deliveries::Vcpu* Deliveries::current_vcpu(Machine& host, std::uint32_t cpu, std::int32_t tid) {
-  const Cpu* const at = cpu_at(host, cpu);
+  const Cpu* const at = host.cpus.at(cpu);
   if (at == nullptr || at->vcpu == kNone || vcpus_[at->vcpu].tid != tid) return nullptr;
   return &vcpus_[at->vcpu];
 }
@@ -406,12 +405,6 @@ model::MachineIndex Deliveries::only_vm_with(model::MachineIndex host, std::int6
     found = m;
   }
   return found;
-}
-
-Deliveries::Cpu* Deliveries::cpu_at(Machine& host, std::uint32_t cpu) const {
-  if (cpu >= limits::kCpus) return nullptr;
-  if (cpu >= host.cpus.size()) host.cpus.resize(cpu + 1);
-  return &host.cpus[cpu];
 }
 
 }  // namespace vs::analysis::delivery

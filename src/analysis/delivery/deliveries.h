@@ -25,6 +25,7 @@
 #include "analysis/delivery/vector_map.h"
 #include "analysis/kernel/wake_source.h"
 #include "analysis/vcpu/observer.h"
+#include "base/per_cpu.h"
 #include "model/stream_analysis.h"
 
 namespace vs::analysis::delivery {
@@ -90,7 +91,7 @@ class Deliveries final : public model::StreamAnalysis, public vcpu::VcpuObserver
     std::uint32_t first_vcpu = 0;
     std::unique_ptr<Senders> senders;  ///< of a machine that hosts VMs
     std::unique_ptr<GuestInterrupts> guest;
-    std::vector<Cpu> cpus;
+    PerCpu<Cpu> cpus;
   };
 
   void on_sent(const model::StreamEvent& event, Machine& host, std::int64_t apic_id,
@@ -111,7 +112,6 @@ class Deliveries final : public model::StreamAnalysis, public vcpu::VcpuObserver
   [[nodiscard]] Vcpu* current_vcpu(Machine& host, std::uint32_t cpu, std::int32_t tid);
   [[nodiscard]] model::MachineIndex only_vm_with(model::MachineIndex host, std::int64_t id);
   [[nodiscard]] Vcpu* vcpu_at(const vcpu::VcpuRef& ref);
-  [[nodiscard]] Cpu* cpu_at(Machine& host, std::uint32_t cpu) const;
 
   const model::Experiment& experiment_;
   std::vector<const model::ThreadFacts*> threads_;  ///< by machine; null without a trace

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/limits.h"
 
 namespace vs::analysis::delivery {
 namespace {
@@ -71,14 +70,14 @@ model::KindSet GuestInterrupts::kinds() {
 
 void GuestInterrupts::on_event(const StreamEvent& event) {
   const Handler handler = handlers()[static_cast<std::size_t>(event.event.kind)];
-  Cpu* const cpu = handler == nullptr ? nullptr : cpu_at(event.event.cpu);
+  Cpu* const cpu = handler == nullptr ? nullptr : cpus_.at(event.event.cpu);
   if (cpu != nullptr) (this->*handler)(event, *cpu);
   contexts_.on_event(event.event);  // afterwards: handlers ask what was interrupted
 }
 
 void GuestInterrupts::on_loss(std::uint32_t cpu) {
   contexts_.forget(cpu);
-  if (Cpu* const at = cpu_at(cpu)) *at = {};
+  if (Cpu* const at = cpus_.at(cpu)) *at = {};
 }
 
 void GuestInterrupts::forget_deliveries() {
@@ -88,16 +87,10 @@ void GuestInterrupts::forget_deliveries() {
   }
 }
 
-GuestInterrupts::Cpu* GuestInterrupts::cpu_at(std::uint32_t cpu) {
-  if (cpu >= limits::kCpus) return nullptr;
-  if (cpu >= cpus_.size()) cpus_.resize(cpu + 1);
-  return &cpus_[cpu];
-}
-
 // ---- deliveries ----
 
 void GuestInterrupts::on_delivery(std::uint32_t index, const Delivery& delivery) {
-  Cpu* const cpu = delivery.vector < 0 ? nullptr : cpu_at(index);
+  Cpu* const cpu = delivery.vector < 0 ? nullptr : cpus_.at(index);
   if (cpu == nullptr) return;
   Pending* place = find(*cpu, delivery.vector);
   if (place == nullptr) {
@@ -113,7 +106,7 @@ void GuestInterrupts::on_delivery(std::uint32_t index, const Delivery& delivery)
 }
 
 void GuestInterrupts::on_injection(std::uint32_t index, std::uint8_t vector) {
-  Cpu* const cpu = cpu_at(index);
+  Cpu* const cpu = cpus_.at(index);
   if (cpu == nullptr) return;
   cpu->injections = true;
   Pending* const found = find(*cpu, vector);

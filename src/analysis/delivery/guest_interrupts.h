@@ -16,6 +16,7 @@
 #include "analysis/delivery/delivery.h"
 #include "analysis/kernel/context_tracker.h"
 #include "analysis/kernel/wake_source.h"
+#include "base/per_cpu.h"
 #include "model/stream_analysis.h"
 
 namespace vs::analysis::delivery {
@@ -83,7 +84,6 @@ class GuestInterrupts final : public kernel::WakeResolver {
   void on_softirq_raise(const model::StreamEvent&, Cpu&);
   void on_timer_entry(const model::StreamEvent&, Cpu&);
 
-  [[nodiscard]] Cpu* cpu_at(std::uint32_t cpu);
   [[nodiscard]] static Pending* find(Cpu& cpu, std::int64_t vector);
   [[nodiscard]] static Source take_for_irq(Cpu& cpu, std::int64_t irq);
   [[nodiscard]] static Source take_vector(Cpu& cpu, std::int64_t vector);
@@ -93,7 +93,7 @@ class GuestInterrupts final : public kernel::WakeResolver {
   std::vector<model::StringId> names_;
   bool sees_raises_;
   kernel::ContextTracker contexts_;
-  std::vector<Cpu> cpus_;
+  PerCpu<Cpu> cpus_;
 };
 
 }  // namespace vs::analysis::delivery

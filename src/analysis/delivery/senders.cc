@@ -1,6 +1,5 @@
 #include "analysis/delivery/senders.h"
 
-#include "base/limits.h"
 
 namespace vs::analysis::delivery {
 namespace {
@@ -60,19 +59,13 @@ void Senders::on_event(const StreamEvent& event) {
   contexts_.on_event(event.event);
   threads_.on_event(event, interrupt_on(event.event.cpu) != nullptr);
   const Handler handler = handlers()[static_cast<std::size_t>(event.event.kind)];
-  Cpu* const cpu = handler == nullptr ? nullptr : cpu_at(event.event.cpu);
+  Cpu* const cpu = handler == nullptr ? nullptr : cpus_.at(event.event.cpu);
   if (cpu != nullptr) (this->*handler)(event, *cpu);
 }
 
 void Senders::on_loss(std::uint32_t cpu) {
   contexts_.forget(cpu);
-  if (Cpu* const at = cpu_at(cpu)) *at = {};
-}
-
-Senders::Cpu* Senders::cpu_at(std::uint32_t cpu) {
-  if (cpu >= limits::kCpus) return nullptr;
-  if (cpu >= cpus_.size()) cpus_.resize(cpu + 1);
-  return &cpus_[cpu];
+  if (Cpu* const at = cpus_.at(cpu)) *at = {};
 }
 
 // ---- threads ----

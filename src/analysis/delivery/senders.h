@@ -15,6 +15,7 @@
 #include "analysis/delivery/delivery.h"
 #include "analysis/kernel/context_tracker.h"
 #include "analysis/vcpu/vm_threads.h"
+#include "base/per_cpu.h"
 #include "model/stream_analysis.h"
 
 namespace vs::analysis::delivery {
@@ -64,7 +65,6 @@ class Senders {
   void on_net_xmit(const model::StreamEvent&, Cpu&);
   void on_net_receive(const model::StreamEvent&, Cpu&);
 
-  [[nodiscard]] Cpu* cpu_at(std::uint32_t cpu);
   /// The work that is noted for a thread.
   [[nodiscard]] DeliveryClass noted(std::int32_t tid) const;
   void moved_packet(const model::StreamEvent& event);
@@ -75,7 +75,7 @@ class Senders {
   bool sees_packets_;
   /// kDisk, kNetwork: what a thread finished since it was woken.
   std::unordered_map<std::int32_t, DeliveryClass> work_;
-  std::vector<Cpu> cpus_;
+  PerCpu<Cpu> cpus_;
   std::vector<InFlight> in_flight_;
 };
 

@@ -103,7 +103,7 @@ std::optional<std::uint64_t> detail_by_fields(const ExitCode& code, const Fields
 }  // namespace
 
 Exits::Exits(const model::Experiment& experiment, model::IntervalSink& sink, ExitObserver* observer)
-    : sink_(sink), observer_(observer), machines_(experiment.machines.size()) {
+    : sink_(sink), observer_(observer), machines_(experiment.machines.size()), reasons_(sink) {
   for (std::size_t m = 0; m < experiment.machines.size(); ++m) {
     const model::Machine& machine = experiment.machines[m];
     names_.push_back(machine.vcpus.empty() ? kNull : sink_.intern(machine.name));
@@ -222,7 +222,7 @@ void Exits::close(HostTime time, const vcpu::VcpuRef& ref, Vcpu& vcpu, bool comp
   row.begin = now.begin;
   row.end = time;
   row.vcpu = ref;
-  row.reason = reason_id(now.code);
+  row.reason = reasons_.of(now.code);
   row.exit_class = now.exit_class;
   row.detail = now.has_detail ? detail_id(now.detail) : kNull;
   row.parts_ns = now.parts_ns;
@@ -234,18 +234,6 @@ void Exits::close(HostTime time, const vcpu::VcpuRef& ref, Vcpu& vcpu, bool comp
   std::ranges::copy(row.parts_ns, values.begin() + model::slot::kVeHandlingNs);
   sink_.add(vcpu.entity, row.begin, row.end, values);
   if (observer_ != nullptr) observer_->on_exit_row(row);
-}
-
-model::StringId Exits::reason_id(const ExitCode& code) {
-  const std::uint64_t number =
-      code.isa == Isa::kArm && code.reason == vcpu::kArmTrap ? 0x100 + code.esr_ec : code.reason;
-  const std::uint64_t key = (number << 3) | static_cast<std::uint64_t>(code.isa);
-  const auto at = reasons_.find(key);
-  if (at != reasons_.end()) return at->second;
-  char buffer[vcpu::kExitTextBytes];
-  const model::StringId id = sink_.intern(vcpu::exit_text(code, buffer));
-  reasons_.emplace(key, id);
-  return id;
 }
 
 model::StringId Exits::detail_id(std::uint64_t value) {

@@ -84,14 +84,13 @@ class Exits final : public vcpu::VcpuObserver {
 
   void open(HostTime time, Vcpu& vcpu, const model::Event& event);
   void close(HostTime time, const vcpu::VcpuRef& ref, Vcpu& vcpu, bool complete);
-  model::StringId reason_id(const vcpu::ExitCode& code);
   model::StringId detail_id(std::uint64_t value);
 
   model::IntervalSink& sink_;
   ExitObserver* observer_;
   std::vector<model::StringId> names_;       ///< by machine
   std::vector<std::vector<Vcpu>> machines_;  ///< by machine, slot
-  std::unordered_map<std::uint64_t, model::StringId> reasons_;
+  vcpu::ExitTexts reasons_;
   std::unordered_map<std::uint64_t, model::StringId> details_;
 };
 

@@ -94,23 +94,12 @@ kernel::CpuObserver& Fusion::cpu_observer(MachineIndex machine) {
   return *machines_[machine].listener;
 }
 
-Fusion::Cpu* Fusion::cpu_at(MachineIndex machine, std::int64_t cpu) {
-  if (machine >= machines_.size() || cpu < 0 || cpu >= limits::kCpus) return nullptr;
-  Machine& owner = machines_[machine];
-  const auto number = static_cast<std::size_t>(cpu);
-  if (number >= owner.cpu_count) {
-    owner.cpus.resize(number + 1);
-    owner.cpu_count = owner.cpus.size();
-  }
-  return &owner.cpus[number];
-}
-
 // ---- what changes ----
 
 void Fusion::on_cpu_change(HostTime time, MachineIndex machine, std::uint32_t cpu,
                            const CpuView& now) {
-  const Machine& owner = machines_[machine];
-  Cpu* const at = cpu < owner.cpu_count ? &machines_[machine].cpus[cpu] : cpu_at(machine, cpu);
+  Machine& owner = machines_[machine];
+  Cpu* const at = owner.cpus.at(cpu);
   if (at == nullptr) return;
   at->view = &now;
   const bool alone = owner.physical && owner.vcpu_of_cpu.empty() && at->waiting.empty();
@@ -200,7 +189,7 @@ void Fusion::finish(MachineIndex host, HostTime end) {
 
 const Fusion::Cpu* Fusion::guest_cpu_of(const Vcpu& vcpu) const {
   if (vcpu.guest_cpu < 0) return nullptr;
-  const std::vector<Cpu>& cpus = machines_[vcpu.machine].cpus;
+  const PerCpu<Cpu>& cpus = machines_[vcpu.machine].cpus;
   const auto number = static_cast<std::size_t>(vcpu.guest_cpu);
   return number < cpus.size() ? &cpus[number] : nullptr;
 }
@@ -219,18 +208,20 @@ Fusion::Holder Fusion::host_holder(MachineIndex machine, const Cpu& cpu) {
 }
 
 Fusion::Holder Fusion::holder_of(MachineIndex machine, const Cpu& cpu, int layer) const {
-  if (cpu.occupant != kNone) return vcpu_holder(vcpus_[cpu.occupant], cpu, layer);
-  return host_holder(machine, cpu);
+  if (cpu.occupant == kNone) return host_holder(machine, cpu);
+  Holder holder;
+  vcpu_holder(holder, vcpus_[cpu.occupant], cpu, layer);
+  return holder;
 }
 
-Fusion::Holder Fusion::vcpu_holder(const Vcpu& vcpu, const Cpu& cpu, int layer) const {
+kernel::ViewMemos* Fusion::vcpu_holder(Holder& holder, const Vcpu& vcpu, const Cpu& cpu,
+                                       int layer) const {
   const bool in_guest = vcpu.now.state == VcpuState::kGuest;
   const Cpu* guest = guest_cpu_of(vcpu);
   if (in_guest && guest != nullptr && guest->occupant != kNone && layer + 1 < kMaxLayers &&
       vcpus_[guest->occupant].now.entered) {
-    return vcpu_holder(vcpus_[guest->occupant], *guest, layer + 1);
+    return vcpu_holder(holder, vcpus_[guest->occupant], *guest, layer + 1);
   }
-  Holder holder;
   holder.machine = vcpu.machine;
   holder.vcpu = vcpu.id;
   holder.in_guest = in_guest;
@@ -241,18 +232,21 @@ Fusion::Holder Fusion::vcpu_holder(const Vcpu& vcpu, const Cpu& cpu, int layer) 
     holder.container = guest->view->container;
     holder.state = guest->view->state;
     holder.lossy = holder.lossy || guest->view->lossy;
-  } else {  // no guest trace, or none of this time: all that is known is the host's thread
-    holder.tid = std::max(vcpu.now.tid, model::kNoTid);
-    if (cpu.view->tid == vcpu.now.tid) holder.comm = cpu.view->comm;
+    return guest->view->memos;
   }
-  return holder;
+  // No guest trace, or none of this time: all that is known is the host's thread.
+  const bool known = cpu.view->tid == vcpu.now.tid;
+  holder.tid = std::max(vcpu.now.tid, model::kNoTid);
+  holder.comm = known ? cpu.view->comm : kNull;
+  holder.container = kNull;
+  holder.state = model::PcpuState::kUnknown;
+  return known ? cpu.view->memos : nullptr;
 }
 
 void Fusion::fill(FusedRow& row, MachineIndex machine, const Cpu& cpu) const {
   if (cpu.occupant != kNone && vcpus_[cpu.occupant].now.entered) {
-    row.holder = holder_of(machine, cpu, 0);
+    row.memos = vcpu_holder(row.holder, vcpus_[cpu.occupant], cpu, 0);
     row.condition = row.holder.in_guest ? FusedCondition::kGuest : FusedCondition::kHypervisor;
-    row.memos = nullptr;
     return;
   }
   // A vCPU's thread is one of the VMM's like any other until its first entry.
@@ -319,12 +313,8 @@ model::StringId Fusion::name_of(MachineIndex machine) const {
 
 void Fusion::emit(Cpu& cpu, HostTime begin, HostTime end, const FusedRow& row) {
   const Holder& holder = row.holder;
-  // The thread may have changed its name or container since the row began.
-  const bool noted = row.memos != nullptr && !holder.lossy && row.memos->comm == holder.comm &&
-                     row.memos->container == holder.container;
-  model::RowMemo unused;
-  model::RowMemo& memo = noted ? row.memos->fused[static_cast<std::size_t>(holder.state)] : unused;
-  if (noted && sink_.add_again(cpu.entity, begin, end, memo)) return;
+  model::RowMemo* const noted = memo_of(row);
+  if (noted != nullptr && sink_.add_again(cpu.entity, begin, end, *noted)) return;
   const std::array<std::int64_t, 8> values = {static_cast<std::int64_t>(row.condition),
                                               name_of(holder.machine),
                                               holder.vcpu,
@@ -333,7 +323,29 @@ void Fusion::emit(Cpu& cpu, HostTime begin, HostTime end, const FusedRow& row) {
                                               static_cast<std::int64_t>(holder.state),
                                               holder.container,
                                               holder.lossy ? 1 : 0};
-  sink_.add_noting(cpu.entity, begin, end, values, memo);
+  if (noted != nullptr) {
+    sink_.add_noting(cpu.entity, begin, end, values, *noted);
+  } else {
+    sink_.add(cpu.entity, begin, end, values);
+  }
+}
+
+/// Where the row may be noted, null if it may not.
+model::RowMemo* Fusion::memo_of(const FusedRow& row) {
+  const Holder& holder = row.holder;
+  kernel::ViewMemos* const memos = row.memos;
+  // The thread may have changed its name or container since the row began.
+  const bool noted = memos != nullptr && !holder.lossy && memos->comm == holder.comm &&
+                     memos->container == holder.container;
+  if (!noted) return nullptr;
+  const auto state = static_cast<std::size_t>(holder.state);
+  if (row.condition == FusedCondition::kHost) return &memos->fused[state];
+  std::unique_ptr<kernel::VcpuMemos>& there = memos->on_vcpu;
+  if (there == nullptr) there = std::make_unique<kernel::VcpuMemos>();
+  if (there->vcpu != holder.vcpu || there->machine != holder.machine) {  // it moved
+    *there = {holder.machine, holder.vcpu, {}, {}};
+  }
+  return holder.in_guest ? &there->guest[state] : &there->hypervisor[state];
 }
 
 void Fusion::emit(Vcpu& vcpu, HostTime begin, HostTime end, const PreemptionRow& row) {

@@ -23,6 +23,7 @@
 #include "analysis/fused/span.h"
 #include "analysis/kernel/cpu_view.h"
 #include "analysis/vcpu/observer.h"
+#include "base/per_cpu.h"
 #include "base/time.h"
 #include "model/experiment.h"
 #include "model/interval_sink.h"
@@ -78,7 +79,7 @@ class Fusion final : public vcpu::VcpuObserver {
   struct FusedRow {
     Holder holder;
     model::FusedCondition condition = model::FusedCondition::kUnknown;
-    kernel::ViewMemos* memos = nullptr;  ///< of the host's thread, in condition kHost
+    kernel::ViewMemos* memos = nullptr;  ///< of the holder's thread, null if it is not known
 
     friend bool operator==(const FusedRow& a, const FusedRow& b) {
       return a.holder == b.holder && a.condition == b.condition;
@@ -120,15 +121,16 @@ class Fusion final : public vcpu::VcpuObserver {
     bool physical = false;  ///< a host, not a VM
     bool traced = false;
     std::uint32_t first_vcpu = 0;
-    std::vector<Cpu> cpus;
-    std::size_t cpu_count = 0;               ///< of the same, without the division that size() is
+    PerCpu<Cpu> cpus;
     std::vector<std::uint32_t> vcpu_of_cpu;  ///< by its own CPU number
     std::unique_ptr<Listener> listener;
   };
 
   void on_cpu_change(HostTime time, model::MachineIndex machine, std::uint32_t cpu,
                      const kernel::CpuView& now);
-  Cpu* cpu_at(model::MachineIndex machine, std::int64_t cpu);
+  [[nodiscard]] Cpu* cpu_at(model::MachineIndex machine, std::int64_t cpu) {
+    return machine < machines_.size() ? machines_[machine].cpus.at(cpu) : nullptr;
+  }
   void refresh(HostTime time, model::MachineIndex machine, std::int64_t number, int layer);
   void refresh(HostTime time, model::MachineIndex machine, std::int64_t number, Cpu& cpu,
                int layer);
@@ -142,12 +144,15 @@ class Fusion final : public vcpu::VcpuObserver {
 
   [[nodiscard]] static Holder host_holder(model::MachineIndex machine, const Cpu& cpu);
   [[nodiscard]] Holder holder_of(model::MachineIndex machine, const Cpu& cpu, int layer) const;
-  [[nodiscard]] Holder vcpu_holder(const Vcpu& vcpu, const Cpu& cpu, int layer) const;
+  /// Fills in a holder where it stands, since copying one waits for its fields. Gives the memos of
+  /// its thread, null if that is not known.
+  kernel::ViewMemos* vcpu_holder(Holder& holder, const Vcpu& vcpu, const Cpu& cpu, int layer) const;
   [[nodiscard]] const Cpu* guest_cpu_of(const Vcpu& vcpu) const;
   void fill(FusedRow& row, model::MachineIndex machine, const Cpu& cpu) const;
   [[nodiscard]] PreemptionRow preemption_row(const Vcpu& vcpu) const;
   [[nodiscard]] model::StringId name_of(model::MachineIndex machine) const;
   void emit(Cpu& cpu, HostTime begin, HostTime end, const FusedRow& row);
+  [[nodiscard]] static model::RowMemo* memo_of(const FusedRow& row);
   void emit(Vcpu& vcpu, HostTime begin, HostTime end, const PreemptionRow& row);
 
   model::IntervalSink& sink_;

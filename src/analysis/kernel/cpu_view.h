@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "base/time.h"
 #include "model/interval_sink.h"
@@ -11,14 +12,25 @@
 
 namespace vs::analysis::kernel {
 
+inline constexpr std::size_t kViewStates = 8;
+using MemosByState = std::array<model::RowMemo, kViewStates>;
+
+/// Where a sink notes rows of fused_cpu in which a guest's thread is on one vCPU.
+struct VcpuMemos {
+  std::uint32_t machine = 0xffffffffU;  ///< the vCPU's
+  std::int64_t vcpu = model::kNull;
+  MemosByState guest;
+  MemosByState hypervisor;
+};
+
 /// Where a sink notes rows of a thread on a CPU (model::RowMemo), by its state there; for one name
 /// and container of the thread and without losses.
 struct ViewMemos {
-  static constexpr std::size_t kStates = 8;
   model::StringId comm = model::kNull;
   std::int64_t container = model::kNull;
-  std::array<model::RowMemo, kStates> pcpu;   ///< rows of pcpu_state
-  std::array<model::RowMemo, kStates> fused;  ///< rows of fused_cpu in which it runs on its host
+  MemosByState pcpu;   ///< rows of pcpu_state
+  MemosByState fused;  ///< rows of fused_cpu in which it runs on its host
+  std::unique_ptr<VcpuMemos> on_vcpu;
 };
 
 struct CpuView {

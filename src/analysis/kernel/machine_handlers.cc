@@ -42,35 +42,36 @@ const MachineState::Impl::Handlers& MachineState::Impl::handlers() {
     const auto set = [&table](EventKind kind, Method run, bool sync = true) {
       table[static_cast<std::size_t>(kind)] = {run, sync};
     };
-    for (const EventKind kind : kKernelKinds) set(kind, &Impl::on_nothing);
-    set(EventKind::kSchedSwitch, &Impl::on_switch, false);  // its arguments say it
-    set(EventKind::kSchedWaking, &Impl::on_waking);
-    set(EventKind::kSchedWakeup, &Impl::on_wakeup);
-    set(EventKind::kSchedWakeupNew, &Impl::on_wakeup_new);
-    set(EventKind::kSchedMigrateTask, &Impl::on_migrate);
-    set(EventKind::kSchedProcessFork, &Impl::on_fork);
-    set(EventKind::kTaskNewtask, &Impl::on_newtask);
-    set(EventKind::kSchedProcessExec, &Impl::on_exec, false);  // may change the current thread's id
-    set(EventKind::kSchedProcessExit, &Impl::on_exit);
-    set(EventKind::kSchedProcessFree, &Impl::on_free);
-    set(EventKind::kTaskRename, &Impl::on_rename);
-    set(EventKind::kIrqHandlerEntry, &Impl::on_irq_entry);
-    set(EventKind::kIrqHandlerExit, &Impl::on_irq_exit);
-    set(EventKind::kSoftirqEntry, &Impl::on_softirq_entry);
-    set(EventKind::kSoftirqExit, &Impl::on_softirq_exit);
-    set(EventKind::kIrqVectorEntry, &Impl::on_vector_entry);
-    set(EventKind::kIrqVectorExit, &Impl::on_vector_exit);
-    set(EventKind::kTimerExpireEntry, &Impl::on_timer_entry);
-    set(EventKind::kTimerExpireExit, &Impl::on_timer_exit);
-    set(EventKind::kHrtimerExpireEntry, &Impl::on_timer_entry);
-    set(EventKind::kHrtimerExpireExit, &Impl::on_timer_exit);
-    set(EventKind::kSyscallEntry, &Impl::on_syscall_entry);
-    set(EventKind::kSyscallExit, &Impl::on_syscall_exit);
-    set(EventKind::kBlockRqComplete, &Impl::on_block_complete);
-    set(EventKind::kNetifReceiveSkb, &Impl::on_net_receive);
-    set(EventKind::kCgroupAttachTask, &Impl::on_cgroup);
-    set(EventKind::kStatedumpProcess, &Impl::on_dump_process);
-    set(EventKind::kStatedumpPidNs, &Impl::on_dump_pid_ns);
+    for (const EventKind kind : kKernelKinds) set(kind, &call<&Impl::on_nothing>);
+    set(EventKind::kSchedSwitch, &call<&Impl::on_switch>, false);  // its arguments say it
+    set(EventKind::kSchedWaking, &call<&Impl::on_waking>);
+    set(EventKind::kSchedWakeup, &call<&Impl::on_wakeup>);
+    set(EventKind::kSchedWakeupNew, &call<&Impl::on_wakeup_new>);
+    set(EventKind::kSchedMigrateTask, &call<&Impl::on_migrate>);
+    set(EventKind::kSchedProcessFork, &call<&Impl::on_fork>);
+    set(EventKind::kTaskNewtask, &call<&Impl::on_newtask>);
+    set(EventKind::kSchedProcessExec, &call<&Impl::on_exec>,
+        false);  // may change the current thread's id
+    set(EventKind::kSchedProcessExit, &call<&Impl::on_exit>);
+    set(EventKind::kSchedProcessFree, &call<&Impl::on_free>);
+    set(EventKind::kTaskRename, &call<&Impl::on_rename>);
+    set(EventKind::kIrqHandlerEntry, &call<&Impl::on_irq_entry>);
+    set(EventKind::kIrqHandlerExit, &call<&Impl::on_irq_exit>);
+    set(EventKind::kSoftirqEntry, &call<&Impl::on_softirq_entry>);
+    set(EventKind::kSoftirqExit, &call<&Impl::on_softirq_exit>);
+    set(EventKind::kIrqVectorEntry, &call<&Impl::on_vector_entry>);
+    set(EventKind::kIrqVectorExit, &call<&Impl::on_vector_exit>);
+    set(EventKind::kTimerExpireEntry, &call<&Impl::on_timer_entry>);
+    set(EventKind::kTimerExpireExit, &call<&Impl::on_timer_exit>);
+    set(EventKind::kHrtimerExpireEntry, &call<&Impl::on_timer_entry>);
+    set(EventKind::kHrtimerExpireExit, &call<&Impl::on_timer_exit>);
+    set(EventKind::kSyscallEntry, &call<&Impl::on_syscall_entry>);
+    set(EventKind::kSyscallExit, &call<&Impl::on_syscall_exit>);
+    set(EventKind::kBlockRqComplete, &call<&Impl::on_block_complete>);
+    set(EventKind::kNetifReceiveSkb, &call<&Impl::on_net_receive>);
+    set(EventKind::kCgroupAttachTask, &call<&Impl::on_cgroup>);
+    set(EventKind::kStatedumpProcess, &call<&Impl::on_dump_process>);
+    set(EventKind::kStatedumpPidNs, &call<&Impl::on_dump_pid_ns>);
     return table;
   }();
   return kHandlers;

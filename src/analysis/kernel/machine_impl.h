@@ -29,6 +29,7 @@ struct RunMemos {
 struct Cpu {
   std::uint32_t index = 0;
   bool open = false;          ///< it has rows
+  bool begun = false;         ///< an event came from it
   bool settled = true;        ///< an event came from the current thread since it was switched in
   std::int32_t tid = -1;      ///< 0 = idle, -1 = unknown
   std::int32_t left = -1;     ///< the thread that the last switch took off
@@ -77,7 +78,11 @@ class MachineState::Impl {
     Cpu& cpu;
     std::uint32_t trace;
   };
-  using Method = void (Impl::*)(const Site&);
+  using Method = void (*)(Impl&, const Site&);
+  template <void (Impl::*kHandle)(const Site&)>
+  static void call(Impl& self, const Site& site) {
+    (self.*kHandle)(site);
+  }
   struct Handler {
     Method run = nullptr;
     bool sync = true;  ///< the event's tid says who is current
@@ -116,11 +121,16 @@ class MachineState::Impl {
 
   // ---- shared, machine_state.cc ----
   void advance(HostTime time);
+  /// on_event() where it is not like most: the CPU is new, or time goes back.
+  [[gnu::noinline]] void on_odd_event(HostTime time, const model::Event& event,
+                                      std::uint32_t trace);
   [[nodiscard]] Cpu& cpu_at(std::uint32_t index) {
-    return index < cpu_by_index_.size() ? *cpu_by_index_[index] : add_cpus(index);
+    return index < cpu_count_ ? *cpu_by_index_[index] : add_cpus(index);
   }
   [[nodiscard]] Cpu& add_cpus(std::uint32_t index);
   void open_cpu(Cpu& cpu);
+  void begin_cpu(Cpu& cpu);
+  void handle(const Handler& handler, const model::Event& event, Cpu& cpu, std::uint32_t trace);
   void sync_current(Cpu& cpu, std::int32_t tid);
   void set_current(Cpu& cpu, std::int32_t tid);
   /// The CPU's current thread is not there any more, and nobody saw where it went.
@@ -179,6 +189,7 @@ class MachineState::Impl {
   PidNamespaces namespaces_;
   std::deque<Cpu> cpus_;
   std::vector<Cpu*> cpu_by_index_;
+  std::size_t cpu_count_ = 0;  ///< of the same
   std::array<model::StringId, 8> cause_texts_{};
   std::array<model::RowMemo, 8> blocked_memos_{};  ///< by cause, its waker not known
   MachineCounters counters_;

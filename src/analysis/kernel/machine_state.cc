@@ -150,9 +150,18 @@ void MachineState::Impl::advance(HostTime time) { now_ = std::max(now_, time); }
 
 // ---- events, losses, effectiveness ----
 
+// Called for every event: what seldom happens is elsewhere, so that this needs few registers.
 void MachineState::Impl::on_event(HostTime time, const model::Event& event, std::uint32_t trace) {
   const Handler& handler = handlers_[static_cast<std::size_t>(event.kind)];
   if (handler.run == nullptr || finished_) return;
+  if (time < now_ || event.cpu >= cpu_count_ || !cpu_by_index_[event.cpu]->begun) [[unlikely]]
+    return on_odd_event(time, event, trace);
+  now_ = time;
+  handle(handler, event, *cpu_by_index_[event.cpu], trace);
+}
+
+void MachineState::Impl::on_odd_event(HostTime time, const model::Event& event,
+                                      std::uint32_t trace) {
   if (!started_) start(time);
   if (time < now_) ++counters_.late;
   advance(time);
@@ -161,11 +170,12 @@ void MachineState::Impl::on_event(HostTime time, const model::Event& event, std:
     return;
   }
   Cpu& cpu = cpu_at(event.cpu);
-  if (!cpu.open) open_cpu(cpu);
-  if (!cpu.initial_contexts.empty()) [[unlikely]] {
-    for (const Context& context : cpu.initial_contexts) cpu.contexts.push(context);
-    cpu.initial_contexts.clear();
-  }
+  if (!cpu.begun) begin_cpu(cpu);
+  handle(handlers_[static_cast<std::size_t>(event.kind)], event, cpu, trace);
+}
+
+void MachineState::Impl::handle(const Handler& handler, const model::Event& event, Cpu& cpu,
+                                std::uint32_t trace) {
   if (handler.sync && event.tid >= 0) {
     if (event.tid == cpu.tid) {
       cpu.settled = true;
@@ -173,7 +183,7 @@ void MachineState::Impl::on_event(HostTime time, const model::Event& event, std:
       sync_current(cpu, event.tid);
     }
   }
-  (this->*handler.run)(Site{event, cpu, trace});
+  handler.run(*this, Site{event, cpu, trace});
 }
 
 void MachineState::Impl::on_loss(HostTime begin, HostTime end, std::uint32_t index) {
@@ -211,6 +221,7 @@ Cpu& MachineState::Impl::add_cpus(std::uint32_t index) {
     cpu.index = next;
     cpu_by_index_.push_back(&cpu);
   }
+  cpu_count_ = cpus_.size();
   return cpus_[index];
 }
 
@@ -218,6 +229,13 @@ void MachineState::Impl::open_cpu(Cpu& cpu) {
   cpu.open = true;
   cpu.since = now_;
   publish(cpu);
+}
+
+void MachineState::Impl::begin_cpu(Cpu& cpu) {
+  cpu.begun = true;
+  if (!cpu.open) open_cpu(cpu);
+  for (const Context& context : cpu.initial_contexts) cpu.contexts.push(context);
+  cpu.initial_contexts.clear();
 }
 
 void MachineState::Impl::sync_current(Cpu& cpu, std::int32_t tid) {

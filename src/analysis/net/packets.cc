@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/limits.h"
 
 namespace vs::analysis::net {
 namespace {
@@ -80,17 +79,11 @@ void Packets::on_event(const StreamEvent& event) {
 void Packets::on_loss(HostTime, HostTime, model::MachineIndex index, std::uint32_t cpu) {
   Machine& machine = machines_[index];
   machine.contexts.forget(cpu);
-  if (Cpu* const at = cpu_at(machine, cpu)) *at = {};
+  if (Cpu* const at = machine.cpus.at(cpu)) *at = {};
 }
 
 void Packets::finish(model::MachineIndex index, HostTime) {
   for (auto& [name, device] : machines_[index].devices) release(device);
-}
-
-Packets::Cpu* Packets::cpu_at(Machine& machine, std::uint32_t cpu) {
-  if (cpu >= limits::kCpus) return nullptr;
-  if (cpu >= machine.cpus.size()) machine.cpus.resize(cpu + 1);
-  return &machine.cpus[cpu];
 }
 
 // ---- events ----
@@ -98,7 +91,7 @@ Packets::Cpu* Packets::cpu_at(Machine& machine, std::uint32_t cpu) {
 void Packets::on_queue(Machine& machine, const StreamEvent& event) {
   Device* const device = device_of(machine, event.event);
   if (device == nullptr) return;
-  Cpu* const cpu = cpu_at(machine, event.event.cpu);
+  Cpu* const cpu = machine.cpus.at(event.event.cpu);
   const bool own = machine.hosts_vms && machine.contexts.inside(event.event.cpu) == nullptr;
   if (cpu != nullptr && own) *cpu = {event.tid, device};
   if (machine.sees_xmit) return;
@@ -107,7 +100,7 @@ void Packets::on_queue(Machine& machine, const StreamEvent& event) {
 }
 
 void Packets::on_xmit(Machine& machine, const StreamEvent& event) {
-  if (Cpu* const cpu = cpu_at(machine, event.event.cpu)) *cpu = {};
+  if (Cpu* const cpu = machine.cpus.at(event.event.cpu)) *cpu = {};
   if (event.event.i_or(kXmitReturn, 0) != 0) {
     ++counters_.not_sent;
     return;
@@ -130,7 +123,7 @@ void Packets::on_receive(Machine& machine, const StreamEvent& event) {
 
 // The wake-up is part of giving the packet to the device.
 void Packets::on_waking(Machine& machine, const StreamEvent& event) {
-  const Cpu* const cpu = cpu_at(machine, event.event.cpu);
+  const Cpu* const cpu = machine.cpus.at(event.event.cpu);
   if (cpu == nullptr || cpu->sending_to == nullptr || cpu->sending_tid != event.tid) return;
   if (machine.contexts.inside(event.event.cpu) != nullptr) return;
   const std::int64_t tid = event.event.i_or(arg::kWakeTid, -1);
@@ -140,7 +133,7 @@ void Packets::on_waking(Machine& machine, const StreamEvent& event) {
 }
 
 void Packets::on_switch(Machine& machine, const StreamEvent& event) {
-  if (Cpu* const cpu = cpu_at(machine, event.event.cpu)) *cpu = {};
+  if (Cpu* const cpu = machine.cpus.at(event.event.cpu)) *cpu = {};
 }
 
 // ---- devices ----

@@ -24,6 +24,7 @@
 
 #include "analysis/kernel/context_tracker.h"
 #include "analysis/vcpu/vm_threads.h"
+#include "base/per_cpu.h"
 #include "model/stream_analysis.h"
 
 namespace vs::analysis::net {
@@ -78,7 +79,7 @@ class Packets final : public model::StreamAnalysis {
     model::StringId vm = model::kNull;  ///< of a guest: itself
     std::unique_ptr<vcpu::VmThreads> threads;
     kernel::ContextTracker contexts;
-    std::vector<Cpu> cpus;
+    PerCpu<Cpu> cpus;
     std::map<std::string, Device, std::less<>> devices;
     std::uint64_t over_limit = 0;  ///< packets of devices beyond the limit
   };
@@ -93,7 +94,6 @@ class Packets final : public model::StreamAnalysis {
   void on_switch(Machine& machine, const model::StreamEvent& event);
 
   [[nodiscard]] Device* device_of(Machine& machine, const model::Event& event);
-  [[nodiscard]] static Cpu* cpu_at(Machine& machine, std::uint32_t cpu);
   void learn(Machine& machine, Device& device, std::int32_t tid);
   void put(Device& device, const Held& packet);
   void release(Device& device);

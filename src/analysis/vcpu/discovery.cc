@@ -160,9 +160,27 @@ void Discovery::on_irq_end(const Event&, Cpu& cpu, std::uint32_t) {
 // ---- threads ----
 
 void Discovery::learn_name(std::int32_t tid, std::string_view comm) {
-  if (tid <= 0 || comm.empty() || !may_tell(comm[0])) return;
+  if (tid <= 0 || comm.empty() || !may_tell(comm[0]) || is_learned(tid, comm)) return;
   if (const std::int32_t id = vcpu_of_name(comm); id != kNoVcpu) threads_[tid].name_id = id;
   if (const std::int32_t pid = pid_of_helper(comm); pid > 0) threads_[tid].helper_of = pid;
+}
+
+bool Discovery::is_learned(std::int32_t tid, std::string_view comm) {
+  Learned& last = learned_[static_cast<std::size_t>(tid) % learned_.size()];
+  if (last.tid == tid && std::string_view(last.comm.data(), last.size) == comm) return true;
+  last.tid = comm.size() <= last.comm.size() ? tid : -1;
+  last.size = static_cast<std::uint8_t>(std::min(comm.size(), last.comm.size()));
+  std::copy_n(comm.begin(), last.size, last.comm.begin());
+  return false;
+}
+
+Discovery::Thread* Discovery::known_thread(Cpu& cpu) {
+  if (cpu.found != nullptr && cpu.found_tid == cpu.tid) return cpu.found;
+  const auto at = threads_.find(cpu.tid);
+  if (at == threads_.end()) return nullptr;
+  cpu.found_tid = cpu.tid;
+  cpu.found = &at->second;
+  return cpu.found;
 }
 
 void Discovery::on_rename(const Event& event, Cpu&, std::uint32_t) {
@@ -181,10 +199,8 @@ void Discovery::on_waking(const Event& event, Cpu& cpu, std::uint32_t) {
     vote(threads_[cpu.tid], pid);
     return;
   }
-  const auto waker = threads_.find(cpu.tid);
-  if (waker != threads_.end() && waker->second.helper_of > 0) {
-    vote(threads_[target], waker->second.helper_of);
-  }
+  const Thread* const waker = known_thread(cpu);
+  if (waker != nullptr && waker->helper_of > 0) vote(threads_[target], waker->helper_of);
   if (cpu.ipi_sender == cpu.tid && target != cpu.tid) {
     ++ipi_links_[std::minmax(cpu.tid, target)];
   }
@@ -257,7 +273,8 @@ Discovery::Thread* Discovery::evidence(const Event& event, Cpu& cpu, std::uint32
     return nullptr;
   }
   if (cpu.tid <= 0) return nullptr;
-  Thread& thread = threads_[cpu.tid];
+  Thread* const known = known_thread(cpu);
+  Thread& thread = known != nullptr ? *known : threads_[cpu.tid];
   for (Run& run : thread.runs) {
     if (run.cpu != number || run.id != id) continue;
     run.first = std::min(run.first, event.own);

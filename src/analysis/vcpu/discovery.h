@@ -76,6 +76,14 @@ class Discovery {
     std::uint16_t irq_depth = 0;
     std::int32_t ipi_sender = -1;     ///< sent an IPI in the exit it is handling
     std::vector<model::Event> early;  ///< KVM events before the first switch told their thread
+    std::int32_t found_tid = model::kNoTid;  ///< looked up last, and what is known of it
+    Thread* found = nullptr;
+  };
+  /// A name that a thread was seen to have: it need not be learned again.
+  struct Learned {
+    std::int32_t tid = -1;
+    std::uint8_t size = 0;
+    std::array<char, 16> comm{};
   };
 
   using Handler = void (Discovery::*)(const model::Event&, Cpu&, std::uint32_t cpu);
@@ -102,12 +110,16 @@ class Discovery {
 
   Thread* evidence(const model::Event& event, Cpu& cpu, std::uint32_t number, std::int32_t id);
   void learn_name(std::int32_t tid, std::string_view comm);
+  [[nodiscard]] bool is_learned(std::int32_t tid, std::string_view comm);
+  /// What is known of the CPU's thread; nullptr: nothing yet.
+  [[nodiscard]] Thread* known_thread(Cpu& cpu);
   static void vote(Thread& thread, std::int32_t pid);
   [[nodiscard]] std::int32_t certain_tgid(std::int32_t tid) const;
   [[nodiscard]] std::int32_t voted_pid(const Thread& thread) const;
   void add_lives(std::int32_t tid, const Thread& thread, GroupingInput& input) const;
 
-  std::unordered_map<std::int32_t, Thread> threads_;
+  std::unordered_map<std::int32_t, Thread> threads_;  ///< none is ever taken out
+  std::array<Learned, 64> learned_;                   ///< by the low bits of the thread's id
   std::map<std::pair<std::int32_t, std::int32_t>, std::uint32_t> ipi_links_;
   std::vector<Cpu> cpus_;
   std::vector<std::int32_t> first_tids_;

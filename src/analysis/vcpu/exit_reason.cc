@@ -1,6 +1,7 @@
 #include "analysis/vcpu/exit_reason.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <iterator>
 #include <span>
@@ -242,18 +243,39 @@ static_assert(std::ranges::is_sorted(kVmx, {}, &Entry::number));
 static_assert(std::ranges::is_sorted(kSvm, {}, &Entry::number));
 static_assert(std::ranges::is_sorted(kArmEc, {}, &Entry::number));
 
-std::span<const Entry> table_of(const ExitCode& code) {
+/// A table, and where the entries of its small numbers are.
+struct Table {
+  static constexpr std::size_t kSmall = 256;
+  static constexpr std::uint8_t kNone = 255;
+  std::span<const Entry> entries;
+  std::array<std::uint8_t, kSmall> places{};
+
+  constexpr explicit Table(std::span<const Entry> all) : entries(all) {
+    places.fill(kNone);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (all[i].number < kSmall) places[all[i].number] = static_cast<std::uint8_t>(i);
+    }
+  }
+};
+static_assert(std::size(kSvm) < Table::kNone);  // the longest
+constexpr Table kVmxTable(kVmx);
+constexpr Table kSvmTable(kSvm);
+constexpr Table kArmEcTable(kArmEc);
+constexpr Table kArmRetTable(kArmRet);
+constexpr Table kNoTable({});
+
+const Table& table_of(const ExitCode& code) {
   switch (code.isa) {
     case Isa::kVmx:
-      return kVmx;
+      return kVmxTable;
     case Isa::kSvm:
-      return kSvm;
+      return kSvmTable;
     case Isa::kArm:
-      return code.reason == kArmTrap ? std::span<const Entry>(kArmEc) : kArmRet;
+      return code.reason == kArmTrap ? kArmEcTable : kArmRetTable;
     case Isa::kUnknown:
       break;
   }
-  return {};
+  return kNoTable;
 }
 
 std::uint64_t key_of(const ExitCode& code) {
@@ -261,10 +283,14 @@ std::uint64_t key_of(const ExitCode& code) {
 }
 
 const Entry* find(const ExitCode& code) {
-  const std::span<const Entry> table = table_of(code);
+  const Table& table = table_of(code);
   const std::uint64_t key = key_of(code);
-  const auto at = std::ranges::lower_bound(table, key, {}, &Entry::number);
-  return at != table.end() && at->number == key ? &*at : nullptr;
+  if (key < Table::kSmall) {
+    const std::uint8_t place = table.places[key];
+    return place == Table::kNone ? nullptr : &table.entries[place];
+  }
+  const auto at = std::ranges::lower_bound(table.entries, key, {}, &Entry::number);
+  return at != table.entries.end() && at->number == key ? &*at : nullptr;
 }
 
 constexpr std::uint64_t kIsaVmx = 1;
@@ -313,6 +339,20 @@ std::string_view exit_text(const ExitCode& code, char (&buffer)[kExitTextBytes])
   const std::size_t prefix = hex ? 2 : 0;
   const auto result = std::to_chars(&buffer[prefix], std::end(buffer), key_of(code), hex ? 16 : 10);
   return {std::begin(buffer), result.ptr};
+}
+
+model::StringId ExitTexts::of(const ExitCode& code) {
+  const std::uint64_t number =
+      code.isa == Isa::kArm && code.reason == kArmTrap ? 0x100 + code.esr_ec : code.reason;
+  const std::uint64_t key = (number << 3) | static_cast<std::uint64_t>(code.isa);
+  if (key == last_key_) return last_;
+  last_key_ = key;
+  const auto at = known_.find(key);
+  if (at != known_.end()) return last_ = at->second;
+  char buffer[kExitTextBytes];
+  last_ = sink_.intern(exit_text(code, buffer));
+  known_.emplace(key, last_);
+  return last_;
 }
 
 }  // namespace vs::analysis::vcpu

@@ -3,12 +3,15 @@
 // constants of the kernel's uapi headers (asm/vmx.h EXIT_REASON_*, asm/svm.h SVM_EXIT_*, arm64
 // asm/esr.h ESR_ELx_EC_*) without their prefix.
 //
-// Ownership: compile-time tables. Threads: immutable. Errors: none, an unknown number has no name.
+// Ownership: compile-time tables. Threads: immutable, but for ExitTexts. Errors: none, an unknown
+// number has no name.
 
 #include <cstdint>
 #include <string_view>
+#include <unordered_map>
 
 #include "model/event.h"
+#include "model/interval_sink.h"
 #include "model/states.h"
 
 namespace vs::analysis::vcpu {
@@ -43,5 +46,18 @@ inline constexpr std::size_t kExitTextBytes = 40;
 /// The `reason` column: the name, else `0x…`, else the plain number when the instruction set is not
 /// known. Written into `buffer` unless the name is static.
 [[nodiscard]] std::string_view exit_text(const ExitCode& code, char (&buffer)[kExitTextBytes]);
+
+/// The texts of exits as texts of a sink, which must outlive it. Threads: one.
+class ExitTexts {
+ public:
+  explicit ExitTexts(model::IntervalSink& sink) : sink_(sink) {}
+  [[nodiscard]] model::StringId of(const ExitCode& code);
+
+ private:
+  model::IntervalSink& sink_;
+  std::unordered_map<std::uint64_t, model::StringId> known_;
+  std::uint64_t last_key_ = ~std::uint64_t{0};  ///< most exits are like the one before
+  model::StringId last_ = model::kNull;
+};
 
 }  // namespace vs::analysis::vcpu

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/limits.h"
-
 namespace vs::analysis::vcpu {
 namespace {
 
@@ -23,7 +21,7 @@ constexpr std::int64_t kPauseNs = 50'000'000;
 
 HostVcpus::HostVcpus(const model::Experiment& experiment, model::MachineIndex host,
                      model::IntervalSink& sink, std::vector<VcpuObserver*> observers)
-    : sink_(sink), observers_(std::move(observers)) {
+    : sink_(sink), observers_(std::move(observers)), reasons_(sink) {
   const model::ClockMap& clock = experiment.machines[host].clock;
   for (model::MachineIndex m = 0; m < experiment.machines.size(); ++m) {
     const model::Machine& machine = experiment.machines[m];
@@ -100,15 +98,15 @@ model::KindSet HostVcpus::kinds() {
 }
 
 void HostVcpus::set_current(std::uint32_t cpu, std::int32_t tid) {
-  if (Cpu* at = cpu_at(cpu)) at->tid = tid;
+  if (Cpu* at = cpus_.at(cpu)) at->tid = tid;
 }
 
 void HostVcpus::on_event(HostTime time, const Event& event) {
   const Handler handler = handlers()[static_cast<std::size_t>(event.kind)];
   if (handler == nullptr) return;
-  Cpu* cpu = cpu_at(event.cpu);
+  Cpu* cpu = cpus_.at(event.cpu);
   if (cpu == nullptr) return;
-  note_context(time, event, *cpu);
+  if (event.tid != cpu->tid && event.tid != model::kNoTid) note_context(time, event, *cpu);
   if (cpu->running != kNone && event.kind != EventKind::kKvmEntry &&
       event.kind != EventKind::kKvmExit) {
     end_guest_implicitly(time, vcpus_[cpu->running]);
@@ -116,16 +114,9 @@ void HostVcpus::on_event(HostTime time, const Event& event) {
   (this->*handler)(time, event, *cpu);
 }
 
-HostVcpus::Cpu* HostVcpus::cpu_at(std::uint32_t cpu) {
-  if (cpu >= limits::kCpus) return nullptr;
-  if (cpu >= cpus_.size()) cpus_.resize(cpu + 1);
-  return &cpus_[cpu];
-}
-
 // An event says which thread made it. Where that is not the one we hold for current, a switch was
 // not recorded: the vCPU we thought there is somewhere else.
 void HostVcpus::note_context(HostTime time, const Event& event, Cpu& cpu) {
-  if (event.tid == model::kNoTid || event.tid == cpu.tid) return;
   if (cpu.running != kNone) {
     end_guest_implicitly(time, vcpus_[cpu.running]);
     displace(time, cpu);
@@ -370,18 +361,6 @@ void HostVcpus::tell_change(HostTime time, const Vcpu& vcpu) {
 
 void HostVcpus::tell_event(HostTime time, const Vcpu& vcpu, const Event& event) {
   for (VcpuObserver* observer : observers_) observer->on_vcpu_event(time, vcpu.ref, event);
-}
-
-model::StringId HostVcpus::reason_id(const ExitCode& code) {
-  const std::uint64_t number =
-      code.isa == Isa::kArm && code.reason == kArmTrap ? 0x100 + code.esr_ec : code.reason;
-  const std::uint64_t key = (number << 3) | static_cast<std::uint64_t>(code.isa);
-  const auto at = reasons_.find(key);
-  if (at != reasons_.end()) return at->second;
-  char buffer[kExitTextBytes];
-  const model::StringId id = sink_.intern(exit_text(code, buffer));
-  reasons_.emplace(key, id);
-  return id;
 }
 
 }  // namespace vs::analysis::vcpu

@@ -28,6 +28,7 @@
 
 #include "analysis/vcpu/exit_reason.h"
 #include "analysis/vcpu/observer.h"
+#include "base/per_cpu.h"
 #include "base/time.h"
 #include "model/event.h"
 #include "model/experiment.h"
@@ -164,7 +165,6 @@ class HostVcpus {
   void on_syscall_exit(HostTime, const model::Event&, Cpu&);
   void on_vmm_call(HostTime, const model::Event&, Cpu&);
 
-  Cpu* cpu_at(std::uint32_t cpu);
   void note_context(HostTime time, const model::Event& event, Cpu& cpu);
   void end_guest_implicitly(HostTime time, Vcpu& vcpu);
   Vcpu* bound(std::int32_t tid, HostTime time);
@@ -191,14 +191,13 @@ class HostVcpus {
   void mark_polling(HostTime begin, Vcpu& vcpu);
   void tell_event(HostTime time, const Vcpu& vcpu, const model::Event& event);
   [[nodiscard]] Row off_cpu_row(HostTime time, const Vcpu& vcpu, model::VcpuState state) const;
-  model::StringId reason_id(const ExitCode& code);
 
   model::IntervalSink& sink_;
   std::vector<VcpuObserver*> observers_;
   std::vector<Vcpu> vcpus_;
   std::unordered_map<std::int32_t, Thread> threads_;
-  std::vector<Cpu> cpus_;
-  std::unordered_map<std::uint64_t, model::StringId> reasons_;
+  PerCpu<Cpu> cpus_;
+  ExitTexts reasons_;
   HostTime lossy_until_ = kHostTimeMin;
   Counters counters_;
 };

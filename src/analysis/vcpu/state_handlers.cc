@@ -228,7 +228,7 @@ void HostVcpus::on_exit(HostTime time, const Event& event, Cpu& cpu) {
   vcpu->entered = true;
   vcpu->emulations = 0;
   vcpu->base = VcpuState::kHypervisor;
-  vcpu->reason = reason_id(code);
+  vcpu->reason = reasons_.of(code);
   vcpu->idle_exit = exit_class(code) == model::ExitClass::kIdle;
   vcpu->user_reason = -1;
   if (std::exchange(vcpu->reason_pending, false)) {

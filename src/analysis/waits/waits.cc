@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "analysis/vcpu/exit_reason.h"
-#include "base/limits.h"
 
 namespace vs::analysis::waits {
 namespace {
@@ -82,13 +81,6 @@ std::uint32_t Waits::index_of(const vcpu::VcpuRef& ref) const {
   return vms_[vm].first_vcpu + ref.slot;
 }
 
-Waits::Cpu* Waits::cpu_at(model::MachineIndex host, std::int64_t cpu) {
-  if (cpu < 0 || cpu >= limits::kCpus) return nullptr;
-  std::vector<Cpu>& cpus = cpus_[host];
-  if (static_cast<std::size_t>(cpu) >= cpus.size()) cpus.resize(static_cast<std::size_t>(cpu) + 1);
-  return &cpus[static_cast<std::size_t>(cpu)];
-}
-
 // ---- events ----
 
 void Waits::on_event(const model::StreamEvent& event) {
@@ -109,7 +101,7 @@ void Waits::on_event(const model::StreamEvent& event) {
 
 /// The pCPU has a new occupant: those who wait for it wait for that one now.
 void Waits::on_switch(const model::StreamEvent& event) {
-  Cpu* const cpu = cpu_at(event.machine, event.event.cpu);
+  Cpu* const cpu = cpus_[event.machine].at(event.event.cpu);
   if (cpu == nullptr) return;
   const bool idle = event.event.i_or(arg::kNextTid, 0) == 0;
   cpu->occupant = cpu->vcpu != kNone ? Occupant::kVm : idle ? Occupant::kNobody : Occupant::kHost;
@@ -122,7 +114,7 @@ void Waits::on_switch(const model::StreamEvent& event) {
 }
 
 void Waits::on_context(const model::StreamEvent& event, bool at_exit) {
-  const Cpu* const cpu = cpu_at(event.machine, event.event.cpu);
+  const Cpu* const cpu = cpus_[event.machine].at(event.event.cpu);
   if (cpu == nullptr || cpu->vcpu == kNone) return;
   Vcpu& vcpu = vcpus_[cpu->vcpu];
   // Of the registers at exit and at entry, those at exit say it first. An exit that has been looked
@@ -242,14 +234,14 @@ void Waits::on_vcpu_change(const vcpu::VcpuChange& change) {
 /// Keeps who is on which pCPU and who waits for it.
 void Waits::place(const vcpu::VcpuChange& change, Vcpu& vcpu, std::uint32_t index) {
   const model::MachineIndex host = vms_[vcpu.vm].host;
-  if (Cpu* const old = cpu_at(host, vcpu.pcpu)) {
+  if (Cpu* const old = cpus_[host].at(vcpu.pcpu)) {
     if (vcpu.waits_for_pcpu) --old->waiting;
     if (old->vcpu == index) old->vcpu = kNone;
   }
   vcpu.state = change.state;
   vcpu.pcpu = change.pcpu;
   vcpu.waits_for_pcpu = wants_pcpu(change.state) && change.pcpu >= 0;
-  if (Cpu* const now = cpu_at(host, change.pcpu)) {
+  if (Cpu* const now = cpus_[host].at(change.pcpu)) {
     if (vcpu.waits_for_pcpu) ++now->waiting;
     if (change.on_cpu) {
       now->vcpu = index;

@@ -26,6 +26,7 @@
 #include "analysis/waits/identity.h"
 #include "analysis/waits/process_book.h"
 #include "analysis/waits/vcpu_log.h"
+#include "base/per_cpu.h"
 #include "model/stream_analysis.h"
 
 namespace vs::analysis::waits {
@@ -143,14 +144,13 @@ class Waits final : public model::StreamAnalysis,
   void place(const vcpu::VcpuChange& change, Vcpu& vcpu, std::uint32_t index);
 
   [[nodiscard]] std::uint32_t index_of(const vcpu::VcpuRef& ref) const;
-  Cpu* cpu_at(model::MachineIndex host, std::int64_t cpu);
 
   const model::Experiment& experiment_;
   model::IntervalSink& sink_;
   std::vector<Vm> vms_;
   std::vector<std::uint32_t> vm_of_machine_;  ///< kNone: not a VM of this flow
   std::vector<Vcpu> vcpus_;
-  std::vector<std::vector<Cpu>> cpus_;  ///< by machine
+  std::vector<PerCpu<Cpu>> cpus_;  ///< by machine
 };
 
 }  // namespace vs::analysis::waits

@@ -191,6 +191,7 @@ void plan_record(const ProgramSet& programs, std::uint32_t program, const Specia
       plan.little_args + plan.big_args + plan.little_registers + plan.big_registers + plan.texts !=
           0 ||
       plan.register_tid || plan.sets_tid || plan.tail != kNone;
+  plan.skip = !plan.deliver && !plan.more && !plan.has_tid && plan.args == 0;
   out.aligned = out.aligned || plan.align_mask != 0;
 }
 

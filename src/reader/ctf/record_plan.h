@@ -51,6 +51,7 @@ struct RecordPlan {
   std::uint16_t present = 0;
   std::uint8_t args = 0;         ///< little-endian ones
   bool deliver = false;          ///< else it is stepped over
+  bool skip = false;             ///< nothing of it is wanted but its time and type
   bool has_tid = false;          ///< the first load is the context's tid, little-endian
   bool more = false;             ///< any of the following is there
   std::uint8_t little_args = 0;  ///< the other arguments

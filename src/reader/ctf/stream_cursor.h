@@ -124,6 +124,8 @@ class CtfCursor final : public StreamCursor {
   void decode_planned();
   template <ByteOrder kOrder, bool kAligned>
   [[nodiscard]] model::Event* decode_planned(PlannedState& state, model::Event* event);
+  template <ByteOrder kOrder, bool kAligned>
+  void skip_planned(PlannedState& state, std::size_t end);
   [[nodiscard]] bool read_more(const RecordPlan& plan, const FieldLoad* load, std::size_t at,
                                std::size_t& end, model::Event& event);
   void set_machine_input();

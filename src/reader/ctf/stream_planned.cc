@@ -58,6 +58,44 @@ bool CtfCursor::read_more(const RecordPlan& plan, const FieldLoad* load, std::si
   return true;
 }
 
+// Goes over the events that nobody wants anything of, up to the first other one or to `end`.
+template <ByteOrder kOrder, bool kAligned>
+void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
+  const HeaderPlan& header = plan_->header;
+  const std::span<const RecordPlan> plans = plan_->records.plans;
+  const RecordPlace place{machine_.memory(), static_cast<std::size_t>(machine_.base_byte())};
+  const TimeScale& scale = converter_.scale();
+  const reader::PassedBuffer::Room room = passed_.room();
+  // One by one: loads of more than was stored at once would wait for the stores.
+  std::size_t now_at = state.at;
+  std::uint64_t now_cycles = state.cycles;
+  OwnTime now_own = state.own;
+  std::size_t count = 0;
+  while (count < room.times.size() && now_at + kHeaderRoom <= end) {
+    std::size_t at = now_at;
+    std::uint64_t cycles = now_cycles;
+    const std::uint64_t id = kAligned ? read_header_parts<kOrder>(header, place, at, cycles)
+                                      : read_header_word<kOrder>(header, place, at, cycles);
+    if (id >= plans.size()) break;
+    const RecordPlan& plan = plans[static_cast<std::size_t>(id)];
+    if constexpr (kAligned) at = place.aligned(at, plan.align_mask);
+    at += plan.bytes;
+    if (!plan.skip || at > end || !scale.is_sum(cycles)) break;
+    const OwnTime own = scale.sum(cycles);
+    if (own < now_own) break;
+    room.times[count] = own.value;
+    room.types[count] = plan.type;
+    ++count;
+    now_at = at;
+    now_cycles = cycles;
+    now_own = own;
+  }
+  state.at = now_at;
+  state.cycles = now_cycles;
+  state.own = now_own;
+  passed_.advance(cpu_, count);
+}
+
 // Fills events from `event` on, at most to the end of the batch; the first one not filled.
 template <ByteOrder kOrder, bool kAligned>
 model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event) {
@@ -104,6 +142,7 @@ model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event
     now.at = next;
     now.cycles = cycles;
     now.own = own;
+    if (plan.skip) skip_planned<kOrder, kAligned>(now, end);
     event += plan.deliver ? 1 : 0;
   }
   state = now;

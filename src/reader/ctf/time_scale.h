@@ -80,6 +80,8 @@ class TimeConverter {
     anchored_ = false;
   }
 
+  /// Requires set(): what times are made with.
+  [[nodiscard]] const TimeScale& scale() const { return *scale_; }
   /// Requires set().
   [[nodiscard]] OwnTime to_own(std::uint64_t cycles) {
     if (scale_->is_sum(cycles)) [[likely]]

@@ -5,7 +5,7 @@ import { api, type CompareRow } from '../api';
 import { store, useStore } from '../store';
 import { formatDuration, formatRel, type Span, toAbs } from '../time';
 import { errorText, parseEnds } from './data';
-import { Field, MachineField, Meter, Problem, SaveCsv } from './parts';
+import { Field, MachineField, Meter, Problem, SaveCsv, TableHead } from './parts';
 
 interface Side {
   machine: string;
@@ -41,22 +41,7 @@ function Group({ group, rows }: { group: string; rows: CompareRow[] }) {
     <section aria-label={titles[group] ?? group}>
       <h3>{titles[group] ?? group}</h3>
       <table class="p-table">
-        <thead>
-          <tr>
-            <th scope="col">name</th>
-            <th scope="col" class="p-num">
-              A
-            </th>
-            <th scope="col">A</th>
-            <th scope="col">B</th>
-            <th scope="col" class="p-num">
-              B
-            </th>
-            <th scope="col" class="p-num">
-              B against A
-            </th>
-          </tr>
-        </thead>
+        <TableHead names={['name', '#A', 'A', 'B', '#B', '#B against A']} />
         <tbody>
           {rows.map((row, i) => (
             <tr key={i}>

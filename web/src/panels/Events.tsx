@@ -2,20 +2,21 @@
 // fetched at both ends.
 
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { api } from '../api';
 import { guarded } from '../jump';
 import { actions, store, useStore } from '../store';
-import { formatRel, toAbs, toRel } from '../time';
+import { formatRel, toRel } from '../time';
 import { download, errorText, toCsv } from './data';
 import {
   collect,
+  type Column,
   type Filter,
   inside,
   loadAround,
   type Loaded,
   loadMore,
+  matcherOf,
+  nextMatch,
   nothing,
-  queryOf,
   rowAt,
 } from './eventPages';
 import { Field, MachineField, Problem } from './parts';
@@ -175,12 +176,11 @@ function FilterForm({ filter, change, step, save, saved }: FormProps) {
 async function stepMatch(filter: Filter, direction: 1 | -1): Promise<void> {
   const from = (store.get().time ?? store.get().window.from) + direction;
   try {
-    const row = (await api.events(queryOf(filter, toAbs(from), direction, 1))).rows[0];
+    const { row, gaveUp } = await nextMatch(filter, from, direction);
     if (!row) {
-      actions.notify(
-        direction === 1 ? 'No match after the cursor.' : 'No match before the cursor.',
-      );
-      return;
+      const where = direction === 1 ? 'after' : 'before';
+      const far = gaveUp ? ', as far as was looked: narrow it by names or a machine' : '';
+      return actions.notify(`No match ${where} the cursor${far}.`);
     }
     const time = toRel(row.ts_ns);
     actions.select({ time });
@@ -191,7 +191,7 @@ async function stepMatch(filter: Filter, direction: 1 | -1): Promise<void> {
 }
 
 /** What the page had last, so that changing tabs loses nothing. */
-let lastFilter: Filter = { names: '', contains: '', machine: '' };
+let lastFilter: Filter = { names: '', contains: '', machine: '', patterns: {} };
 
 const mostSaved = 10_000;
 
@@ -213,7 +213,7 @@ function usePages(filter: Filter, now: number) {
   const loadedFor = useRef<Filter | null>(null);
   const generation = useRef(0);
   const busy = useRef(false);
-  const there = loadedFor.current === filter && loaded.rows.length > 0 && inside(loaded, now);
+  const there = loadedFor.current === filter && inside(loaded, now);
   useEffect(() => {
     if (there) return undefined;
     const stop = new AbortController();
@@ -249,10 +249,68 @@ function usePages(filter: Filter, now: number) {
   return { loaded, problem, extend, generation: generation.current };
 }
 
+const heads: ReadonlyArray<readonly [Column, string]> = [
+  ['machine', 'machine'],
+  ['cpu', 'CPU'],
+  ['tid', 'tid'],
+  ['name', 'event'],
+  ['fields', 'fields'],
+];
+
+/** What the columns hold, and a regular expression for each of them. */
+function Heads({ filter, change }: Pick<FormProps, 'filter' | 'change'>) {
+  return (
+    <>
+      <div class="p-event p-event-head" aria-hidden="true">
+        <span class="p-num">time (s)</span>
+        {heads.map(([column, name]) => (
+          <span key={column} class={column === 'cpu' || column === 'tid' ? 'p-num' : ''}>
+            {name}
+          </span>
+        ))}
+      </div>
+      <div class="p-event p-event-patterns" role="search" aria-label="Columns">
+        <span class="p-num muted">matches</span>
+        {heads.map(([column, name]) => (
+          <input
+            key={column}
+            value={filter.patterns?.[column] ?? ''}
+            spellcheck={false}
+            placeholder=".*"
+            aria-label={`${name} matches`}
+            title={`Regular expression for ${name}`}
+            onInput={(event) =>
+              change({
+                ...filter,
+                patterns: { ...filter.patterns, [column]: event.currentTarget.value },
+              })
+            }
+          />
+        ))}
+      </div>
+    </>
+  );
+}
+
+/** What is wrong with the regular expressions; empty: nothing. */
+function wrongPattern(filter: Filter): string {
+  try {
+    matcherOf(filter);
+    return '';
+  } catch (error) {
+    return errorText(error);
+  }
+}
+
 export function EventsPanel() {
   const time = useStore((state) => state.time);
   const range = useStore((state) => state.range);
-  const [filter, setFilter] = useState<Filter>(lastFilter);
+  const [typed, setTyped] = useState<Filter>(lastFilter);
+  const wrong = wrongPattern(typed);
+  // What was typed last and can be understood.
+  const good = useRef(typed);
+  if (!wrong) good.current = typed;
+  const filter = good.current;
   // Events of the same time: which of them, counted from the last one.
   const [pick, setPick] = useState({ time: -1, back: 0 });
   lastFilter = filter;
@@ -270,24 +328,17 @@ export function EventsPanel() {
   return (
     <div class="panel p-fill" data-panel="events">
       <FilterForm
-        filter={filter}
-        change={setFilter}
+        filter={typed}
+        change={setTyped}
         step={(direction) => void stepMatch(filter, direction)}
         save={() => void save(filter)}
         saved={range ? 'the selected span' : 'what is shown'}
       />
-      {problem && <Problem>{problem}</Problem>}
-      <div class="p-event p-event-head" aria-hidden="true">
-        <span class="p-num">time (s)</span>
-        <span>machine</span>
-        <span class="p-num">CPU</span>
-        <span class="p-num">tid</span>
-        <span>event</span>
-        <span>fields</span>
-      </div>
+      {(wrong || problem) && <Problem>{wrong || problem}</Problem>}
+      <Heads filter={typed} change={setTyped} />
       {loaded.rows.length === 0 && !problem ? (
         <p class="muted" role="status">
-          No event matches here.
+          No event matches here{loaded.before || loaded.after ? '; ↓ Next looks further' : ''}.
         </p>
       ) : (
         <Rows

@@ -2,7 +2,7 @@
 // be told and why.
 
 import { useEffect, useState } from 'preact/hooks';
-import { api, type Cell, type Conclusion, type Report } from '../api';
+import { api, type Cell, type Conclusion, type Report, type Section } from '../api';
 import { FirstLook } from '../Growing';
 import { actions, store, useStore } from '../store';
 import { toRel } from '../time';
@@ -22,6 +22,7 @@ import {
 } from './evidence';
 import { missingText } from '../timeline/lanes';
 import { Card, Command, type Part, Problem, Ranked, StackedBar } from './parts';
+import { ClockCard, DataCards } from './DataCards';
 import { DiskCard } from './DiskCard';
 
 const badness: Record<string, number> = { bad: 0, warn: 1, note: 2, good: 3 };
@@ -233,9 +234,16 @@ function HostCard({ pcpus }: { pcpus: Entry[] }) {
   );
 }
 
-const waitsOf =
-  'SELECT machine, state, COUNT(*) AS count, SUM(dur) AS total_ns FROM vprocess_state ' +
-  "WHERE state NOT IN ('root', 'nonroot', 'unknown') GROUP BY 1, 2 ORDER BY 4 DESC";
+/** What a process does when it waits for nothing. */
+const noWaits = new Set(['root', 'nonroot', 'unknown']);
+
+/** Waits of the totals of vprocess_state, longest first. */
+export function waitsOf(totals: Section): Entry[] {
+  return entries(totals)
+    .filter((one) => !noWaits.has(text(one['state'])))
+    .sort((a, b) => amount(b['total_ns']) - amount(a['total_ns']));
+}
+
 const waitWords: Record<string, string> = {
   task: 'another process',
   timer: 'a timer',
@@ -259,8 +267,8 @@ function WaitCard() {
   const [problem, setProblem] = useState('');
   useEffect(() => {
     let live = true;
-    api.sql(waitsOf).then(
-      (answer) => live && setWaits(entries(answer)),
+    api.totals('vprocess_state').then(
+      (answer) => live && setWaits(waitsOf(answer)),
       (error: unknown) => live && setProblem(errorText(error)),
     );
     return () => void (live = false);
@@ -294,90 +302,6 @@ function WaitCard() {
         />
       ))}
     </Card>
-  );
-}
-
-function ClockCard({ clocks }: { clocks: Entry[] }) {
-  if (clocks.length === 0) return null;
-  return (
-    <Card title="Clocks">
-      <ul class="p-plain">
-        {clocks.map((one, i) => {
-          const outside = amount(one['outside_after']);
-          return (
-            <li key={i}>
-              <b>{text(one['machine'])}</b> by {text(one['method'])}, {text(one['quality'])}
-              {one['method'] !== 'reference' && (
-                <>
-                  {' '}
-                  · error up to <b>{duration(one['error_ns'])}</b>
-                </>
-              )}
-              {outside > 0 && (
-                <span class="p-bad">
-                  {' '}
-                  · {outside.toLocaleString('en')} events against causality remain
-                </span>
-              )}
-            </li>
-          );
-        })}
-      </ul>
-    </Card>
-  );
-}
-
-function DataCards({ report }: { report: Report }) {
-  const issues = entries(report.sections['issue']);
-  const missing = entries(report.sections['missing']);
-  const level: Record<string, number> = { error: 0, warning: 1, info: 2 };
-  const sorted = [...issues].sort(
-    (a, b) => (level[text(a['severity'])] ?? 3) - (level[text(b['severity'])] ?? 3),
-  );
-  return (
-    <>
-      <Card title="Data">
-        {sorted.length === 0 ? (
-          <p class="muted">Nothing is wrong with the recorded data.</p>
-        ) : (
-          <ul class="p-plain">
-            {sorted.map((one, i) => (
-              <li key={i}>
-                <b
-                  class={
-                    one['severity'] === 'error'
-                      ? 'p-bad'
-                      : one['severity'] === 'warning'
-                        ? 'p-warn'
-                        : 'muted'
-                  }
-                >
-                  {text(one['severity'])}
-                </b>{' '}
-                {text(one['place'])}: {text(one['message'])}
-                <br />
-                <span class="muted">{text(one['advice'])}</span>
-              </li>
-            ))}
-          </ul>
-        )}
-      </Card>
-      {missing.length > 0 && (
-        <Card title="What the recording cannot tell">
-          <ul class="p-plain">
-            {missing.map((one, i) => (
-              <li key={i}>
-                {text(one['title'])}{' '}
-                <span class="muted">
-                  on {text(one['machine'])} needs {text(one['events'])}
-                </span>
-                <Command>{text(one['command'])}</Command>
-              </li>
-            ))}
-          </ul>
-        </Card>
-      )}
-    </>
   );
 }
 

@@ -126,25 +126,25 @@ function useConsole() {
     lastSql = value;
     setSql(value);
   };
-  const fail = (error: unknown): void => {
+  const fail = (asked: string, error: unknown): void => {
     const at =
-      error instanceof ApiError && error.offset !== null ? positionOf(sql, error.offset) : null;
+      error instanceof ApiError && error.offset !== null ? positionOf(asked, error.offset) : null;
     setProblem({
       text: at ? `${errorText(error)} (line ${at.line}, column ${at.column})` : errorText(error),
       index: at?.index ?? null,
     });
   };
-  const run = (): void => {
-    if (!sql.trim() || stop) return;
+  const run = (asked: string): void => {
+    if (!asked.trim() || stop) return;
     const control = new AbortController();
     setStop(control);
     setProblem(null);
-    setHistory(remember(sql));
+    setHistory(remember(asked));
     api
-      .sql(sql, 10000, control.signal)
+      .sql(asked, 10000, control.signal)
       .then(setAnswer, (error: unknown) => {
         if (control.signal.aborted) setProblem({ text: 'Cancelled.', index: null });
-        else fail(error);
+        else fail(asked, error);
       })
       .finally(() => setStop(null));
   };
@@ -159,8 +159,16 @@ export function SqlPanel() {
       const given = take('sql');
       if (given !== null) change(given);
     };
+    const answerAtOnce = (): void => {
+      const given = take('run');
+      if (given === null) return;
+      change(given);
+      run(given);
+    };
     receive();
-    return listen('sql', receive);
+    answerAtOnce();
+    const off = [listen('sql', receive), listen('run', answerAtOnce)];
+    return () => off.forEach((end) => end());
   }, []);
   useEffect(() => {
     if (problem?.index === null || problem?.index === undefined) return;
@@ -171,7 +179,7 @@ export function SqlPanel() {
     event.stopPropagation();
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      run();
+      run(sql);
     }
   };
   return (
@@ -194,7 +202,7 @@ export function SqlPanel() {
         {stop ? (
           <button onClick={() => stop.abort()}>Cancel</button>
         ) : (
-          <button class="p-primary" onClick={run}>
+          <button class="p-primary" onClick={() => run(sql)}>
             Run <kbd>Ctrl+Enter</kbd>
           </button>
         )}

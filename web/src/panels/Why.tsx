@@ -20,7 +20,7 @@ import {
   who,
 } from './data';
 import { DiskCulprits, Doubts, PathShares } from './WhyWaits';
-import { Field, Meter, type Part, Problem, SaveCsv, StackedBar } from './parts';
+import { Field, Meter, Problem, SaveCsv, StackedBar, TableHead, type Part } from './parts';
 
 const tones: Record<string, string> = {
   run: 'guest',
@@ -104,21 +104,7 @@ function Culprits({ answer }: { answer: WhyAnswer }) {
         {section && <SaveCsv name="culprits" {...section} />}
       </header>
       <table class="p-table">
-        <thead>
-          <tr>
-            <th scope="col">who</th>
-            <th scope="col">how</th>
-            <th scope="col" class="p-num">
-              time
-            </th>
-            <th scope="col">share</th>
-            <th scope="col" class="p-num">
-              times
-            </th>
-            <th scope="col">longest</th>
-            <th scope="col">cause</th>
-          </tr>
-        </thead>
+        <TableHead names={['who', 'how', '#time', 'share', '#times', 'longest', 'cause']} />
         <tbody>
           {list.slice(0, 30).map((one, i) => (
             <tr key={i}>

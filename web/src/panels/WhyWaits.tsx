@@ -4,7 +4,7 @@
 import type { WhyAnswer } from '../api';
 import { amount, duration, entries, type Entry, jump, momentOf, percent, text, who } from './data';
 import { bytesText } from './DiskCard';
-import { Command, Meter, Ranked, SaveCsv } from './parts';
+import { Command, Meter, Ranked, SaveCsv, TableHead } from './parts';
 
 function Longest({ one }: { one: Entry }) {
   if (momentOf(one['longest_ts']) === null) return <>{duration(one['longest_ns'])}</>;
@@ -34,26 +34,9 @@ export function DiskCulprits({ answer }: { answer: WhyAnswer }) {
         </p>
       ))}
       <table class="p-table">
-        <thead>
-          <tr>
-            <th scope="col">who</th>
-            <th scope="col">disk</th>
-            <th scope="col" class="p-num">
-              time
-            </th>
-            <th scope="col">share</th>
-            <th scope="col" class="p-num">
-              ahead
-            </th>
-            <th scope="col" class="p-num">
-              beside
-            </th>
-            <th scope="col" class="p-num">
-              requests
-            </th>
-            <th scope="col">longest</th>
-          </tr>
-        </thead>
+        <TableHead
+          names={['who', 'disk', '#time', 'share', '#ahead', '#beside', '#requests', 'longest']}
+        />
         <tbody>
           {list.slice(0, 20).map((one, i) => (
             <tr key={i}>

@@ -1,7 +1,8 @@
 // What one panel hands to another: a statement for the SQL console, a task for Why, a span for
 // Compare.
 
-type Kind = 'sql' | 'why';
+/** `sql`: to be looked at; `run`: to be answered at once. */
+type Kind = 'sql' | 'run' | 'why';
 const waiting = new Map<Kind, string>();
 const listeners = new Map<Kind, () => void>();
 

@@ -2,7 +2,8 @@
 // time.
 
 import { api, type EventRow, type EventsQuery } from '../api';
-import { type Span, toAbs, toRel } from '../time';
+import { compilePattern, PatternError } from '../filter/pattern';
+import { type AbsText, type Span, toAbs, toRel } from '../time';
 import { parseNames } from './data';
 
 const chunk = 300;
@@ -28,10 +29,34 @@ export function ascending(rows: EventRow[]): EventRow[] {
   return first && last && toRel(first.ts_ns) > toRel(last.ts_ns) ? [...rows].reverse() : rows;
 }
 
+/** Columns that a regular expression can be asked of. */
+export const columns = ['machine', 'cpu', 'tid', 'name', 'fields'] as const;
+export type Column = (typeof columns)[number];
+
 export interface Filter {
   names: string;
   contains: string;
   machine: string;
+  /** Regular expressions by column, all of which must match. */
+  patterns?: Partial<Record<Column, string>>;
+}
+
+type Matcher = ((row: EventRow) => boolean) | null;
+
+/** Null: there are no regular expressions. Throws an error that names the column and the place. */
+export function matcherOf(filter: Filter): Matcher {
+  const tests = columns.flatMap((column) => {
+    const pattern = filter.patterns?.[column] ?? '';
+    if (pattern === '') return [];
+    try {
+      const test = compilePattern(pattern);
+      return [(row: EventRow) => test(String(row[column] ?? ''))];
+    } catch (error) {
+      if (!(error instanceof PatternError)) throw error;
+      throw new Error(`${column}, at character ${error.at + 1}: ${error.message}`);
+    }
+  });
+  return tests.length === 0 ? null : (row) => tests.every((test) => test(row));
 }
 
 export function queryOf(
@@ -51,32 +76,21 @@ export function queryOf(
   };
 }
 
+/** Where reading goes on: the time, and the rows of that very time that are known already. */
+interface Edge {
+  from: AbsText;
+  rows: EventRow[];
+}
+
 export interface Loaded {
   rows: EventRow[];
-  /** Whether more exist at either end. */
-  before: boolean;
-  after: boolean;
+  /** Where more may be found; null: there is no more. */
+  before: Edge | null;
+  after: Edge | null;
   /** By how many rows the last extension moved down (or up) what was there. */
   shift: number;
 }
-export const nothing: Loaded = { rows: [], before: false, after: false, shift: 0 };
-
-export async function loadAround(
-  filter: Filter,
-  time: number,
-  signal: AbortSignal,
-): Promise<Loaded> {
-  const [back, forth] = await Promise.all([
-    api.events(queryOf(filter, toAbs(time - 1), -1, chunk), signal),
-    api.events(queryOf(filter, toAbs(time), 1, chunk), signal),
-  ]);
-  return {
-    rows: [...ascending(back.rows), ...ascending(forth.rows)],
-    before: back.more,
-    after: forth.more,
-    shift: 0,
-  };
-}
+export const nothing: Loaded = { rows: [], before: null, after: null, shift: 0 };
 
 /** How many of the loaded rows at this end have the time of the last one there. */
 function heldAtEdge(rows: EventRow[], direction: 1 | -1): number {
@@ -97,29 +111,114 @@ export function fresh(rows: EventRow[], answer: EventRow[], direction: 1 | -1): 
   return direction === 1 ? answer.slice(skip) : answer.slice(0, answer.length - skip);
 }
 
-export async function loadMore(loaded: Loaded, filter: Filter, direction: 1 | -1): Promise<Loaded> {
-  const { rows } = loaded;
-  const edge = direction === 1 ? rows[rows.length - 1] : rows[0];
-  if (!edge) return loaded;
-  const limit = Math.min(mostPerAnswer, chunk + heldAtEdge(rows, direction));
-  const answer = await api.events(queryOf(filter, edge.ts_ns, direction, limit));
-  const more = fresh(rows, ascending(answer.rows), direction);
-  const lost = Math.max(0, rows.length + more.length - keep);
-  if (direction === 1) {
-    const all = [...rows, ...more].slice(-keep);
-    return { rows: all, before: loaded.before || lost > 0, after: answer.more, shift: -lost };
-  }
-  const all = [...more, ...rows].slice(0, keep);
-  return { rows: all, before: answer.more, after: loaded.after || lost > 0, shift: more.length };
+/** Events that are looked at for a match before one is asked to go on. */
+const mostScanned = 20_000;
+const mostStepped = 200_000;
+const mostCollected = 500_000;
+
+interface Scan {
+  filter: Filter;
+  direction: 1 | -1;
+  /** How many rows are enough, and how many may be looked at. */
+  want: number;
+  most: number;
+  to_ns?: AbsText;
+  signal?: AbortSignal | undefined;
 }
 
-/** Whether a moment lies in what is loaded. */
+interface Scanned {
+  /** In the order of time. */
+  rows: EventRow[];
+  edge: Edge | null;
+}
+
+function moved(edge: Edge, added: EventRow[], direction: 1 | -1): Edge {
+  const list = direction === 1 ? [...edge.rows, ...added] : [...added, ...edge.rows];
+  const last = direction === 1 ? list[list.length - 1] : list[0];
+  if (!last) return edge;
+  return { from: last.ts_ns, rows: list.filter((row) => row.ts_ns === last.ts_ns) };
+}
+
+/** Reads on from an edge until there are enough rows that match. */
+async function scan(begin: Edge, options: Scan): Promise<Scanned> {
+  const { filter, direction, want, most, to_ns, signal } = options;
+  const matcher = matcherOf(filter);
+  let edge = begin;
+  let rows: EventRow[] = [];
+  for (let seen = 0; rows.length < want && seen < most; ) {
+    const ask = matcher ? mostPerAnswer : want - rows.length;
+    const limit = Math.min(mostPerAnswer, ask + edge.rows.length);
+    const query = { ...queryOf(filter, edge.from, direction, limit), ...(to_ns ? { to_ns } : {}) };
+    const answer = await api.events(query, signal);
+    const added = fresh(edge.rows, ascending(answer.rows), direction);
+    const found = matcher ? added.filter(matcher) : added;
+    rows = direction === 1 ? [...rows, ...found] : [...found, ...rows];
+    if (!answer.more) return { rows, edge: null };
+    if (added.length === 0) break;
+    edge = moved(edge, added, direction);
+    seen += added.length;
+  }
+  return { rows, edge };
+}
+
+export async function loadAround(
+  filter: Filter,
+  time: number,
+  signal: AbortSignal,
+): Promise<Loaded> {
+  const part = (from: number, direction: 1 | -1): Promise<Scanned> =>
+    scan(
+      { from: toAbs(from), rows: [] },
+      { filter, direction, want: chunk, most: mostScanned, signal },
+    );
+  const [back, forth] = await Promise.all([part(time - 1, -1), part(time, 1)]);
+  return { rows: [...back.rows, ...forth.rows], before: back.edge, after: forth.edge, shift: 0 };
+}
+
+/** The place, not before `at`, where a new time begins. */
+function boundary(rows: EventRow[], at: number): number {
+  while (at > 0 && at < rows.length && rows[at]?.ts_ns === rows[at - 1]?.ts_ns) ++at;
+  return at;
+}
+
+function beside(row: EventRow | undefined, by: bigint): Edge | null {
+  return row ? { from: String(BigInt(row.ts_ns) + by), rows: [] } : null;
+}
+
+export async function loadMore(loaded: Loaded, filter: Filter, direction: 1 | -1): Promise<Loaded> {
+  const from = direction === 1 ? loaded.after : loaded.before;
+  if (!from) return loaded;
+  const { rows, edge } = await scan(from, { filter, direction, want: chunk, most: mostScanned });
+  if (direction === 1) {
+    const all = [...loaded.rows, ...rows];
+    const lost = boundary(all, Math.max(0, all.length - keep));
+    const before = lost > 0 ? beside(all[lost], -1n) : loaded.before;
+    return { rows: all.slice(lost), before, after: edge, shift: -lost };
+  }
+  const all = [...rows, ...loaded.rows];
+  const end = boundary(all, Math.min(all.length, keep));
+  const after = end < all.length ? beside(all[end - 1], 1n) : loaded.after;
+  return { rows: all.slice(0, end), before: edge, after, shift: rows.length };
+}
+
+/** Whether a moment lies in what was read. */
 export function inside(loaded: Loaded, time: number): boolean {
-  const first = loaded.rows[0];
-  const last = loaded.rows[loaded.rows.length - 1];
-  if (!first || !last) return false;
-  const early = time < toRel(first.ts_ns) && loaded.before;
-  return !early && (time <= toRel(last.ts_ns) || !loaded.after);
+  const { before, after } = loaded;
+  return (
+    (before === null || time >= toRel(before.from)) && (after === null || time <= toRel(after.from))
+  );
+}
+
+/** The next match; `gaveUp`: it may lie further on. */
+export async function nextMatch(
+  filter: Filter,
+  from: number,
+  direction: 1 | -1,
+): Promise<{ row: EventRow | undefined; gaveUp: boolean }> {
+  const begin = { from: toAbs(from), rows: [] };
+  const { rows, edge } = await scan(begin, { filter, direction, want: 1, most: mostStepped });
+  const row = direction === 1 ? rows[0] : rows[rows.length - 1];
+  return { row, gaveUp: edge !== null };
 }
 
 /** All events of a span that match, the first `most` of them. */
@@ -128,16 +227,9 @@ export async function collect(
   span: Span,
   most: number,
 ): Promise<{ rows: EventRow[]; more: boolean }> {
-  let rows: EventRow[] = [];
-  for (let from = toAbs(span.from); ; ) {
-    const limit = Math.min(mostPerAnswer, most - rows.length + heldAtEdge(rows, 1));
-    const answer = await api.events({ ...queryOf(filter, from, 1, limit), to_ns: toAbs(span.to) });
-    const added = fresh(rows, ascending(answer.rows), 1);
-    rows = [...rows, ...added];
-    const last = rows[rows.length - 1];
-    if (!answer.more || added.length === 0 || rows.length >= most || !last) {
-      return { rows, more: answer.more };
-    }
-    from = last.ts_ns;
-  }
+  const { rows, edge } = await scan(
+    { from: toAbs(span.from), rows: [] },
+    { filter, direction: 1, want: most, most: mostCollected, to_ns: toAbs(span.to) },
+  );
+  return { rows: rows.slice(0, most), more: edge !== null || rows.length > most };
 }

@@ -6,14 +6,22 @@ import { guarded } from '../jump';
 import { loadRows } from '../start';
 import { actions, store } from '../store';
 import { formatDuration, toRel } from '../time';
+import { send } from './bus';
 import { amount, entries, type Entry, num, text, who } from './data';
 
 export interface Evidence {
-  /** Gives ts, dur, machine and what the row is known by: vcpu, tid, cpu, vprocess or device. */
+  /**
+   * Gives ts, dur, machine and what the row is known by: vcpu, tid, cpu, vprocess or device; by
+   * nothing where the whole machine is meant.
+   */
   sql: string;
   view: string;
   /** What the interval is, behind "The longest: 5.1 ms". */
   says: string;
+  /** What stands before the length; "The longest" without it. */
+  which?: string;
+  /** The rows that the figure comes from, shown as a table where no interval was recorded. */
+  table?: string;
 }
 
 /** A text of SQL. */
@@ -128,11 +136,70 @@ export function requestOf(machine: string, device: string, vm: string): Evidence
   };
 }
 
-export const worstLoss: Evidence = {
-  view: 'fused',
-  says: 'events are missing.',
-  sql: longest('cpu', 'loss', ['dur >= 0']),
-};
+/** The longest span of lost events: of all, of a machine, or of one of its CPUs. */
+export function worstLoss(machine: string | null = null, cpu: number | null = null): Evidence {
+  return {
+    view: 'vms',
+    which: 'The longest span of loss',
+    says: 'what is hatched there was not recorded.',
+    sql: longest('cpu', 'loss', [
+      'dur >= 0',
+      ...(machine === null ? [] : [`machine = ${quote(machine)}`]),
+      ...(cpu === null ? [] : [`cpu = ${cpu}`]),
+    ]),
+    table: 'SELECT * FROM loss ORDER BY dur DESC',
+  };
+}
+
+/** The part of a machine's time that its clock map is least sure of. */
+export function worstClock(machine: string): Evidence {
+  const where = `machine = ${quote(machine)}`;
+  return {
+    view: 'vms',
+    which: 'The segment of the clock with the largest bound',
+    says: `times of ${machine} are known no better there than the status line says.`,
+    sql:
+      `SELECT begin_ts AS ts, end_ts - begin_ts AS dur, machine FROM clock_sync WHERE ${where} ` +
+      'AND begin_ts IS NOT NULL AND error_ns IS NOT NULL ORDER BY error_ns DESC, segment LIMIT 1',
+    table: `SELECT * FROM clock_sync WHERE ${where}`,
+  };
+}
+
+/**
+ * Where an issue of the data shows: what the clock solver found, in that machine's worst segment;
+ * what a reader had to leave out, in the longest loss of that trace. Other issues have no place in
+ * time; their row with the advice is shown.
+ */
+export function issuePlace(issue: Entry): Evidence {
+  const own =
+    `code = ${quote(text(issue['code']))} AND ` +
+    (issue['place'] === null ? 'place IS NULL' : `place = ${quote(text(issue['place']))}`);
+  const table =
+    'SELECT severity, code, machine, i.place, count, message, advice FROM issue AS i ' +
+    `LEFT JOIN trace USING (trace) WHERE ${own}`;
+  const ofTrace = `FROM issue AS i JOIN trace AS t USING (trace) JOIN`;
+  const clock = /^(clock_|tick_rate_|sync_section_)/.test(text(issue['code']));
+  return clock
+    ? {
+        view: 'vms',
+        which: 'What the clock is about',
+        says: text(issue['message']),
+        sql:
+          `SELECT c.begin_ts AS ts, c.end_ts - c.begin_ts AS dur, c.machine ${ofTrace} ` +
+          `clock_sync AS c ON c.machine = t.machine WHERE i.${own} ` +
+          'AND c.begin_ts IS NOT NULL ORDER BY c.error_ns DESC, c.segment LIMIT 1',
+        table,
+      }
+    : {
+        view: 'vms',
+        which: 'The longest loss of that trace',
+        says: text(issue['message']),
+        sql:
+          `SELECT l.ts, l.dur, l.machine, l.cpu ${ofTrace} loss AS l ON l.trace = i.trace ` +
+          `WHERE i.${own} AND i.severity <> 'info' ORDER BY l.dur DESC LIMIT 1`,
+        table,
+      };
+}
 
 /** The exits of a machine by what they cost, worst first. */
 export function exitsOf(report: Report, machine: string): Entry[] {
@@ -161,6 +228,8 @@ export function evidenceOf(conclusion: Conclusion, report: Report): Evidence | n
     const worst = thievesOf(entries(report.sections['thief']), machine, vcpu)[0];
     return worst && !worst.machine ? robberyBy(worst, machine, vcpu) : null;
   }
+  // Of all machines where it names none.
+  if (conclusion.rule === 'lost_events') return worstLoss(machine || null);
   if (conclusion.rule === 'exit_overhead') {
     const worst = exitsOf(report, machine)[0];
     return worst ? exitBy(text(worst['reason']), machine) : null;
@@ -172,39 +241,68 @@ export function evidenceOf(conclusion: Conclusion, report: Report): Evidence | n
 }
 
 function isOf(row: Row, entry: Entry): boolean {
-  if (row.kind === 'group' || row.machine !== entry['machine']) return false;
-  for (const name of ['vcpu', 'tid', 'cpu'] as const) {
-    const wanted = num(entry[name]);
-    if (wanted !== null) {
-      const kind = name === 'tid' ? 'thread' : name === 'cpu' ? 'pcpu' : 'vcpu';
-      return row.kind === kind && row[name] === wanted;
-    }
+  if (row.machine !== entry['machine']) return false;
+  const named = text(entry['vprocess'] ?? entry['device'] ?? null);
+  const known = (['vcpu', 'tid', 'cpu'] as const).find((name) => num(entry[name]) !== null);
+  if (row.kind === 'group') return !known && !named;
+  if (!known) return named !== '' && row.label === named;
+  const kind = known === 'tid' ? 'thread' : known === 'cpu' ? 'pcpu' : 'vcpu';
+  return row.kind === kind && row[known] === num(entry[known]);
+}
+
+/**
+ * The row of an entry in a view. A CPU of a guest's trace is a vCPU; a machine without rows there
+ * is a host, which the processors show.
+ */
+async function findRow(view: string, entry: Entry): Promise<{ view: string; row: Row } | null> {
+  for (const [at, wanted] of [
+    [view, entry],
+    ['vms', { ...entry, vcpu: entry['vcpu'] ?? entry['cpu'] ?? null }],
+    ['fused', entry],
+  ] as const) {
+    await loadRows(at);
+    const row = store.get().rows[at]?.find((one) => isOf(one, wanted));
+    if (row) return { view: at, row };
   }
-  return row.label === text(entry['vprocess'] ?? entry['device'] ?? null);
+  return null;
 }
 
 /** Selects the row of what an entry names; says so when the view has none. */
 export function openRow(view: string, entry: Entry): Promise<void> {
   return guarded(async () => {
-    await loadRows(view);
-    const row = store.get().rows[view]?.find((one) => isOf(one, entry));
-    if (row) actions.choose(view, row.id);
+    const found = await findRow(view, entry);
+    if (found) actions.choose(found.view, found.row.id);
     else actions.notify('The view has no such row.');
   });
 }
 
+/** Hands a statement to the SQL console, which answers it at once. */
+export function openTable(statement: string): void {
+  send('run', statement);
+  actions.openTab('sql');
+}
+
 /** Shows the interval on its row, and says what it is. */
-export function openEvidence({ sql, view, says }: Evidence): Promise<void> {
+export function openEvidence({ sql, view, says, which, table }: Evidence): Promise<void> {
   return guarded(async () => {
     const [found] = entries(await api.sql(sql, 1));
-    if (!found) return actions.notify('No interval of it was recorded.');
-    await loadRows(view);
-    const row = store.get().rows[view]?.find((one) => isOf(one, found));
+    if (!found) {
+      if (table) openTable(table);
+      return actions.notify(
+        table ? 'It has no place in time; these are its rows.' : 'No interval of it was recorded.',
+      );
+    }
+    const place = await findRow(view, found);
     const from = toRel(text(found['ts']));
     const length = amount(found['dur']);
-    actions.goTo({ from, to: from + length, view, row: row?.id ?? null });
+    actions.goTo({
+      from,
+      to: from + length,
+      view: place?.view ?? view,
+      row: place?.row.id ?? null,
+    });
     // What matters there fits on the screen without the rows that do nothing meanwhile.
     store.set({ active: true });
-    actions.notify(`The longest, ${formatDuration(length)}: ${says}`);
+    actions.notify(`${which ?? 'The longest'}, ${formatDuration(length)}: ${says}`);
   });
 }

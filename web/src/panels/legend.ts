@@ -1,14 +1,22 @@
 // What the colours and patterns of each kind of lane mean, and where their figures come from.
 
-/** A state and what it says. */
-export type Word = readonly [name: string, says: string];
+/** A state, what it says, and its look where that has another name. */
+export type Word = readonly [name: string, says: string, look?: string];
+
+/** `own`: the column is the one that the table's totals are about. */
+export interface Figures {
+  table: string;
+  column: string;
+  time: string;
+  own: boolean;
+}
 
 export interface Legend {
   name: string;
   /** The view that draws it. */
   view: string;
   /** How often and how long: from this table, by this column; null where no table has it. */
-  figures: { table: string; column: string; time: string } | null;
+  figures: Figures | null;
   words: readonly Word[];
 }
 
@@ -18,7 +26,7 @@ export const legends: readonly Legend[] = [
   {
     name: 'Processors',
     view: 'fused',
-    figures: { table: 'fused_cpu', column: 'condition', time: 'SUM(dur)' },
+    figures: { table: 'fused_cpu', column: 'condition', time: 'SUM(dur)', own: true },
     words: [
       ['guest', 'guest code runs; the colour is the machine'],
       ['hypervisor', 'a vCPU in root mode, striped'],
@@ -29,7 +37,7 @@ export const legends: readonly Legend[] = [
   {
     name: 'vCPUs',
     view: 'vms',
-    figures: { table: 'vcpu_state', column: 'state', time: 'SUM(dur)' },
+    figures: { table: 'vcpu_state', column: 'state', time: 'SUM(dur)', own: true },
     words: [
       ['guest', 'guest code runs'],
       ['hypervisor', 'in KVM'],
@@ -40,7 +48,7 @@ export const legends: readonly Legend[] = [
       ['preempted', 'robbed: wants to run, is off its pCPU'],
       ['waking', 'woken, waits for a pCPU'],
       ['halted', 'the guest is idle'],
-      ['blocked', 'waits for the VMM or a device'],
+      ['blocked', 'waits for the VMM or a device', 'vcpu_blocked'],
       ['stopped', 'stopped by its VMM'],
       unknown,
     ],
@@ -48,7 +56,7 @@ export const legends: readonly Legend[] = [
   {
     name: 'What threads believe',
     view: 'vms',
-    figures: { table: 'thread_state', column: 'state', time: 'SUM(dur)' },
+    figures: { table: 'thread_state', column: 'state', time: 'SUM(dur)', own: true },
     words: [
       ['user', 'runs its own code'],
       ['syscall', 'runs in a system call'],
@@ -63,7 +71,7 @@ export const legends: readonly Legend[] = [
   {
     name: 'What threads get',
     view: 'control',
-    figures: { table: 'thread_state', column: 'effective', time: 'SUM(dur)' },
+    figures: { table: 'thread_state', column: 'effective', time: 'SUM(dur)', own: false },
     words: [
       ['running', 'runs'],
       ['hypervisor', 'its vCPU is in the hypervisor'],
@@ -74,7 +82,7 @@ export const legends: readonly Legend[] = [
   {
     name: 'Guest processes',
     view: 'vprocess',
-    figures: { table: 'vprocess_state', column: 'state', time: 'SUM(dur)' },
+    figures: { table: 'vprocess_state', column: 'state', time: 'SUM(dur)', own: true },
     words: [
       ['nonroot', 'guest code'],
       ['root', 'hypervisor'],
@@ -92,7 +100,7 @@ export const legends: readonly Legend[] = [
   {
     name: 'Disks',
     view: 'disk',
-    figures: { table: 'block_request', column: 'op', time: 'SUM(dur)' },
+    figures: { table: 'block_request', column: 'op', time: 'SUM(dur)', own: true },
     words: [
       ['read', 'a request that reads'],
       ['write', 'a request that writes'],
@@ -104,7 +112,7 @@ export const legends: readonly Legend[] = [
   {
     name: 'Network',
     view: 'net',
-    figures: { table: 'net_packet', column: 'direction', time: 'NULL' },
+    figures: { table: 'net_packet', column: 'direction', time: 'NULL', own: false },
     words: [
       ['rx', 'a packet comes in'],
       ['tx', 'a packet goes out'],

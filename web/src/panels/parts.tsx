@@ -126,6 +126,21 @@ function CellView({
   return <>{text(cell)}</>;
 }
 
+/** The first line of a table; names behind a # are of numbers, and stand at the right. */
+export function TableHead({ names }: { names: readonly string[] }) {
+  return (
+    <thead>
+      <tr>
+        {names.map((name, i) => (
+          <th key={i} scope="col" class={name.startsWith('#') ? 'p-num' : ''}>
+            {name.replace(/^#/, '')}
+          </th>
+        ))}
+      </tr>
+    </thead>
+  );
+}
+
 /** A table of an answer; moments and task numbers are buttons. */
 export function ResultTable({
   columns,
@@ -141,15 +156,7 @@ export function ResultTable({
   return (
     <div class="p-scroll" tabIndex={0} role="region" aria-label={label}>
       <table class="p-table">
-        <thead>
-          <tr>
-            {columns.map((name, i) => (
-              <th key={i} scope="col" class={numeric[i] ? 'p-num' : ''}>
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <TableHead names={columns.map((name, i) => (numeric[i] ? `#${name}` : name))} />
         <tbody>
           {rows.map((row, r) => (
             <tr key={r}>

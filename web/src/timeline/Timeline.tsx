@@ -8,8 +8,8 @@ import { ensureRows } from './data';
 import { dragLanes, dragRuler, useWheel } from './gestures';
 import { Labels, rowId } from './Labels';
 import { layout } from './lanes';
-import { rowFilter, sameRow, wouldHide } from './rows';
-import { useArrows, useAwake, useCriticalPath, useSeries } from './live';
+import { sameRow, wouldHide } from './rows';
+import { useArrows, useAwake, useCriticalPath, useRanks, useSeries } from './live';
 import { Minimap } from './Minimap';
 import { rulerHeight } from './palette';
 import { frames, Scene } from './scene';
@@ -33,18 +33,20 @@ export function Timeline() {
   const openViews = useStore((state) => state.openViews);
   const collapsed = useStore((state) => state.collapsed);
   const pins = useStore((state) => state.pins);
-  const filter = useStore((state) => rowFilter(state.filter));
+  const filter = useStore((state) => state.filter);
   const rowHeight = useStore((state) => state.rowHeight);
   const idle = useStore((state) => state.idle);
   const active = useStore((state) => state.active);
-  const byNumber = useStore((state) => state.byNumber);
+  const order = useStore((state) => state.order);
+  const hidden = useStore((state) => state.hidden);
   const row = useStore((state) => state.row);
   const awake = useAwake();
+  const ranks = useRanks();
   const path = useCriticalPath();
   const series = useSeries(size.width);
   // Only a row that would be hidden changes the layout by being selected.
   const selected = row && rows[row.view]?.find((one) => one.id === row.id);
-  const choice = { filter, idle, active, byNumber, awake, row };
+  const choice = { filter, hidden, idle, active, order, awake, ranks, row };
   const kept = row && selected && wouldHide(selected, row.view, choice) ? row : null;
   const laid = useMemo(
     () =>
@@ -54,8 +56,8 @@ export function Timeline() {
         path,
       ),
     [
-      ...[parts, rows, openViews, collapsed, pins, filter, rowHeight, idle, active, byNumber],
-      ...[awake, kept, series, path],
+      ...[parts, rows, openViews, collapsed, pins, filter, rowHeight, idle, active, order],
+      ...[hidden, awake, ranks, kept, series, path],
     ],
   );
 
@@ -170,13 +172,16 @@ export function Timeline() {
     const next = laid.lanes[header ? laid.lanes.indexOf(header) + 1 : 0];
     if (!header || next?.view !== wanted || !lanesBox.current) return;
     opened.current.wanted = '';
-    if (!row || row.view !== wanted) scrollToTop(header.top);
+    if (!row || row.view !== wanted) scrollToView(wanted);
   }, [openViews, laid]);
 
-  function scrollToTop(top: number): void {
-    // After the element that gives the lanes their height has grown.
+  function scrollToView(view: string): void {
+    // After the element that gives the lanes their height has grown; the lanes may have changed.
     requestAnimationFrame(() => {
-      if (lanesBox.current) lanesBox.current.scrollTop = Math.max(0, top - 4);
+      const header = scene?.layout.lanes.find(
+        (lane) => lane.kind === 'header' && lane.view === view && !lane.fixed,
+      );
+      if (header && lanesBox.current) lanesBox.current.scrollTop = Math.max(0, header.top - 4);
     });
   }
 

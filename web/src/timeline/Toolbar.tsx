@@ -1,7 +1,10 @@
 // Views on and off, which rows, zoom and undo, and the small dialog of "go to time".
 
-import { actions, store, useStore } from '../store';
+import { actions, useStore } from '../store';
 import { press } from './commands';
+import { DisplayDialog } from './Display';
+import { FilterBox, FilterDialog } from './FilterBox';
+import { RowsDialog } from './RowsDialog';
 import { seriesView } from './lanes';
 
 /** A native dialog: focus stays inside, Escape closes it. */
@@ -82,32 +85,28 @@ export function ZoomButtons({ width }: { width: number }) {
 }
 
 export function Toolbar() {
-  const filter = useStore((state) => state.filter);
   const idle = useStore((state) => state.idle);
   const active = useStore((state) => state.active);
-  const byNumber = useStore((state) => state.byNumber);
+  const someOff = useStore((state) => Object.keys(state.hidden).length > 0);
   return (
     <div class="toolbar" role="toolbar" aria-label="Timeline">
       <ViewButtons />
-      <input
-        id="row-filter"
-        type="search"
-        placeholder="Filter  /"
-        aria-label="Filter rows"
-        value={filter}
-        onInput={(event) => store.set({ filter: (event.currentTarget as HTMLInputElement).value })}
-        onKeyDown={(event) =>
-          (event.key === 'Escape' || event.key === 'Enter') &&
-          (event.currentTarget as HTMLElement).blur()
-        }
-      />
+      <FilterBox />
       <Toggle name="Active" title="Only rows that do something here" on={active} press="e" />
       <Toggle name="Idle" title="Show threads that never ran" on={idle} press="i" />
-      <Toggle name="By number" title="Order of threads" on={byNumber} press="o" />
+      <button onClick={() => press('k')} aria-pressed={someOff} title="Rows on and off (K)">
+        Rows
+      </button>
+      <button onClick={() => press('q')} title="Order, height, marks, colours (Q)">
+        Display
+      </button>
       <span class="spring" />
       <button onClick={() => press('f')} title="Follow the culprit (F)">
         Follow culprit
       </button>
+      <RowsDialog />
+      <DisplayDialog />
+      <FilterDialog />
       <dialog id="go-to-time" aria-label="Go to a time">
         <form method="dialog">
           <label>

@@ -2,7 +2,9 @@
 
 import { api, type Row } from '../api';
 import { followCulprit, guarded } from '../jump';
-import { actions, store } from '../store';
+import { actions, firstPosition, orders, store } from '../store';
+import { openDialog } from './Dialog';
+import { orderNames } from './Display';
 import { formatDuration, panSpan, parseTime, toAbs, toRel, zoomSpan } from '../time';
 import { follow, followArrow } from './follow';
 import { nextPlace } from './places';
@@ -111,6 +113,15 @@ function highlight(): void {
   store.set({ machine: names[at + 1] ?? null });
 }
 
+function nextOrder(): void {
+  const steps = orders.filter((one) => one !== 'linked');
+  const order =
+    steps[(steps.indexOf(store.get().order as (typeof steps)[number]) + 1) % steps.length];
+  if (!order) return;
+  store.set({ order });
+  actions.notify(`Threads: ${orderNames[order]}.`);
+}
+
 function pathOfSelected(): void {
   const { task } = store.get();
   const row = selectedRow();
@@ -185,7 +196,7 @@ export const keys: Key[] = [
       if (range) actions.show(range);
     },
   },
-  { keys: ['0', 'Home'], label: '0  Home', text: 'Show all', run: () => actions.showAll() },
+  { keys: ['0'], label: '0', text: 'Show all', run: () => actions.showAll() },
   { keys: ['Backspace', 'u'], label: 'Backspace  U', text: 'Undo zoom', run: () => actions.undo() },
   { keys: ['U', 'r'], label: 'Shift+U  R', text: 'Redo zoom', run: () => actions.redo() },
   {
@@ -213,6 +224,18 @@ export const keys: Key[] = [
     label: 'Page down',
     text: 'Ten rows down',
     run: (context) => moveRow(context, 10),
+  },
+  {
+    keys: ['Home'],
+    label: 'Home',
+    text: 'First row',
+    run: (context) => moveRow(context, -Infinity),
+  },
+  {
+    keys: ['End'],
+    label: 'End',
+    text: 'Last row',
+    run: (context) => moveRow(context, Infinity),
   },
   {
     keys: ['Enter'],
@@ -276,7 +299,12 @@ export const keys: Key[] = [
       if (row) actions.togglePin(row);
     },
   },
-  { keys: ['/'], label: '/', text: 'Filter rows', run: (context) => context.focusFilter() },
+  {
+    keys: ['/'],
+    label: '/',
+    text: 'Filter rows and states',
+    run: (context) => context.focusFilter(),
+  },
   {
     keys: ['i'],
     label: 'I',
@@ -290,12 +318,31 @@ export const keys: Key[] = [
     run: () => store.set({ active: !store.get().active }),
   },
   {
+    keys: ['O'],
+    label: 'Shift+O',
+    text: 'Order threads so that the arrows in the window are short',
+    run: () => store.set({ order: 'linked', linkedAt: store.get().linkedAt + 1 }),
+  },
+  {
     keys: ['o'],
     label: 'O',
-    text: 'Order of threads: those that ran longest first, or by number',
-    run: () => store.set({ byNumber: !store.get().byNumber }),
+    text: 'Order of threads: those that ran longest first, by number, by name, by beginning',
+    run: () => nextOrder(),
   },
-  { keys: ['g'], label: 'G', text: 'Go to a time', run: (context) => void goToTime(context) },
+  { keys: ['k'], label: 'K', text: 'Rows on and off', run: () => openDialog('rows') },
+  {
+    keys: ['F'],
+    label: 'Shift+F',
+    text: 'Saved filters, and what a filter can say',
+    run: () => openDialog('filters'),
+  },
+  {
+    keys: ['q'],
+    label: 'Q',
+    text: 'Display: order, height, arrows, grid, marks, colours',
+    run: () => openDialog('display'),
+  },
+  { keys: ['l'], label: 'L', text: 'Go to a time', run: (context) => void goToTime(context) },
   {
     keys: ['m'],
     label: 'M',
@@ -303,11 +350,12 @@ export const keys: Key[] = [
     run: (context) => measure(context),
   },
   {
-    keys: ['n'],
-    label: 'N',
+    keys: ['n', '.'],
+    label: 'N  .',
     text: 'Next bookmark, mark or loss (Shift: the one before)',
     run: (_context, event) => nextPlace(event.shiftKey ? -1 : 1),
   },
+  { keys: [','], label: ',', text: 'The one before', run: () => nextPlace(-1) },
   { keys: ['b'], label: 'B', text: 'Bookmark the selection', run: () => void bookmark() },
   {
     keys: ['v'],
@@ -316,22 +364,18 @@ export const keys: Key[] = [
     run: () => store.set({ arrows: !store.get().arrows }),
   },
   {
-    keys: ['l'],
-    label: 'L',
+    keys: ['g'],
+    label: 'G',
     text: 'Grid lines on or off',
     run: () => store.set({ grid: !store.get().grid }),
   },
+  { keys: ['<'], label: '<', text: 'Lower rows', run: () => scaleRows(0.8) },
+  { keys: ['>'], label: '>', text: 'Taller rows', run: () => scaleRows(1.25) },
   {
-    keys: ['<', ','],
-    label: ',',
-    text: 'Lower rows',
-    run: () => scaleRows(0.8),
-  },
-  {
-    keys: ['>', '.'],
-    label: '.',
-    text: 'Taller rows',
-    run: () => scaleRows(1.25),
+    keys: ['\\', '=height'],
+    label: '\\',
+    text: 'The usual height of rows',
+    run: () => store.set({ rowHeight: firstPosition().rowHeight }),
   },
   { keys: ['x'], label: 'X', text: 'Picture as PNG', run: ({ scene }) => exportPng(scene) },
   { keys: ['X'], label: 'Shift+X', text: 'Picture as SVG', run: ({ scene }) => exportSvg(scene) },
@@ -361,8 +405,10 @@ export function onKey(event: KeyboardEvent): void {
   if (!bound || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   const target = event.target as HTMLElement;
   if (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable) return;
+  // Of a dialog that is open, also when none of its fields has the focus.
+  if (document.querySelector('dialog[open]')) return;
   if (event.key === 'Enter' && /^(BUTTON|A)$/.test(target.tagName)) return;
-  if (target.closest('.bottom, .details') && /^(Arrow|Page|Home|Enter)/.test(event.key)) return;
+  if (target.closest('.bottom, .details') && /^(Arrow|Page|Home|End|Enter)/.test(event.key)) return;
   const found =
     keys.find((key) => key.keys.includes(event.key)) ??
     keys.find((key) => key.keys.includes(event.key.toLowerCase()));

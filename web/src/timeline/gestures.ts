@@ -5,8 +5,8 @@ import { actions, type RowRef, store } from '../store';
 import { panSpan, type Span, wholeSpan, zoomSpan } from '../time';
 import type { Scene } from './scene';
 
-const lowestRow = 4;
-const highestRow = 48;
+export const lowestRow = 4;
+export const highestRow = 48;
 
 export function scaleRows(factor: number): void {
   const height = Math.round(store.get().rowHeight * factor);

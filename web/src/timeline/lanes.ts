@@ -2,8 +2,9 @@
 // filtered and folded.
 
 import type { Row, Series, ViewInfo } from '../api';
+import { filterOf } from '../filter/evaluate';
 import type { State } from '../store';
-import { type Awake, flatten, hiddenText, shownRows, type TreeRow } from './rows';
+import { type Awake, flatten, hiddenText, type Ranks, shownRows, type TreeRow } from './rows';
 
 export type Lane =
   | {
@@ -74,9 +75,10 @@ type Parts = Pick<
   | 'rowHeight'
   | 'idle'
   | 'active'
-  | 'byNumber'
+  | 'order'
+  | 'hidden'
   | 'row'
-> & { awake: Awake };
+> & { awake: Awake; ranks?: Ranks };
 
 function rowHeight(row: Row, base: number): number {
   if (row.kind === 'group') return Math.max(base, 14);
@@ -137,7 +139,7 @@ export function missingText(message: string): string {
 }
 
 function emptyText(view: ViewInfo, state: Parts): string {
-  if (state.filter) return `No row matches “${state.filter}”.`;
+  if (!filterOf(state.filter).filter.empty) return `No row matches “${state.filter}”.`;
   if (state.active && !view.missing) return 'No row does anything in this window (E shows all).';
   return view.missing ? missingText(view.missing.message) : 'There is nothing to show here.';
 }
@@ -145,7 +147,8 @@ function emptyText(view: ViewInfo, state: Parts): string {
 function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
   const all = state.rows[view.id] ?? [];
   const rows = shownRows(all, view.id, state);
-  const tree = flatten(rows, state.filter, (id) => state.collapsed[`${view.id}:${id}`] === true);
+  const { filter } = filterOf(state.filter);
+  const tree = flatten(rows, filter, (id) => state.collapsed[`${view.id}:${id}`] === true);
   builder.header(
     view.id,
     view.name,
@@ -177,6 +180,14 @@ function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
     });
   }
   for (const item of tree) builder.row(view.id, item);
+}
+
+/** Why there are no rates: what the machines' views lack, they lack, too. */
+function noSeries({ views }: Parts): { message: string; command: string } {
+  const missing = views.find((view) => view.id === 'vms')?.missing;
+  if (!missing) return { message: 'No series in this span.', command: '' };
+  const message = missingText(missing.message).replace('This view needs', 'Rates need');
+  return { message, command: missing.command };
 }
 
 /** `path`: rows of the critical path, null when none is shown. */
@@ -214,8 +225,7 @@ export function layout(
         kind: 'empty',
         key: 'e.series',
         view: seriesView,
-        message: 'No series in this span.',
-        command: '',
+        ...noSeries(state),
         top: 0,
         height: emptyHeight,
         fixed: false,

@@ -7,7 +7,8 @@ import { actions, store, useStore } from '../store';
 import { toAbs, type Span } from '../time';
 import { type Lane, pathView, seriesView } from './lanes';
 import { type CriticalPath, loadPath } from './path';
-import type { Awake } from './rows';
+import { linkedRanks } from './order';
+import type { Awake, Ranks } from './rows';
 import type { Scene } from './scene';
 
 export function useCriticalPath(): CriticalPath | null {
@@ -110,6 +111,45 @@ export function useAwake(): Awake {
   );
   return awake;
 }
+
+/** Places of rows that make arrows short, for the window in which they were asked for. */
+export function useRanks(): Ranks {
+  const on = useStore((state) => state.order === 'linked');
+  const asked = useStore((state) => state.linkedAt);
+  const rows = useStore((state) => state.rows);
+  const openViews = useStore((state) => state.openViews);
+  const [ranks, setRanks] = useState<Ranks>({});
+  useEffect(() => {
+    if (!on) return undefined;
+    const stop = new AbortController();
+    const { window } = store.get();
+    const views = openViews.filter((view) => rows[view]?.some((row) => row.kind === 'thread'));
+    const ask = async (view: string): Promise<[string, Map<number, number>]> => {
+      const threads = (rows[view] ?? []).filter((row) => row.kind === 'thread');
+      // Those that ran most, where there are many.
+      const ids = threads.sort((a, b) => Number(b.ran_ns) - Number(a.ran_ns)).map((row) => row.id);
+      const { arrows } = await api.arrows(
+        {
+          view,
+          rows: ids.slice(0, mostRows),
+          from_ns: toAbs(window.from),
+          to_ns: toAbs(window.to),
+          limit: mostLinks,
+        },
+        stop.signal,
+      );
+      return [view, linkedRanks(ids, arrows)];
+    };
+    Promise.all(views.map(ask)).then(
+      (found) => setRanks(Object.fromEntries(found)),
+      (error: Error) => !stop.signal.aborted && actions.notify(error.message, 'error'),
+    );
+    return () => stop.abort();
+  }, [on, asked, rows, openViews]);
+  return on ? ranks : noRanks;
+}
+const noRanks: Ranks = {};
+const mostLinks = 2000;
 
 const mostRows = 400;
 const mostArrows = 500;

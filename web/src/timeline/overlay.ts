@@ -80,6 +80,24 @@ function valueAt(series: Series, time: number): number | null {
   return y[Math.round((time - first) / step)] ?? null;
 }
 
+/** Marks that come again and again; left out where they would stand less than this apart, px. */
+const leastApart = 5;
+
+export function periodMarks(scene: Scene, c: CanvasRenderingContext2D, state: State): void {
+  const { period, window } = state;
+  if (!period) return;
+  const { every, from } = period;
+  const apart = (every / (window.to - window.from)) * scene.width;
+  if (apart < leastApart) return;
+  c.fillStyle = scene.scheme.mark;
+  const first = Math.max(0, Math.ceil((window.from - from) / every));
+  for (let i = first; from + i * every <= window.to; ++i) {
+    const x = Math.round(scene.x(from + i * every));
+    for (let y = 0; y < scene.height; y += 6) c.fillRect(x, y, 1, 2);
+    if (apart > 40) c.fillText(String(i), x + 3, 8);
+  }
+}
+
 /** Spans in which events are missing: hatched over the rows that they blind, never hidden. */
 export function losses(scene: Scene, c: CanvasRenderingContext2D, state: State): void {
   for (const loss of state.marks.losses) {
@@ -93,6 +111,21 @@ export function losses(scene: Scene, c: CanvasRenderingContext2D, state: State):
       if (lane.kind === 'row' && blinds(loss, lane.row))
         hatch(scene, c, from, to, scene.laneTop(lane), lane.height);
     }
+  }
+}
+
+/** The same on the ruler, where losses also show that blind no row. */
+export function rulerLosses(scene: Scene, c: CanvasRenderingContext2D, state: State): void {
+  c.fillStyle = scene.scheme.muted;
+  let last = -1;
+  for (const loss of state.marks.losses) {
+    const from = toRel(loss.ts_ns);
+    const left = Math.max(0, Math.floor(scene.x(from)));
+    const right = Math.min(scene.width, Math.ceil(scene.x(from + Number(loss.dur_ns))));
+    // Many losses may fall into one pixel.
+    if (right < 0 || left > scene.width || right <= last) continue;
+    for (let x = left - (left % 3); x <= right; x += 3) c.fillRect(x, rulerHeight - 3, 2, 3);
+    last = right;
   }
 }
 

@@ -195,6 +195,48 @@ export function styleColumns(
   }
 }
 
+/**
+ * Gives runs of one combination another look where `keeps` says so. `other`: how much larger the
+ * combination of that look is. `keeps` gets a run's columns [from, to).
+ */
+export function markRuns(
+  styles: Uint32Array,
+  width: number,
+  other: number,
+  keeps: (combo: number, from: number, to: number) => boolean,
+): void {
+  for (let from = 0; from < width; ) {
+    const combo = comboOfStyle(styles[from] as number);
+    let to = from + 1;
+    while (to < width && comboOfStyle(styles[to] as number) === combo) ++to;
+    if (combo !== 0 && !keeps(combo, from, to))
+      for (let x = from; x < to; ++x) styles[x] = (styles[x] as number) + other * shareSteps;
+    from = to;
+  }
+}
+
+/**
+ * How far a combination goes on from a moment, ns. Endlessly (Infinity) where the row's pixels end
+ * with it, unless they are those of the whole experiment.
+ */
+export function beyond(
+  row: RowPixels,
+  styles: Uint32Array,
+  moment: number,
+  step: 1 | -1,
+  combo: number,
+  limit: { from: number; to: number },
+): number {
+  const { from, to, pixels } = row.geometry;
+  const ns = (to - from) / pixels;
+  let at = Math.floor((moment - from) / ns) + (step < 0 ? -1 : 0);
+  let count = 0;
+  for (; at >= 0 && at < pixels; at += step, ++count)
+    if (comboOfStyle(styles[at] as number) !== combo) return count * ns;
+  const whole = step < 0 ? from <= limit.from : to >= limit.to;
+  return whole ? count * ns : Infinity;
+}
+
 export function comboOfStyle(style: number): number {
   return Math.floor(style / shareSteps);
 }

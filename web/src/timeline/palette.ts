@@ -49,6 +49,8 @@ export interface Scheme {
   select: string;
   /** Marks A and B. */
   mark: string;
+  /** Colours that somebody chose, by state, or by machine behind an @. */
+  colours: Readonly<Record<string, Rgb>>;
 }
 
 export const darkScheme: Scheme = {
@@ -61,6 +63,7 @@ export const darkScheme: Scheme = {
   accent: '#6cb8f0',
   select: 'rgba(108,184,240,0.20)',
   mark: '#ffd166',
+  colours: {},
 };
 export const lightScheme: Scheme = {
   dark: false,
@@ -72,6 +75,7 @@ export const lightScheme: Scheme = {
   accent: '#0b62a8',
   select: 'rgba(11,98,168,0.16)',
   mark: '#8a4b00',
+  colours: {},
 };
 
 export function rgb(hex: string): Rgb {
@@ -118,9 +122,16 @@ function standingOut(colour: Rgb, scheme: Scheme): Rgb {
 const darkText: Rgb = [12, 14, 18];
 const lightText: Rgb = [255, 255, 255];
 
-/** The colour of text on a fill. */
+const black: Rgb = [0, 0, 0];
+/** What WCAG asks of text. */
+const textContrast = 4.5;
+
+/** The colour of text on a fill; one of them is always far enough from it. */
 export function textOn(base: Rgb): Rgb {
-  return contrast(darkText, base) >= contrast(lightText, base) ? darkText : lightText;
+  const dark = contrast(darkText, base);
+  const light = contrast(lightText, base);
+  if (Math.max(dark, light) < textContrast) return black;
+  return dark >= light ? darkText : lightText;
 }
 
 /** Little-endian RGBA of an ImageData pixel. */
@@ -144,6 +155,8 @@ export function machineColour(
   machines: ReadonlyArray<Pick<MachineInfo, 'machine' | 'kind'>>,
   scheme: Scheme,
 ): Rgb {
+  const chosen = scheme.colours[`@${machine}`];
+  if (chosen) return standingOut(chosen, scheme);
   const index = machines
     .filter((one) => one.kind !== 'host')
     .findIndex((one) => one.machine === machine);
@@ -190,6 +203,8 @@ const looks: Record<string, Look> = {
   host_irq: { hue: purple, pattern: 'dots' },
   polling: { hue: sky, pattern: 'dots', strength: 0.55 },
   halted: { hue: grey, strength: 0.22 },
+  // A vCPU that waits for its VMM would do something; a thread that sleeps is as usual.
+  vcpu_blocked: { hue: yellow, pattern: 'bars', strength: 0.7 },
   waking: { hue: orange, pattern: 'cross' },
   stopped: { hue: grey, pattern: 'bars', strength: 0.5 },
   emulated: { hue: blue, pattern: 'cross' },
@@ -237,6 +252,11 @@ function stolenLook(): Look {
   return { hue: stolen.base, pattern: stolen.pattern, ink: stolen.ink };
 }
 
+/** The look of a state: of a vCPU, `blocked` means something else than of a thread. */
+export function lookOf(state: string, vcpu: boolean): string {
+  return vcpu && state === 'blocked' ? 'vcpu_blocked' : state;
+}
+
 export function isKnownState(state: string): boolean {
   return looks[state] !== undefined;
 }
@@ -252,11 +272,17 @@ function inkFor(base: Rgb, scheme: Scheme): Rgb {
 /** The fill of a named state; names that this page does not know get the look of "unknown". */
 export function stateFill(state: string, scheme: Scheme): Fill {
   const look = looks[state] ?? (looks['unknown'] as Look);
+  const chosen = scheme.colours[state];
+  const pattern = look.pattern ?? 'solid';
+  if (chosen) {
+    const base = standingOut(chosen, scheme);
+    return { base, ink: inkFor(base, scheme), pattern };
+  }
   const strength = look.strength ?? 1;
   const plain = mix(look.hue, scheme.background, strength);
   // Faint looks are of states in which nothing happens.
   const base = strength >= faintBelow ? standingOut(plain, scheme) : plain;
-  return { base, ink: look.ink ?? inkFor(base, scheme), pattern: look.pattern ?? 'solid' };
+  return { base, ink: look.ink ?? inkFor(base, scheme), pattern };
 }
 
 const conditionPattern: Record<string, PatternName> = {

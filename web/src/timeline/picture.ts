@@ -80,10 +80,9 @@ export function svgOf(scene: Scene): string {
     );
     if (lane.kind !== 'row' || lane.row.kind === 'group') continue;
     for (const run of scene.runs(lane, state)) {
-      const style =
-        run.combo === 0 ? null : scene.styleNames(lane.view, run.combo, lane.row.machine, state);
+      const style = run.combo === 0 ? null : scene.looks.styleOf(lane, run, state);
       if (!style) continue;
-      const names = escape(scene.comboNames(lane.view, run.combo).filter(Boolean).join(' '));
+      const names = escape(scene.looks.comboNames(lane.view, run.combo).filter(Boolean).join(' '));
       const size = `width="${run.to - run.from}" height="${lane.height - 2}"`;
       const place = `x="${labelWidth + run.from}" y="${y}" ${size}`;
       out.push(`<rect ${place} fill="${css(style.upper.base)}"><title>${names}</title></rect>`);

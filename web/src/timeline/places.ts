@@ -1,7 +1,7 @@
 // Places in time that one comes back to: bookmarks, the marks A and B, and spans of lost events.
 
 import { actions, type State, store } from '../store';
-import { formatRel, type Rel, toRel } from '../time';
+import { formatDuration, formatRel, type Rel, type Span, toRel } from '../time';
 
 export interface TimePlace {
   name: string;
@@ -41,11 +41,31 @@ export function neighbour(
     : [...places].reverse().find((one) => one.from < time);
 }
 
+/** The mark of the period next to a time. */
+export function periodic(
+  period: State['period'],
+  time: Rel,
+  direction: 1 | -1,
+  limit: Span,
+): TimePlace | undefined {
+  if (!period) return undefined;
+  const { every, from } = period;
+  const count = (time - from) / every;
+  const next = direction === 1 ? Math.floor(count) + 1 : Math.ceil(count) - 1;
+  const at = from + next * every;
+  if (next < 0 || at > limit.to) return undefined;
+  return { name: `Mark ${next} of every ${formatDuration(every)}`, from: at, to: at };
+}
+
 export function nextPlace(direction: 1 | -1): void {
   const state = store.get();
   const places = placesOf(state);
-  const { window, time } = state;
-  const found = neighbour(places, time ?? (direction === 1 ? -1 : window.to), direction);
+  const { window, time, limit, period } = state;
+  const now = time ?? (direction === 1 ? -1 : window.to);
+  const near = [neighbour(places, now, direction), periodic(period, now, direction, limit)]
+    .filter((one): one is TimePlace => one !== undefined)
+    .sort((a, b) => direction * (a.from - b.from));
+  const found = near[0];
   if (!found) {
     const where = direction === 1 ? 'later' : 'earlier';
     actions.notify(`No ${where} bookmark, mark or loss${places.length === 0 ? ' at all' : ''}.`);

@@ -2,7 +2,8 @@
 // that do nothing in the window, and the tree with what is folded.
 
 import type { Row } from '../api';
-import type { RowRef, State } from '../store';
+import { type Filter, filterOf } from '../filter/evaluate';
+import type { Order, RowRef, State } from '../store';
 
 export function sameRow(a: RowRef | null, b: RowRef | null): boolean {
   return a !== null && b !== null && a.view === b.view && a.id === b.id;
@@ -11,7 +12,10 @@ export function sameRow(a: RowRef | null, b: RowRef | null): boolean {
 /** Rows by view that do something in the window; a view that is not known yet shows all. */
 export type Awake = Record<string, ReadonlySet<number>>;
 
-type Choice = Pick<State, 'filter' | 'idle' | 'active' | 'byNumber' | 'row'> & { awake: Awake };
+type Choice = Pick<State, 'filter' | 'hidden' | 'idle' | 'active' | 'order' | 'row'> & {
+  awake: Awake;
+  ranks?: Ranks;
+};
 
 /** Of what only the tasks that ran are shown, until somebody asks for all. */
 function neverRan(row: Row): boolean {
@@ -25,15 +29,51 @@ function hides(row: Row, view: string, choice: Choice): boolean {
   if (sameRow(choice.row, { view, id: row.id })) return false;
   const awake = choice.active ? choice.awake[view] : undefined;
   if (awake && !alwaysShown.includes(row.kind) && !awake.has(row.id)) return true;
-  return neverRan(row) && !choice.idle && !choice.filter.trim();
+  if (!neverRan(row) || choice.idle) return false;
+  // Whoever asks for a row by what it is gets it.
+  const { filter } = filterOf(choice.filter);
+  return filter.empty || filter.of(row) !== true;
+}
+
+/** Places of rows of a view, lowest first, so that arrows are short; by id. */
+export type Ranks = Record<string, ReadonlyMap<number, number>>;
+
+type Compare = (a: Row, b: Row) => number;
+
+function comparing(view: string, choice: Choice): Compare | null {
+  const ranks = choice.ranks?.[view];
+  const rank = (row: Row): number => ranks?.get(row.id) ?? Infinity;
+  const compare: Record<Order, Compare | null> = {
+    number: null,
+    ran: (a, b) => Number(b.ran_ns) - Number(a.ran_ns),
+    name: (a, b) => a.label.localeCompare(b.label, 'en', { numeric: true }),
+    begin: (a, b) => Number(BigInt(a.begin_ns) - BigInt(b.begin_ns)),
+    linked: ranks ? (a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)) : null,
+  };
+  return compare[choice.order];
+}
+
+/** Rows that are switched off. */
+function switchedOff(rows: readonly Row[], view: string, choice: Choice): ReadonlySet<number> {
+  const out = new Set<number>();
+  for (const row of rows) if (choice.hidden[`${view}:${row.id}`]) out.add(row.id);
+  if (out.size === 0) return out;
+  const above = new Map(rows.map((row) => [row.id, row.parent]));
+  for (const row of rows) {
+    if (out.has(row.id)) continue;
+    // What stands above a shown row stays, so that the row keeps its place.
+    for (let at = row.parent; at >= 0; at = above.get(at) ?? -1) out.delete(at);
+  }
+  return out;
 }
 
 export function shownRows(rows: readonly Row[], view: string, choice: Choice): Row[] {
-  const shown = rows.filter((row) => !hides(row, view, choice));
-  if (choice.byNumber) return shown;
-  const ran = (row: Row): number => (row.kind === 'thread' ? Number(row.ran_ns) : 0);
+  const off = switchedOff(rows, view, choice);
+  const shown = rows.filter((row) => !off.has(row.id) && !hides(row, view, choice));
+  const compare = comparing(view, choice);
+  if (!compare) return shown;
   // Threads change places among themselves only.
-  const threads = shown.filter((row) => row.kind === 'thread').sort((a, b) => ran(b) - ran(a));
+  const threads = shown.filter((row) => row.kind === 'thread').sort(compare);
   return [...shown.filter((row) => row.kind !== 'thread'), ...threads];
 }
 
@@ -49,47 +89,6 @@ export function hiddenText(hidden: number, choice: Choice): string {
   return `; ${hidden} ${hidden === 1 ? 'thread' : 'threads'} that never ran: press I to see`;
 }
 
-const stateTerm = /^state:./;
-const terms = (filter: string): string[] => filter.trim().toLowerCase().split(/\s+/);
-
-/** States that the filter asks for, `state:preempted`: they stay as they are, others are faded. */
-export function wantedStates(filter: string): string[] {
-  return terms(filter).flatMap((one) => (stateTerm.test(one) ? [one.slice(6)] : []));
-}
-
-/** What the filter says of rows. */
-export function rowFilter(filter: string): string {
-  return terms(filter)
-    .filter((one) => !stateTerm.test(one))
-    .join(' ');
-}
-
-/**
- * The filter of '/': words that must all match (label, number, machine or kind); `!word` must not;
- * `vm:vm1`, `kind:thread`, `cpu:1`, `tid:156` ask one field.
- */
-export function rowMatcher(filter: string): (row: Row) => boolean {
-  const tests = terms(filter).filter(Boolean).map(term);
-  return (row) => tests.every((test) => test(row));
-}
-
-function term(text: string): (row: Row) => boolean {
-  if (text.startsWith('!') && text.length > 1) {
-    const inner = term(text.slice(1));
-    return (row) => !inner(row);
-  }
-  const field = /^(vm|machine|kind|cpu|vcpu|tid):(.+)$/.exec(text);
-  if (field) {
-    const name =
-      field[1] === 'vm' ? 'machine' : (field[1] as 'machine' | 'kind' | 'cpu' | 'vcpu' | 'tid');
-    return (row) => String(row[name] ?? '').toLowerCase() === field[2];
-  }
-  return (row) =>
-    `${row.label} ${row.sub} ${row.machine} ${row.kind} ${row.tid ?? ''}`
-      .toLowerCase()
-      .includes(text);
-}
-
 export interface TreeRow {
   row: Row;
   depth: number;
@@ -102,7 +101,7 @@ export interface TreeRow {
  */
 export function flatten(
   rows: readonly Row[],
-  filter: string,
+  filter: Filter,
   folded: (id: number) => boolean,
 ): TreeRow[] {
   const children = new Map<number, Row[]>();
@@ -111,15 +110,10 @@ export function flatten(
     if (list) list.push(row);
     else children.set(row.parent, [row]);
   }
-  const matches = rowMatcher(filter);
   const keep = new Map<number, boolean>();
-  const wanted = (row: Row, above: boolean): boolean => {
-    const own = above || (filter.trim() !== '' && matches(row));
-    let any = (filter.trim() === '' || own) && (row.has_data || row.kind === 'group');
-    for (const child of children.get(row.id) ?? [])
-      any = wanted(child, own && row.kind === 'group') || any;
-    if (row.kind === 'group' && !(children.get(row.id) ?? []).some((child) => keep.get(child.id)))
-      any = false;
+  const wanted = (row: Row): boolean => {
+    const below = (children.get(row.id) ?? []).map(wanted).includes(true);
+    const any = below || (row.kind !== 'group' && row.has_data && filter.of(row) !== false);
     keep.set(row.id, any);
     return any;
   };
@@ -133,7 +127,7 @@ export function flatten(
   };
   const known = new Set(rows.map((row) => row.id));
   const roots = rows.filter((row) => row.parent < 0 || !known.has(row.parent));
-  for (const root of roots) wanted(root, false);
+  for (const root of roots) wanted(root);
   for (const root of roots) walk(root, 0);
   return out;
 }

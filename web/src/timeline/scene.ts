@@ -6,40 +6,32 @@ import { store, type State } from '../store';
 import { formatDuration, formatRel, tickStep } from '../time';
 import { StatesCache } from './data';
 import { type Lane, type Layout, pathView, seriesView } from './lanes';
+import { labelOf, Looks, type RowLane, type Run, type RunLength, runsOf } from './looks';
 import {
-  buildTable,
+  beyond,
   type Columns,
   columns,
-  comboOfStyle,
   paintLane,
   type Geometry,
   type RowPixels,
   type Source,
-  type Style,
   styleColumns,
-  type StyleTable,
 } from './paint';
-import {
-  css,
-  darkScheme,
-  fade,
-  fusedFill,
-  isStolen,
-  machineColour,
-  pack,
-  rulerHeight,
-  type Scheme,
-  textOn,
-  stateFill,
-} from './palette';
-import { wantedStates } from './rows';
+import { css, darkScheme, pack, rulerHeight, type Scheme, textOn } from './palette';
 import { schemeOf } from './theme';
-import { bookmarks, cursor, drawArrows, losses, selectedSpan, series } from './overlay';
+import {
+  bookmarks,
+  cursor,
+  drawArrows,
+  losses,
+  periodMarks,
+  rulerLosses,
+  selectedSpan,
+  series,
+} from './overlay';
 import { unknownLanes, unknownRuler } from './unknown';
 
 export const frames: number[] = [];
-
-type RowLane = Lane & { kind: 'row' };
 
 interface PathRows {
   pixels: (id: number) => RowPixels | null;
@@ -47,7 +39,7 @@ interface PathRows {
 
 export class Scene {
   readonly cache = new StatesCache(() => this.invalidate());
-  scheme: Scheme = darkScheme;
+  readonly looks = new Looks(this.cache, (view) => this.layersOf(view), darkScheme);
   layout: Layout = { lanes: [], fixedHeight: 0, height: 0 };
   width = 1;
   height = 1;
@@ -56,13 +48,10 @@ export class Scene {
   drag: { from: number; to: number; zoom: boolean } | null = null;
   arrows: Array<Arrow & { view: string }> = [];
   path: PathRows | null = null;
-  /** States that are not faded; all where it is empty. */
-  private wanted: string[] = [];
   onFrame: (() => void) | null = null;
   private image: ImageData | null = null;
   private words = new Uint32Array(0);
   private styles = new Uint32Array(0);
-  private readonly tables = new Map<string, { key: string; table: StyleTable; layers: string[] }>();
   private queued = false;
   private seen: { layout: Layout | null; scroll: number; height: number; lanes: Lane[] } = {
     ...{ layout: null, scroll: 0, height: 0, lanes: [] },
@@ -73,6 +62,10 @@ export class Scene {
     readonly over: HTMLCanvasElement,
     readonly ruler: HTMLCanvasElement,
   ) {}
+
+  get scheme(): Scheme {
+    return this.looks.scheme;
+  }
 
   resize(width: number, height: number): void {
     this.width = Math.max(1, Math.floor(width));
@@ -157,7 +150,7 @@ export class Scene {
     const near = this.runs(lane, store.get())
       .filter((run) => run.combo !== 0 && run.from <= x + nearPx && run.to > x - nearPx)
       .sort((a, b) => distance(a, x) - distance(b, x))[0];
-    return near ? this.comboNames(lane.view, near.combo) : [];
+    return near ? this.looks.comboNames(lane.view, near.combo) : [];
   }
 
   /** How far from the pointer what it points at may be, in ns. */
@@ -179,8 +172,7 @@ export class Scene {
   private frame(): void {
     const begin = performance.now();
     const state = store.get();
-    this.scheme = schemeOf(state.theme);
-    this.wanted = wantedStates(state.filter);
+    this.looks.scheme = schemeOf(state.theme, state.colours);
     this.paint(state);
     this.overlay(state);
     this.drawRuler(state);
@@ -232,8 +224,10 @@ export class Scene {
         this.blank(surface, lane);
         continue;
       }
-      const table = this.table(lane.view, lane.row.machine, state);
-      styleColumns(sourcesOf(lane), table, this.width, this.styles);
+      const table = this.looks.table(lane, state);
+      const sources = sourcesOf(lane);
+      styleColumns(sources, table, this.width, this.styles);
+      this.looks.mark(lane, state, this.styles, this.width, this.lengthOf(sources, state));
       const gap = lane.height > 8 ? 2 : lane.height > 4 ? 1 : 0;
       paintLane(surface, this.laneTop(lane), lane.height - gap, this.styles, table);
     }
@@ -253,67 +247,6 @@ export class Scene {
       surface.pixels.fill(pack(this.scheme.gap), top * surface.width, end * surface.width);
   }
 
-  private table(view: string, machine: string, state: State): StyleTable {
-    const layers = this.layersOf(view);
-    const sizes = layers.map((layer) => this.cache.layerNames(layer).list.length);
-    const faded = view !== 'fused' && state.machine !== null && state.machine !== machine;
-    const slot = `${view}/${faded}`;
-    const key = `${sizes.join()}/${this.scheme.dark}/${state.machine ?? ''}/${this.wanted.join()}`;
-    const kept = this.tables.get(slot);
-    if (kept && kept.key === key) return kept.table;
-    const table = buildTable(sizes, this.scheme, (codes) =>
-      this.style(view, layers, codes, faded, state),
-    );
-    this.tables.set(slot, { key, table, layers });
-    return table;
-  }
-
-  private style(
-    view: string,
-    layers: string[],
-    codes: number[],
-    faded: boolean,
-    state: State,
-  ): Style | null {
-    const name = (layer: string): string => {
-      const at = layers.indexOf(layer);
-      return at < 0 ? '' : (this.cache.layerNames(layer).list[codes[at] as number] ?? '');
-    };
-    if (view === 'fused') {
-      const machine = name('machine');
-      if (!machine && !name('state')) return null;
-      const machines = state.experiment?.machines ?? [];
-      const fill = fusedFill(
-        machineColour(machine, machines, this.scheme),
-        name('condition'),
-        name('state'),
-        this.scheme,
-      );
-      const other = state.machine !== null && state.machine !== machine;
-      const names = [name('condition'), name('state')];
-      return {
-        upper: other || !this.isWanted(names) ? fade(fill, this.scheme) : fill,
-        lower: null,
-      };
-    }
-    const belief = name('state') || name(layers[0] ?? '');
-    const truth = layers.includes('effective') ? name('effective') : '';
-    if (!belief && !truth) return null;
-    const below = stateFill(belief || truth, this.scheme);
-    const shown =
-      truth === 'deprived' || (truth === 'hypervisor' && belief !== 'blocked')
-        ? stateFill(truth, this.scheme)
-        : below;
-    const dims = faded || !this.isWanted([belief, truth]);
-    const dim = (fill: typeof below) => (dims ? fade(fill, this.scheme) : fill);
-    return { upper: dim(shown), lower: shown === below ? null : dim(below) };
-  }
-
-  private isWanted(names: string[]): boolean {
-    const { wanted } = this;
-    return wanted.length === 0 || names.some((name) => name !== '' && wanted.includes(name));
-  }
-
   private overlay(state: State): void {
     const c = this.over.getContext('2d');
     if (!c) return;
@@ -321,6 +254,7 @@ export class Scene {
     c.font = '11px system-ui, sans-serif';
     c.textBaseline = 'middle';
     if (state.grid) this.grid(c, state);
+    periodMarks(this, c, state);
     selectedSpan(this, c, state);
     for (const lane of this.visible()) {
       if (lane.kind === 'series') series(this, c, lane.series, this.laneTop(lane), lane.height);
@@ -386,6 +320,7 @@ export class Scene {
         4,
       );
     }
+    rulerLosses(this, c, state);
     bookmarks(this, c, state);
     ['A', 'B'].forEach((name, index) => {
       const mark = state.measure[index];
@@ -398,46 +333,26 @@ export class Scene {
   }
 
   /** Runs of one style along a lane, for text and for the vector picture. */
-  runs(lane: RowLane, state: State): Array<{ from: number; to: number; combo: number }> {
-    const table = this.table(lane.view, lane.row.machine, state);
-    styleColumns(this.sources(state)(lane), table, this.width, this.styles);
-    const out: Array<{ from: number; to: number; combo: number }> = [];
-    for (let x = 0; x < this.width; ++x) {
-      const combo = comboOfStyle(this.styles[x] as number);
-      const last = out[out.length - 1];
-      if (last && last.combo === combo) last.to = x + 1;
-      else out.push({ from: x, to: x + 1, combo });
-    }
-    return out;
+  runs(lane: RowLane, state: State): Run[] {
+    const sources = this.sources(state)(lane);
+    styleColumns(sources, this.looks.table(lane, state), this.width, this.styles);
+    return runsOf(this.styles, this.width, this.lengthOf(sources, state));
   }
 
-  comboNames(view: string, combo: number): string[] {
-    const layers = this.layersOf(view);
-    const sizes = layers.map((layer) => this.cache.layerNames(layer).list.length);
-    const names: string[] = [];
-    for (let layer = layers.length - 1; layer >= 0; --layer) {
-      const size = sizes[layer] as number;
-      names[layer] = this.cache.layerNames(layers[layer] ?? '').list[combo % size] ?? '';
-      combo = Math.floor(combo / size);
-    }
-    return names;
-  }
-
-  styleNames(view: string, combo: number, machine: string, state: State): Style | null {
-    const layers = this.layersOf(view);
-    const codes: number[] = [];
-    for (let layer = layers.length - 1; layer >= 0; --layer) {
-      const size = this.cache.layerNames(layers[layer] ?? '').list.length;
-      codes[layer] = combo % size;
-      combo = Math.floor(combo / size);
-    }
-    return this.style(
-      view,
-      layers,
-      codes,
-      view !== 'fused' && state.machine !== null && state.machine !== machine,
-      state,
-    );
+  /** How long what is drawn lasts, also where it goes on beyond the window. */
+  private lengthOf(sources: Source[], state: State): RunLength {
+    const { from, to } = state.window;
+    const ns = (to - from) / this.width;
+    const more = (at: number, step: 1 | -1, combo: number): number => {
+      for (const { row } of sources)
+        if (row.styled && row.geometry.from <= from && row.geometry.to >= to)
+          return beyond(row, row.styled.styles, at, step, combo, state.limit);
+      return 0;
+    };
+    return (first, end, combo) =>
+      (end - first) * ns +
+      (first === 0 ? more(from, -1, combo) : 0) +
+      (end === this.width ? more(to, 1, combo) : 0);
   }
 
   /** What a view shows, beside its name. */
@@ -454,7 +369,7 @@ export class Scene {
     if (runs.length > 120) return;
     for (const run of runs) {
       if (run.to - run.from < 64 || run.combo === 0) continue;
-      const names = this.comboNames(lane.view, run.combo);
+      const names = this.looks.comboNames(lane.view, run.combo);
       const fused = lane.view === 'fused';
       const text = fused
         ? names[2] === 'idle'
@@ -462,7 +377,7 @@ export class Scene {
           : namesOf(names)
         : labelOf(names, this.layersOf(lane.view));
       if (!text) continue;
-      const fill = this.styleNames(lane.view, run.combo, lane.row.machine, state)?.upper;
+      const fill = this.looks.styleOf(lane, run, state)?.upper;
       if (!fill) continue;
       c.save();
       c.beginPath();
@@ -497,15 +412,6 @@ function fitting(c: CanvasRenderingContext2D, words: string, width: number): str
 /** Machine, condition and state of a fused lane; the host's own time is not called that twice. */
 export function namesOf(names: string[]): string {
   return [...new Set(names.filter(Boolean))].join(' · ');
-}
-
-/** One word for a lane's state: the host's truth where it contradicts the guest's belief. */
-export function labelOf(names: string[], layers: string[]): string {
-  const state = names[layers.indexOf('state')] ?? names[0] ?? '';
-  const truth = names[layers.indexOf('effective')] ?? '';
-  if (truth && isStolen(truth)) return `${truth}, believes ${state}`;
-  if (state === 'blocked' || state === 'halted' || state === 'off' || state === 'exited') return '';
-  return state || truth;
 }
 
 export function describeSpan(from: number, to: number): string {

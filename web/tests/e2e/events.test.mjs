@@ -158,4 +158,50 @@ export const tests = {
     await page.control('textbox', 'Contains').fill('');
     await page.control('combobox', 'Machine').selectOption('all');
   },
+
+  'each column takes a regular expression; what is wrong in one is said with its place': async (
+    page,
+  ) => {
+    await open(page, 6e9);
+    await page.control('textbox', 'event matches').fill('^sched_(switch|wak.*)$');
+    await page.control('textbox', 'machine matches').fill('vm[2-9]');
+    await page.control('textbox', 'fields matches').fill('burst[01]\\b');
+    const rows = await until('only matches', async () => {
+      const all = await page.find('.p-events [role=row]').allInnerTexts();
+      return (
+        all.length > 0 &&
+        all.every((row) => /sched_(switch|wak)/.test(row) && /vm2/.test(row)) &&
+        all
+      );
+    });
+    assert.ok(rows.every((row) => /burst[01]/.test(row)));
+    const from = (await begin(page)) + 6_000_000_000n;
+    const where = `machine = 'vm2' AND (name = 'sched_switch' OR name LIKE 'sched_wak%')
+      AND (fields LIKE '%burst0%' OR fields LIKE '%burst1%')`;
+    const [next] = await page.sql(
+      `SELECT ts FROM event WHERE ${where} AND ts > ${from} ORDER BY ts LIMIT 1`,
+    );
+    await page.control('button', '↓ Next').click();
+    const wanted = Number(BigInt(next.ts) - (await begin(page)));
+    await page.stateWhen('the next match', (seen) => seen === wanted, 'time');
+    await page.set({ range: { from: 6e9, to: 6.5e9 } });
+    const download = page.browserPage.waitForEvent('download');
+    await page.control('button', 'Save CSV', '[data-panel=events]').click();
+    const lines = readFileSync(await (await download).path(), 'utf8')
+      .trim()
+      .split('\r\n');
+    const [count] = await page.sql(
+      `SELECT COUNT(*) AS n FROM event WHERE ${where} AND ts >= ${from}
+        AND ts < ${from + 500_000_000n}`,
+    );
+    assert.equal(lines.length - 1, Number(count.n));
+    await page.control('textbox', 'tid matches').fill('15(');
+    const problem = page.find('[data-panel=events] .p-problem');
+    await until('the problem', async () => (await problem.count()) === 1);
+    assert.match(await problem.innerText(), /tid, at character 3: this \( is not closed/);
+    await page.control('textbox', 'tid matches').fill('^no$');
+    await until('none', async () => /No event matches here/.test(await page.text('.tab-panel')));
+    for (const name of ['event', 'machine', 'fields', 'tid'])
+      await page.control('textbox', `${name} matches`).fill('');
+  },
 };

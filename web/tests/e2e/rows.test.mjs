@@ -135,20 +135,70 @@ export const tests = {
     await until('all again', async () => (await threads()).length === before);
   },
 
-  'threads that ran longest come first; O orders them by number': async (page) => {
-    const tids = async () =>
+  'threads that ran longest come first; O orders them by number, by name, by beginning': async (
+    page,
+  ) => {
+    const threads = async () =>
       (await shown(page)).filter((row) => row.machine === 'vm1' && row.kind === 'thread');
     const [most] = await page.sql(
       `SELECT tid FROM thread_state WHERE machine = 'vm1' AND state IN ('user', 'syscall', 'irq')
         GROUP BY 1 ORDER BY SUM(dur) DESC LIMIT 1`,
     );
-    assert.equal((await tids())[0].tid, Number(most.tid));
-    const count = (await tids()).length;
+    assert.equal((await threads())[0].tid, Number(most.tid));
+    const count = (await threads()).length;
+    const inOrder = (what, before) =>
+      until(what, async () => {
+        const list = await threads();
+        return list.length === count && list.every((row, i) => i === 0 || before(list[i - 1], row));
+      });
     await page.key('o');
-    await until('by number', async () => {
-      const list = (await tids()).map((row) => row.tid);
-      return list.length === count && list.every((tid, i) => i === 0 || tid > list[i - 1]);
-    });
+    await inOrder('by number', (a, b) => a.tid < b.tid);
+    assert.match(await page.notice(), /Threads: by number/);
+    await page.key('o');
+    await inOrder(
+      'by name',
+      (a, b) => a.label.localeCompare(b.label, 'en', { numeric: true }) <= 0,
+    );
+    await page.key('o');
+    await inOrder('by beginning', (a, b) => BigInt(a.begin_ns) <= BigInt(b.begin_ns));
+    await page.key('o');
+    assert.equal(await page.state('order'), 'ran', 'and around');
+  },
+
+  'Shift+O orders threads so that arrows are shorter': async (page) => {
+    await page.set({ openViews: ['control'], window: { from: 6e9, to: 7e9 } });
+    await page.quiet();
+    const length = () =>
+      page.ask(async () => {
+        const { scene, store } = virtscopeTimeline;
+        const ids = scene.layout.lanes
+          .filter((lane) => lane.kind === 'row' && lane.row.kind === 'thread')
+          .map((lane) => lane.row.id);
+        const { begin_ns: begin } = store.get().experiment;
+        const { window } = store.get();
+        const answer = await fetch('./api/arrows', {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify({
+            view: 'control',
+            rows: ids,
+            from_ns: String(BigInt(begin) + BigInt(window.from)),
+            to_ns: String(BigInt(begin) + BigInt(window.to)),
+            limit: 2000,
+          }),
+        });
+        const { arrows } = await answer.json();
+        const at = new Map(ids.map((id, i) => [id, i]));
+        return arrows.reduce(
+          (sum, one) => sum + Math.abs((at.get(one.from_row) ?? 0) - (at.get(one.to_row) ?? 0)),
+          0,
+        );
+      });
+    const before = await length();
+    assert.ok(before > 0);
+    await page.key('O');
+    assert.equal(await page.state('order'), 'linked');
+    await until('shorter arrows', async () => (await length()) < before * 0.9);
   },
 
   'highlighting one machine fades the others, by key and by button': async (page) => {
@@ -248,12 +298,14 @@ export const tests = {
     );
   },
 
-  'comma and full stop change the height of rows, L the grid': async (page) => {
-    await page.key('.');
+  'rows get higher and lower by < and >, the grid goes with G': async (page) => {
+    await page.key('>');
     assert.ok((await page.state('rowHeight')) > 18);
-    for (let i = 0; i < 9; ++i) await page.key(',');
+    for (let i = 0; i < 9; ++i) await page.key('<');
     assert.equal(await page.state('rowHeight'), 4);
-    await page.key('l');
+    await page.key('\\');
+    assert.equal(await page.state('rowHeight'), 18, 'the usual height');
+    await page.key('g');
     assert.equal(await page.state('grid'), false);
   },
 };

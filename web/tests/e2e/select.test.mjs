@@ -106,11 +106,22 @@ export const tests = {
     assert.equal(await page.find(`#${active}`).getAttribute('aria-selected'), 'true');
   },
 
-  'G goes to a time: since the begin, from here, absolute; and refuses what is none': async (
+  'Home and End go to the first and to the last row': async (page) => {
+    const ends = await page.ask(() => {
+      const rows = virtscopeTimeline.scene.layout.lanes.filter((lane) => lane.kind === 'row');
+      return [rows[0], rows[rows.length - 1]].map(({ view, row }) => ({ view, id: row.id }));
+    });
+    await page.key('End');
+    assert.deepEqual(await page.state('row'), ends[1]);
+    await page.key('Home');
+    assert.deepEqual(await page.state('row'), ends[0]);
+  },
+
+  'L goes to a time: since the begin, from here, absolute; and refuses what is none': async (
     page,
   ) => {
     const go = async (text) => {
-      await page.key('g');
+      await page.key('l');
       await page.find('#go-to-time input').fill(text);
       await page.key('Enter');
     };
@@ -125,14 +136,14 @@ export const tests = {
     await go('noon');
     await until('the notice', async () => /“noon” is not a time/.test(await page.notice()));
     assert.equal(await page.state('time'), 7_000_000_001);
-    await page.key('g');
+    await page.key('l');
     await page.key('Escape');
     assert.ok(!(await page.find('#go-to-time').isVisible()));
   },
 
-  'G shows the time that it went to, at the zoom that there was': async (page) => {
+  'L shows the time that it went to, at the zoom that there was': async (page) => {
     await page.set({ window: { from: 1e9, to: 2e9 } });
-    await page.key('g');
+    await page.key('l');
     await page.find('#go-to-time input').fill('9s');
     await page.key('Enter');
     const window = await page.stateWhen(

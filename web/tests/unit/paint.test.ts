@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Row } from '../../src/api';
-import { flatten, hiddenText, rowMatcher, shownRows, wouldHide } from '../../src/timeline/rows';
+import { filterOf } from '../../src/filter/evaluate';
+import { flatten, hiddenText, shownRows, wouldHide } from '../../src/timeline/rows';
 import {
   buildTable,
   columns,
@@ -99,17 +100,16 @@ const tree = [
 ];
 
 test('a filter keeps matches and what is above them; empty rows do not show', () => {
-  expect(flatten(tree, '', () => false).map((item) => item.row.id)).toEqual([0, 1, 2]);
-  expect(flatten(tree, 'fill', () => false).map((item) => item.row.id)).toEqual([0, 2]);
-  expect(flatten(tree, 'nothing', () => false)).toEqual([]);
-  expect(flatten(tree, '', (id) => id === 0).map((item) => item.row.id)).toEqual([0]);
-});
-
-test('filter terms: field, negation, all of them', () => {
-  const row = make(156, 0, 'burst1');
-  expect(rowMatcher('vm:vm1 tid:156')(row)).toBe(true);
-  expect(rowMatcher('!burst')(row)).toBe(false);
-  expect(rowMatcher('burst kind:vcpu')(row)).toBe(false);
+  expect(flatten(tree, filterOf('').filter, () => false).map((item) => item.row.id)).toEqual([
+    0, 1, 2,
+  ]);
+  expect(flatten(tree, filterOf('fill').filter, () => false).map((item) => item.row.id)).toEqual([
+    0, 2,
+  ]);
+  expect(flatten(tree, filterOf('nothing').filter, () => false)).toEqual([]);
+  expect(flatten(tree, filterOf('').filter, (id) => id === 0).map((item) => item.row.id)).toEqual([
+    0,
+  ]);
 });
 
 test('which rows are shown: those that ran, those that are awake, the selected one, all', () => {
@@ -121,13 +121,22 @@ test('which rows are shown: those that ran, those that are awake, the selected o
     make(4, 0, 'long', { ran_ns: '20000000000' }),
   ];
   const usual = {
-    ...{ filter: '', idle: false, active: false, byNumber: false, row: null },
+    ...{ filter: '', hidden: {}, idle: false, active: false, row: null },
+    order: 'ran' as const,
     awake: { vms: new Set([2]) },
   };
   const shown = (change: Partial<typeof usual> | object, view = 'vms'): number[] =>
     shownRows(rows, view, { ...usual, ...change }).map((row) => row.id);
   expect(shown({})).toEqual([0, 1, 4, 2]);
-  expect(shown({ byNumber: true })).toEqual([0, 1, 2, 4]);
+  expect(shown({ order: 'number' })).toEqual([0, 1, 2, 4]);
+  expect(shown({ order: 'name' })).toEqual([0, 1, 4, 2]);
+  expect(shown({ order: 'linked', ranks: { vms: new Map([[2, 0]]) } })).toEqual([0, 1, 2, 4]);
+  expect(shown({ hidden: { 'vms:4': true } })).toEqual([0, 1, 2]);
+  expect(shown({ hidden: { 'control:4': true } })).toEqual([0, 1, 4, 2]);
+  expect(
+    shown({ hidden: { 'vms:0': true, 'vms:4': true } }),
+    'a group above what is shown',
+  ).toEqual([0, 1, 2]);
   expect(shown({ idle: true })).toEqual([0, 1, 4, 2, 3]);
   expect(shown({ filter: 'asleep' })).toEqual([0, 1, 4, 2, 3]);
   expect(shown({ row: { view: 'vms', id: 3 } })).toEqual([0, 1, 4, 2, 3]);

@@ -1,0 +1,143 @@
+// What a filter says of rows and of the states on them. A row is shown while the filter can hold for
+// something on it; a state stays as it is where the filter holds, else it is faded or left out.
+
+import type { Row } from '../api';
+import { type Expression, FilterError, type Look, parseFilter } from './language';
+
+/** true, false, or what is left to ask of the states of a row. */
+export type Verdict = boolean | Expression;
+
+function negate(verdict: Verdict): Verdict {
+  return typeof verdict === 'boolean' ? !verdict : { kind: 'not', of: verdict };
+}
+
+function join(kind: 'and' | 'or', verdicts: Verdict[]): Verdict {
+  const decides = kind === 'or';
+  if (verdicts.includes(decides)) return decides;
+  const open = verdicts.filter((one): one is Expression => typeof one !== 'boolean');
+  if (open.length === 0) return !decides;
+  return open.length === 1 ? (open[0] as Expression) : { kind, parts: open };
+}
+
+/** Decides what can be decided without looking at states. */
+function reduce(expression: Expression, look: Look): Verdict {
+  if (expression.kind === 'term')
+    return expression.term.of === 'row' ? expression.term.test(look) : expression;
+  if (expression.kind === 'not') return negate(reduce(expression.of, look));
+  return join(
+    expression.kind,
+    expression.parts.map((part) => reduce(part, look)),
+  );
+}
+
+function holds(expression: Expression, look: Look): boolean {
+  if (expression.kind === 'term') return expression.term.test(look);
+  if (expression.kind === 'not') return !holds(expression.of, look);
+  return expression.kind === 'and'
+    ? expression.parts.every((part) => holds(part, look))
+    : expression.parts.some((part) => holds(part, look));
+}
+
+function asks(expression: Expression, name: string): boolean {
+  if (expression.kind === 'term') return expression.term.name === name;
+  if (expression.kind === 'not') return asks(expression.of, name);
+  return expression.parts.some((part) => asks(part, name));
+}
+
+function lookAtRow(row: Row): Look {
+  return (name) => {
+    if (name === '') return `${row.label} ${row.sub} ${row.machine} ${row.kind} ${row.tid ?? ''}`;
+    if (name === 'ran_ns') return row.kind === 'thread' ? Number(row.ran_ns) : null;
+    return row[name as 'label' | 'sub' | 'machine' | 'kind' | 'cpu' | 'vcpu' | 'tid'];
+  };
+}
+
+/** A state: the names of its view's layers, and how long it lasts where that is known. */
+function lookAtState(layers: readonly string[], names: readonly string[], ns: number): Look {
+  return (name) => {
+    if (name === 'duration') return ns;
+    if (name === 'state')
+      return layers
+        .flatMap((layer, i) => (layer === 'machine' ? [] : [names[i] ?? '']))
+        .filter(Boolean)
+        .join('\n');
+    const at = layers.indexOf(name.slice('layer:'.length));
+    return at < 0 ? null : names[at] || null;
+  };
+}
+
+/** What is asked of the states of some rows. */
+export class StateTest {
+  /** Whether the answer depends on how long a state lasts. */
+  readonly byDuration: boolean;
+  constructor(
+    private readonly expression: Expression,
+    /** Tells tests apart. */
+    readonly id: number,
+  ) {
+    this.byDuration = asks(expression, 'duration');
+  }
+
+  holds(layers: readonly string[], names: readonly string[], ns = 0): boolean {
+    return holds(this.expression, lookAtState(layers, names, ns));
+  }
+}
+
+/** A filter that was understood. */
+export class Filter {
+  private readonly byRow = new WeakMap<Row, boolean | StateTest>();
+  private readonly tests = new Map<string, StateTest>();
+  private readonly numbers = new Map<Expression, number>();
+  /** Null: nothing is filtered. */
+  constructor(private readonly expression: Expression | null) {}
+
+  get empty(): boolean {
+    return this.expression === null;
+  }
+
+  /** true: shown, all states as they are; false: not shown; else what is asked of its states. */
+  of(row: Row): boolean | StateTest {
+    if (!this.expression) return true;
+    const known = this.byRow.get(row);
+    if (known !== undefined) return known;
+    const verdict = reduce(this.expression, lookAtRow(row));
+    const found = typeof verdict === 'boolean' ? verdict : this.test(verdict);
+    this.byRow.set(row, found);
+    return found;
+  }
+
+  /** Rows of which the same is asked share one test. */
+  private test(expression: Expression): StateTest {
+    const key = this.keyOf(expression);
+    let test = this.tests.get(key);
+    if (!test) this.tests.set(key, (test = new StateTest(expression, this.tests.size + 1)));
+    return test;
+  }
+
+  private keyOf(expression: Expression): string {
+    if (expression.kind === 'not') return `!${this.keyOf(expression.of)}`;
+    if (expression.kind !== 'term')
+      return `${expression.kind}(${expression.parts.map((part) => this.keyOf(part)).join()})`;
+    // Terms are never copied, so they are told apart by what they are.
+    let number = this.numbers.get(expression);
+    if (number === undefined) this.numbers.set(expression, (number = this.numbers.size));
+    return String(number);
+  }
+}
+
+const everything = new Filter(null);
+let last: { text: string; filter: Filter; error: FilterError | null } = {
+  ...{ text: '', filter: everything, error: null },
+};
+
+/** The filter of a text, kept until another text is asked for; one that is wrong filters nothing. */
+export function filterOf(text: string): { filter: Filter; error: FilterError | null } {
+  if (text === last.text) return last;
+  try {
+    last = { text, filter: new Filter(parseFilter(text)), error: null };
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    last = { text, filter: everything, error };
+  }
+  return last;
+}
