@@ -352,7 +352,9 @@ bool RunIndex::narrow(std::int64_t least, std::int64_t greatest, std::int64_t& l
     if (hint.ending < runs_.size()) low = std::max(low, runs_[hint.ending].entry.value);
   }
   if (greatest <= cover_end()) {
-    hint.begun = gallop(runs_, hint.begun, [greatest](const model::GuestRun& run) {
+    // No run before `ending` begins later.
+    const std::size_t guess = least <= greatest ? std::max(hint.begun, hint.ending) : hint.begun;
+    hint.begun = gallop(runs_, guess, [greatest](const model::GuestRun& run) {
       return run.entry.value <= greatest;
     });
     if (hint.begun > 0) high = std::min(high, runs_[hint.begun - 1].exit.value);

@@ -57,15 +57,11 @@ struct Writer::State {
                                    std::int64_t end_ns) {
     return begin_ns < open.least_ns || end_ns <= begin_ns || end_ns > kTimeLimit;
   }
-  /// Whether adding a row is only an append.
-  [[nodiscard]] bool has_room(const OpenEntity& open) const {
-    return rows_left > 1 && TableSlab::ready_for(open);
-  }
   /// Adds a row that is not odd, and whose values are a tuple of its table's slab.
   void add_row(EntityId entity, OpenEntity& open, std::int64_t begin_ns, std::int64_t end_ns,
                std::uint32_t tuple) {
     // All that is not an append is behind one call, so that this needs few registers.
-    if (!has_room(open)) [[unlikely]]
+    if (rows_left <= 1 || !TableSlab::ready_for(open)) [[unlikely]]
       return add_slowly(entity, open, begin_ns, end_ns, tuple);
     --rows_left;
     open.least_ns = end_ns;
@@ -76,7 +72,7 @@ struct Writer::State {
   }
   [[gnu::noinline]] void add_slowly(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
                                     std::int64_t end_ns, std::uint32_t tuple);
-  /// The same of any times.
+  /// add_row() of one that is.
   [[gnu::noinline]] void add_odd(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
                                  std::int64_t end_ns, std::uint32_t tuple);
   /// Makes times keep the rules; false for an empty row that is not kept.
@@ -333,13 +329,11 @@ bool Writer::add_again(EntityId entity, HostTime begin, HostTime end, model::Row
   const std::uint32_t tuple = memo.number - open.memo;
   if (tuple > kMemoTuple) [[unlikely]]
     return false;  // of another table
-  if (s.is_odd(open, begin.ns, end.ns) || !s.has_room(open)) [[unlikely]] {
+  if (s.is_odd(open, begin.ns, end.ns)) [[unlikely]] {
     s.add_odd(entity, open, begin.ns, end.ns, tuple);
-    return true;
+  } else {
+    s.add_row(entity, open, begin.ns, end.ns, tuple);
   }
-  --s.rows_left;
-  open.least_ns = end.ns;
-  TableSlab::add_plain_row(open, begin.ns, end.ns, tuple);  // a table with numbers gives no memos
   return true;
 }
 

@@ -167,42 +167,65 @@ std::string vcpu_list(const Machine& machine) {
          (names.empty() ? "" : ": " + name_list(names, kMost));
 }
 
-std::string clock_text(const Machine& machine) {
+/// A guest's clock may be joined with its host's, and that with no other host's.
+std::string clock_text(const ExperimentSummary& summary, const Machine& machine) {
   if (machine.traces.empty()) return "no trace of its own";
-  if (!machine.joined) return "traced, clock not joined";
-  const auto& segment = machine.clock.segments().front();
-  return fmt::format("traced, clock {} ({})",
-                     model::sync_quality_names()[static_cast<std::size_t>(segment.quality)],
-                     model::sync_method_names()[static_cast<std::size_t>(segment.method)]);
+  const auto segments = machine.clock.segments();
+  const auto method = segments.empty() ? model::SyncMethod::kNone : segments.front().method;
+  const bool found = method == model::SyncMethod::kReference
+                         ? machine.joined
+                         : method != model::SyncMethod::kNone &&
+                               segments.front().quality != model::SyncQuality::kFailed;
+  if (!found) return "traced, clock not joined";
+  const auto& segment = segments.front();
+  std::string text =
+      fmt::format("traced, clock {} ({})",
+                  model::sync_quality_names()[static_cast<std::size_t>(segment.quality)],
+                  model::sync_method_names()[static_cast<std::size_t>(segment.method)]);
+  const std::string host = terminal_text(std::string(machine_name(summary, machine.parent)));
+  if (!machine.joined && !host.empty()) text += " with " + host + " only";
+  return text;
+}
+
+std::string machine_text(const ExperimentSummary& summary, const Machine& machine) {
+  std::string text = terminal_text(machine.name);
+  if (machine.kind != model::MachineKind::kVm) {
+    const std::string first =
+        terminal_text(std::string(machine_name(summary, summary.experiment.reference)));
+    return text + " host" + (machine.joined ? "" : ", clock not joined with " + first);
+  }
+  text += " VM";
+  if (machine.vmm_pid >= 0) text += fmt::format(", VMM pid {}", machine.vmm_pid);
+  return text + ", " + vcpu_list(machine) + ", " + clock_text(summary, machine);
+}
+
+/// A machine's guests, each with its own below it; `before`: what stands at the left of the tree.
+void append_guests(const ExperimentSummary& summary, model::MachineIndex host,
+                   const std::string& before, std::size_t width, std::string& out) {
+  const auto& machines = summary.experiment.machines;
+  std::vector<model::MachineIndex> guests;
+  for (model::MachineIndex i = 0; i < machines.size(); ++i) {
+    // Guests follow their hosts, so that this ends whatever a history says.
+    if (machines[i].parent == host && i > host) guests.push_back(i);
+  }
+  for (const model::MachineIndex guest : guests) {
+    const bool last = guest == guests.back();
+    const std::string below = before + (last ? "   " : "│  ");
+    out += "  " + before + (last ? "└─ " : "├─ ") +
+           wrap(machine_text(summary, machines[guest]), width - 6, "  " + below + "  ") + "\n";
+    append_guests(summary, guest, below, width, out);
+  }
 }
 
 std::string machines_text(const ExperimentSummary& summary, const Painter& paint,
                           std::size_t width) {
   const auto& machines = summary.experiment.machines;
   std::string out = paint(Tone::kTitle, "Machines") + "\n";
-  const auto line = [&](const Machine& m, std::string_view branch, std::string_view below) {
-    std::string text = terminal_text(m.name);
-    if (m.kind == model::MachineKind::kVm) {
-      text += "  VM";
-      if (m.vmm_pid >= 0) text += fmt::format(", VMM pid {}", m.vmm_pid);
-      text += ", " + vcpu_list(m) + ", " + clock_text(m);
-    } else {
-      text += "  host";
-    }
-    out += "  " + std::string(branch) + wrap(text, width - 6, "  " + std::string(below)) + "\n";
-  };
   for (model::MachineIndex i = 0; i < machines.size(); ++i) {
     const auto parent = machines[i].parent;
-    if (parent < machines.size() && parent != i) continue;
-    line(machines[i], "", "  ");
-    std::vector<const Machine*> guests;
-    for (const Machine& m : machines) {
-      if (m.parent == i && &m != &machines[i]) guests.push_back(&m);
-    }
-    for (const Machine* guest : guests) {
-      const bool last = guest == guests.back();
-      line(*guest, last ? "└─ " : "├─ ", last ? "     " : "│    ");
-    }
+    if (parent < machines.size() && parent < i) continue;
+    out += "  " + wrap(machine_text(summary, machines[i]), width - 6, "    ") + "\n";
+    append_guests(summary, i, "", width, out);
   }
   return machines.empty() ? "" : out;
 }

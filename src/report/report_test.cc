@@ -293,6 +293,34 @@ TEST(Pages, InfoSaysWhatIsMissingAndHowToRecordIt) {
   EXPECT_THAT(page, HasSubstr("record: trace-cmd record -e kvm:kvm_entry -e kvm:kvm_exit"));
 }
 
+// A guest's clock is joined with its host's, whether or not that is joined with the first one's.
+TEST(Pages, InfoSaysWithWhomAClockIsJoined) {
+  Scene scene = query::testing::troubled();
+  auto& machines = scene.summary.experiment.machines;
+  EXPECT_THAT(info_text(scene.summary, {}), HasSubstr("traced, clock not joined"));
+  machines[1].joined = false;
+  model::ClockSegment segment;
+  segment.method = model::SyncMethod::kTsc;
+  machines[3].clock = model::ClockMap({segment});
+  const std::string page = info_text(scene.summary, {});
+  EXPECT_THAT(page, HasSubstr("beta host, clock not joined with alpha"));
+  EXPECT_THAT(page, HasSubstr("traced, clock exact (tsc) with beta only"));
+  EXPECT_THAT(page, Not(HasSubstr("traced, clock not joined")));
+  machines[3].joined = true;
+  EXPECT_THAT(info_text(scene.summary, {}), Not(HasSubstr("with beta only")));
+}
+
+TEST(Pages, InfoShowsNestedGuestsBelowTheirHost) {
+  Scene scene = query::testing::troubled();
+  auto& machines = scene.summary.experiment.machines;
+  model::Machine nested;
+  nested.name = "inner";
+  nested.kind = model::MachineKind::kVm;
+  nested.parent = 3;
+  machines.push_back(nested);
+  EXPECT_THAT(info_text(scene.summary, {}), HasSubstr("     └─ inner VM"));
+}
+
 TEST(Pages, CheckGivesAVerdict) {
   const Scene fine = query::testing::two_vms();
   EXPECT_THAT(check_text(fine.summary, *fine.source, {}), HasSubstr("✓ the data is whole"));

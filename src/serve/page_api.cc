@@ -41,7 +41,8 @@ constexpr Endpoint kEndpoints[] = {
     {Method::kPost, "follow", false, Needs::kPart, false, page::follow},
     {Method::kPost, "arrows", false, Needs::kPart, false, page::arrows},
     {Method::kPost, "series", false, Needs::kPart, false, page::series},
-    {Method::kPost, "totals", false, Needs::kWhole, false, page::totals},
+    {Method::kGet, "disks", false, Needs::kWhole, true, page::disks},
+    {Method::kPost, "totals", false, Needs::kPart, false, page::totals},
     {Method::kGet, "marks", false, Needs::kNothing, false, page::marks},
     {Method::kPost, "events", false, Needs::kPart, true, page::events},
     {Method::kPost, "sql", false, Needs::kPart, true, page::sql},
@@ -321,10 +322,11 @@ Status append_target(const Call& call, const query::DataSource& source, const Ro
 }  // namespace
 
 Response report(const Call& call) {
-  if (const auto kept = call.cache.report()) return json_answer(*kept);
+  if (const auto kept = call.cache.find("report")) return json_answer(*kept);
   const auto lock = call.service.lock(*call.shown, call.request.cancel);
   if (!lock) return gone();
-  if (const auto kept = call.cache.report()) return json_answer(*kept);  // made while we waited
+  if (const auto kept = call.cache.find("report"))
+    return json_answer(*kept);  // made while we waited
   const auto data = report::gather_report(lock->source(), call.service.summary(), {});
   if (!data.ok()) return failed(data.error());
   JsonWriter out;
@@ -342,7 +344,7 @@ Response report(const Call& call) {
   }
   out.close(']').close('}');
   std::string json = out.take();
-  call.cache.keep_report(json);
+  call.cache.keep("report", json);
   return json_answer(std::move(json));
 }
 

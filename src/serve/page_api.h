@@ -5,6 +5,7 @@
 //
 // Ownership: borrows the service. Threads: handle() from any.
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -17,19 +18,21 @@ namespace vs::serve {
 /// Answers that are the same for as long as the service lives.
 class AnswerCache {
  public:
-  [[nodiscard]] std::shared_ptr<const std::string> report() const {
+  /// By the endpoint's name; nullptr where nobody asked yet.
+  [[nodiscard]] std::shared_ptr<const std::string> find(const std::string& name) const {
     const std::scoped_lock lock(mutex_);
-    return report_;
+    const auto found = kept_.find(name);
+    return found == kept_.end() ? nullptr : found->second;
   }
-  void keep_report(std::string json) {
+  void keep(const std::string& name, std::string json) {
     auto kept = std::make_shared<const std::string>(std::move(json));
     const std::scoped_lock lock(mutex_);
-    report_ = std::move(kept);
+    kept_[name] = std::move(kept);
   }
 
  private:
   mutable std::mutex mutex_;
-  std::shared_ptr<const std::string> report_;
+  std::map<std::string, std::shared_ptr<const std::string>> kept_;
 };
 
 class PageApi final : public Handler {

@@ -312,6 +312,27 @@ TEST(PageApi, TotalsOfStates) {
   EXPECT_EQ(world.status("totals", json::object()), 400U);
 }
 
+TEST(PageApi, UsersOfDisks) {
+  World& world = World::get();
+  const auto by_user = [](const json& section) {
+    std::map<std::string, std::string> out;
+    for (const json& row : section["rows"]) {
+      const std::string user = plain(row[0]) + "/" + plain(row[1]) + "/" + plain(row[2]);
+      for (std::size_t i = 3; i < row.size(); ++i) out[user] += plain(row[i]) + " ";
+    }
+    return out;
+  };
+  const json users = world.fetch("disks");
+  const json truth = world.post(
+      "sql", {{"sql",
+               "SELECT machine, device, coalesce(vm, ''), count(*), sum(bytes), sum(dur), max(dur) "
+               "FROM block_request GROUP BY 1, 2, 3"},
+              {"limit", 1000}});
+  EXPECT_EQ(by_user(users), by_user(truth));
+  EXPECT_FALSE(users["rows"].empty());
+  EXPECT_EQ(world.fetch("disks"), users) << "the kept answer";
+}
+
 TEST(PageApi, ArrowsAndMarks) {
   World& world = World::get();
   json ids = json::array();

@@ -47,7 +47,62 @@ const model::ColumnDef* state_column(const TableDef& table) {
   return nullptr;
 }
 
+constexpr std::size_t kRowsPerLook = 65536;
+
+struct Asked {
+  std::int64_t count = 0;
+  std::int64_t bytes = 0;
+  std::int64_t total_ns = 0;
+  std::int64_t max_ns = 0;
+};
+/// By VM (as the history's strings have it; kNull: the machine itself).
+using Users = std::map<std::int64_t, Asked>;
+
+Result<Users> users_of(const history::Reader& history, model::EntityId device,
+                       const std::atomic<bool>* cancel) {
+  Users out;
+  auto cursor = history.rows(device, kHostTimeMin, kHostTimeMax);
+  history::Row row;
+  for (std::size_t i = 0; cursor.next(row); ++i) {
+    if (i % kRowsPerLook == 0 && cancel != nullptr && cancel->load()) {
+      return Error{ErrorCode::kCancelled, "stopped on request", "", ""};
+    }
+    Asked& asked = out[row.values[model::slot::kBrVm]];
+    const std::int64_t bytes = row.values[model::slot::kBrBytes];
+    ++asked.count;
+    if (bytes != model::kNull) asked.bytes += bytes;
+    asked.total_ns += row.end - row.begin;
+    asked.max_ns = std::max(asked.max_ns, row.end - row.begin);
+  }
+  VS_TRY(cursor.status());
+  return out;
+}
+
 }  // namespace
+
+Response disks(const Call& call) {
+  if (const auto kept = call.cache.find("disks")) return json_answer(*kept);
+  const history::Reader& history = call.views->history();
+  JsonWriter out;
+  out.open('{').key("columns").open('[');
+  for (const char* name : {"machine", "device", "vm", "count", "bytes", "total_ns", "max_ns"}) {
+    out.text(name);
+  }
+  out.close(']').key("rows").open('[');
+  for (const history::Entity& entity : history.entities(model::TableId::kBlockRequest)) {
+    const auto users = users_of(history, entity.id, call.request.cancel);
+    if (!users.ok()) return failed(users.error());
+    for (const auto& [vm, asked] : *users) {
+      out.open('[').text(history.string(entity.key[0])).text(history.string(entity.key[1]));
+      out.text(history.string(vm)).integer(asked.count).integer(asked.bytes);
+      out.integer(asked.total_ns).integer(asked.max_ns).close(']');
+    }
+  }
+  out.close(']').close('}');
+  std::string json = out.take();
+  call.cache.keep("disks", json);
+  return json_answer(std::move(json));
+}
 
 Response totals(const Call& call) {
   Fields in = call.fields();

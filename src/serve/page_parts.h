@@ -112,6 +112,7 @@ void append_sections(const report::Document& document, JsonWriter& out);
 [[nodiscard]] Response marks(const Call& call);
 // page_api_totals.cc
 [[nodiscard]] Response totals(const Call& call);
+[[nodiscard]] Response disks(const Call& call);
 // page_api_ask.cc
 [[nodiscard]] Response events(const Call& call);
 [[nodiscard]] Response sql(const Call& call);

@@ -94,12 +94,27 @@ class Matcher {
     }
   }
 
+  /// Whose points these are; ascending.
+  [[nodiscard]] static std::vector<std::uint64_t> uids_of(
+      const std::vector<model::VmsyncPoint>& points) {
+    std::vector<std::uint64_t> uids;
+    for (const model::VmsyncPoint& point : points) {
+      if (!uids.empty() && uids.back() == point.uid) continue;
+      uids.push_back(point.uid);
+    }
+    std::sort(uids.begin(), uids.end());
+    uids.erase(std::unique(uids.begin(), uids.end()), uids.end());
+    return uids;
+  }
+
   void match_vmsync() {
     using Key = std::tuple<std::uint64_t, std::uint64_t>;
     std::vector<std::pair<Key, const model::VmsyncPoint*>> host_points;
+    const std::vector<std::uint64_t> uids = uids_of(guest_.vmsync);
     for (const model::VmsyncPoint& point : host_.vmsync) {
       const bool host_side = point.role == 'b' || point.role == 'c';
-      if (host_side && tids_.vcpu_of(point.tid)) {
+      if (host_side && std::binary_search(uids.begin(), uids.end(), point.uid) &&
+          tids_.vcpu_of(point.tid)) {
         host_points.push_back({Key{point.uid, point.count}, &point});
       }
     }

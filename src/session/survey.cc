@@ -6,7 +6,7 @@ namespace vs::session {
 namespace {
 
 /// Events at the begin of each stream that are looked at for those of vCPUs.
-constexpr std::size_t kFirstLook = 4096;
+constexpr std::size_t kFirstLook = 1024;
 
 /// Whether a stream shows a vCPU right away. A tracer describes KVM's events whether they come or
 /// not, and most machines that are traced are no hosts.

@@ -96,5 +96,51 @@ TEST(Survey, WithoutStatesItCountsTheSameAndKeepsNone) {
   ASSERT_EQ(bare.value().evidence.cpus.size(), 1U);
 }
 
+/// Switches between threads, with `vcpu_events` entries and exits of thread 80 behind `quiet` of
+/// them.
+test::FakeTrace host_of_one(int quiet, int vcpu_events) {
+  test::FakeTrace trace;
+  test::FakeTrace::Stream stream;
+  stream.cpu = 0;
+  trace.add_type("kvm_entry", EventKind::kKvmEntry);
+  const auto add = [&stream](EventKind kind, std::int32_t tid) {
+    Event event;
+    event.kind = kind;
+    event.own = OwnTime{100 + 5 * static_cast<std::int64_t>(stream.events.size())};
+    event.tid = tid;
+    stream.events.push_back(event);
+  };
+  for (int i = 0; i < quiet; ++i) add(EventKind::kSchedSwitch, 7);
+  for (int i = 0; i < vcpu_events; ++i) {
+    add(i % 2 == 0 ? EventKind::kKvmEntry : EventKind::kKvmExit, 80);
+  }
+  trace.add_stream(stream);
+  return trace;
+}
+
+TEST(Survey, VmsAreFoundWhereverInTheTraceTheyBegin) {
+  for (const int quiet : {0, 100, 5000}) {
+    const test::FakeTrace trace = host_of_one(quiet, 10);
+    model::IssueLog issues;
+    const TraceSurvey found = survey(trace, issues);
+    EXPECT_EQ(found.events, static_cast<std::uint64_t>(quiet) + 10) << quiet;
+    ASSERT_EQ(found.vms.size(), 1U) << quiet;
+    ASSERT_EQ(found.vms[0].vcpus.size(), 1U);
+    ASSERT_EQ(found.vms[0].vcpus[0].threads.size(), 1U);
+    EXPECT_EQ(found.vms[0].vcpus[0].threads[0].tid, 80);
+    ASSERT_EQ(found.evidence.threads.size(), 1U);
+    EXPECT_EQ(found.evidence.threads[0].runs.size(), 5U);
+  }
+}
+
+TEST(Survey, ATraceThatOnlyDescribesKvmIsReadOnceBeyondItsBegin) {
+  const test::FakeTrace trace = host_of_one(5000, 0);
+  model::IssueLog issues;
+  const TraceSurvey found = survey(trace, issues);
+  EXPECT_EQ(found.events, 5000U);
+  EXPECT_TRUE(found.vms.empty());
+  EXPECT_EQ(trace.opened().size(), 2U);  // the look at its begin, and the pass
+}
+
 }  // namespace
 }  // namespace vs::session

@@ -54,6 +54,8 @@ Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope, VmSearch searc
       kernel_(trace.info().is_kernel),
       search_(search),
       evidence_(EvidenceRoles{!scope.alone, !scope.alone && scope.guest}) {
+  if (search == VmSearch::kLeft) rare_ = analysis::vcpu::Discovery::vcpu_kinds();
+  if (scope.states) rare_.add(EventKind::kStatedumpBlockDevice);
   out_.events_by_type.assign(trace.event_types().size(), 0);
   for (const reader::ThreadName& name : trace.info().thread_names) {
     initial_.add_known_name(name.tid, name.comm);
@@ -135,18 +137,17 @@ void Surveyor::on_gap(OwnTime begin, OwnTime end) {
 
 void Surveyor::look(std::span<const Event> events) {
   if (!kernel_) return;
-  if (scope_.states) {
-    initial_.on_events(events, cpu_);
-    for (const Event& event : events) {
-      if (event.kind == EventKind::kStatedumpBlockDevice) note_block_device(event, out_);
+  if (scope_.states) initial_.on_events(events, cpu_);
+  if (search_ == VmSearch::kDone) discovery_.on_events(events, cpu_);
+  evidence_.on_events(events, cpu_);
+  for (const Event& event : events) {
+    if (!rare_.has(event.kind)) continue;
+    if (event.kind == EventKind::kStatedumpBlockDevice) {
+      note_block_device(event, out_);
+    } else {
+      found_vcpu_ = true;
     }
   }
-  if (search_ == VmSearch::kDone) {
-    discovery_.on_events(events, cpu_);
-  } else {
-    for (const Event& event : events) found_vcpu_ = found_vcpu_ || vcpu_kinds_.has(event.kind);
-  }
-  evidence_.on_events(events, cpu_);
 }
 
 void Surveyor::count_losses(std::span<const Event> events) {

@@ -73,7 +73,7 @@ class Surveyor final : private reader::PassedSink {
   bool header_losses_ = false;
   std::uint64_t merged_losses_ = 0;
   analysis::kernel::InitialStateCollector initial_;
-  const model::KindSet vcpu_kinds_ = analysis::vcpu::Discovery::vcpu_kinds();
+  model::KindSet rare_;  ///< kinds that the surveyor itself looks at
   analysis::vcpu::Discovery discovery_;
   EvidenceGatherer evidence_;
 };

@@ -427,6 +427,7 @@ let bookmarks: Array<Body & { id: number }> = [];
 const gets: Record<string, () => unknown> = {
   experiment: () => experiment,
   report: () => report,
+  disks: () => ({ columns: [], rows: [] }),
   views: () => ({ views }),
   bookmarks: () => ({ bookmarks }),
   marks: () => ({

@@ -329,6 +329,8 @@ export const api = {
     (await json<{ rows: number[] }>('active', 'POST', { view, from_ns, to_ns }, signal)).rows,
   /** Machine, state, count and total_ns of a table of states, over the whole experiment. */
   totals: (table: string) => json<Section>('totals', 'POST', { table }),
+  /** Requests of each user of each disk: machine, device, vm, count, bytes, total_ns, max_ns. */
+  disks: () => json<Section>('disks', 'GET'),
   states: async (query: StatesQuery, signal?: AbortSignal): Promise<StatesAnswer> =>
     decodeStates(new Uint8Array(await (await call('states', 'POST', query, signal)).arrayBuffer())),
   /** `near`: where nothing holds at the time, how far away what is meant may begin, in ns. */

@@ -2,7 +2,7 @@
 // where one waits for the other.
 
 import { useEffect, useState } from 'preact/hooks';
-import { api } from '../api';
+import { api, type Section } from '../api';
 import { guarded } from '../jump';
 import { actions, useStore } from '../store';
 import { send } from './bus';
@@ -10,11 +10,6 @@ import { amount, duration, entries, type Entry, errorText, num, text } from './d
 import { openEvidence, quote, requestOf } from './evidence';
 import { missingText } from '../timeline/lanes';
 import { Card, Command, Problem, Ranked } from './parts';
-
-const requestsOf =
-  'SELECT machine, device, vm, COUNT(*) AS count, SUM(bytes) AS bytes, AVG(dur) AS mean_ns, ' +
-  'MAX(dur) AS max_ns, SUM(dur) AS total_ns FROM block_request GROUP BY 1, 2, 3 ' +
-  'ORDER BY total_ns DESC';
 
 /** 1,536 kB as "1.54 MB". */
 export function bytesText(bytes: number): string {
@@ -26,6 +21,16 @@ export function bytesText(bytes: number): string {
     if (bytes >= size) return `${(bytes / size).toPrecision(3)} ${unit}`;
   }
   return `${bytes} B`;
+}
+
+/** Users of disks with the mean time of a request; those that waited longest first. */
+function usersOf(answer: Section): Entry[] {
+  return entries(answer)
+    .map((one) => ({
+      ...one,
+      mean_ns: amount(one['total_ns']) / Math.max(1, amount(one['count'])),
+    }))
+    .sort((a: Entry, b: Entry) => amount(b['total_ns']) - amount(a['total_ns']));
 }
 
 interface Device {
@@ -97,8 +102,8 @@ export function DiskCard() {
   const [problem, setProblem] = useState('');
   useEffect(() => {
     let live = true;
-    api.sql(requestsOf).then(
-      (answer) => live && setRows(entries(answer)),
+    api.disks().then(
+      (answer) => live && setRows(usersOf(answer)),
       (error: unknown) => live && setProblem(errorText(error)),
     );
     return () => void (live = false);

@@ -4,7 +4,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { actions, store } from '../store';
 import { clampSpan, toRel } from '../time';
-import { css, fusedFill, machineColour } from './palette';
+import { css, fusedFill, machineColour, type Scheme } from './palette';
 import type { Scene } from './scene';
 import { unknownMinimap } from './unknown';
 
@@ -70,19 +70,18 @@ export function Minimap({ scene }: { scene: Scene | null }) {
   const frame = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (!scene) return;
-    let drawn = '';
+    let drawn: { key: string; scheme: Scheme | null } = { key: '', scheme: null };
     scene.onFrame = () => {
       const state = store.get();
       const fused = state.rows['fused'] ?? [];
       const key = [
         scene.width,
-        scene.scheme.dark,
         ...fused.map((row) => scene.cache.get('fused', row.id)?.coarse?.part),
         state.experiment?.shown?.number,
         state.marks.losses.length,
       ].join();
-      if (canvas.current && key !== drawn) {
-        drawn = key;
+      if (canvas.current && (key !== drawn.key || scene.scheme !== drawn.scheme)) {
+        drawn = { key, scheme: scene.scheme };
         draw(canvas.current, scene);
       }
       const { left, right } = frameOf(scene.width);

@@ -114,20 +114,25 @@ export function Timeline() {
   useArrows(scene, path, laid.lanes);
 
   // When rows above come or go, what is on the screen stays where it is.
-  const anchor = useRef<{ key: string; offset: number } | null>(null);
+  const anchors = useRef<Array<{ key: string; offset: number }>>([]);
   const scrolled = (box: HTMLElement): void => {
     const { scrollTop } = box;
-    const first = laid.lanes.find(
+    const below = laid.lanes.filter(
       (lane) => lane.kind === 'row' && !lane.fixed && lane.top + lane.height > scrollTop,
     );
-    anchor.current =
-      first && scrollTop > 0 ? { key: first.key, offset: first.top - scrollTop } : null;
+    // The first one may be what goes.
+    anchors.current =
+      scrollTop > 0
+        ? below.slice(0, 50).map(({ key, top }) => ({ key, offset: top - scrollTop }))
+        : [];
     setScroll(scrollTop);
   };
   useLayoutEffect(() => {
-    const held = anchor.current;
-    const lane = held && laid.lanes.find((one) => one.key === held.key && !one.fixed);
-    if (lane && lanesBox.current) lanesBox.current.scrollTop = Math.max(0, lane.top - held.offset);
+    if (anchors.current.length === 0) return;
+    const tops = new Map(laid.lanes.map((lane) => [lane.key, lane.top]));
+    const held = anchors.current.find(({ key }) => tops.has(key));
+    if (held && lanesBox.current)
+      lanesBox.current.scrollTop = Math.max(0, (tops.get(held.key) ?? 0) - held.offset);
   }, [laid]);
 
   useEffect(() => {

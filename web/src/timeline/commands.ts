@@ -77,7 +77,8 @@ export function moveRow(context: Context, delta: number): void {
     (lane) =>
       lane.kind === 'row' && row !== null && lane.view === row.view && lane.row.id === row.id,
   );
-  const next = lanes[Math.max(0, Math.min(lanes.length - 1, at < 0 ? 0 : at + delta))];
+  const wanted = at < 0 && Number.isFinite(delta) ? 0 : Math.max(0, at) + delta;
+  const next = lanes[Math.max(0, Math.min(lanes.length - 1, wanted))];
   if (next?.kind !== 'row') return;
   const ref = { view: next.view, id: next.row.id };
   store.set({

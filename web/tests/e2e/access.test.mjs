@@ -57,7 +57,65 @@ const nameless = (page) =>
       .map((one) => one.outerHTML.slice(0, 150)),
   );
 
+/** Texts within an element that stand out too little from what is behind them. */
+const faint = (page, within) =>
+  page.ask((selector) => {
+    const parts = (colour) => (colour.match(/[\d.]+/g) ?? []).map(Number);
+    const luminance = (colour) => {
+      const [r, g, b] = colour.slice(0, 3).map((part) => {
+        const share = part / 255;
+        return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const behind = (element) => {
+      for (let at = element; at; at = at.parentElement) {
+        const colour = parts(getComputedStyle(at).backgroundColor);
+        if (colour.length === 3 || colour[3] === 1) return colour;
+      }
+      return [255, 255, 255];
+    };
+    return [...document.querySelectorAll(`${selector}, ${selector} *`)]
+      .filter((one) => one.checkVisibility() && !one.disabled)
+      .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+      .map((one) => {
+        const [x, y] = [luminance(parts(getComputedStyle(one).color)), luminance(behind(one))];
+        return [(Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05), one.outerHTML.slice(0, 90)];
+      })
+      .filter(([ratio]) => ratio < 4.5);
+  }, within);
+
 export const tests = {
+  'dialogs are reached and left by keyboard, and can be read in both themes': async (page) => {
+    for (const theme of ['dark', 'light']) {
+      await page.set({ theme, filter: 'tid ==' });
+      await until('the error', async () => (await page.find('#filter-error').count()) === 1);
+      assert.deepEqual(await faint(page, '.toolbar'), [], `toolbar, ${theme}`);
+      await page.set({ filter: 'state == user' });
+      for (const [key, name] of [
+        ['k', 'rows'],
+        ['q', 'display'],
+        ['F', 'filters'],
+      ]) {
+        await page.key(key);
+        const dialog = page.find(`#dialog-${name}`);
+        await until(name, async () => (await dialog.getAttribute('open')) !== null);
+        assert.deepEqual(await faint(page, `#dialog-${name}`), [], `${name}, ${theme}`);
+        assert.deepEqual(await nameless(page), [], `${name}: without a name`);
+        await page.key('Tab');
+        assert.ok(
+          await page.ask(() => document.activeElement.closest('dialog') !== null),
+          `${name}: the focus stays inside`,
+        );
+        const window = await page.state('window');
+        await page.key('d');
+        assert.deepEqual(await page.state('window'), window, 'keys do nothing behind it');
+        await page.key('Escape');
+        await until('closed', async () => (await dialog.getAttribute('open')) === null);
+      }
+    }
+  },
+
   'every control of every tab is reached by Tab, with a focus that can be seen': async (page) => {
     const { row } = await page.place('vms', { machine: 'vm1', kind: 'vcpu', vcpu: 0 });
     await page.set({ row: { view: 'vms', id: row.id }, time: 6e9, bottomOpen: true });

@@ -298,6 +298,27 @@ export const tests = {
     );
   },
 
+  'what is on the screen stays there when the view above it goes': async (page) => {
+    await page.set({ openViews: ['fused'] });
+    await page.quiet();
+    await page.control('button', 'Virtual machines', '.views').click();
+    const top = () =>
+      page.ask(() => {
+        const { scene } = virtscopeTimeline;
+        const lane = scene.layout.lanes.find((one) => one.kind === 'row' && one.view === 'vms');
+        return lane && scene.laneTop(lane);
+      });
+    await until('the view', async () => (await top()) < 40);
+    await page.frame();
+    await page.control('button', 'CPUs', '.views').click();
+    await until('only one view', async () =>
+      (await shown(page)).every((row) => row.view === 'vms'),
+    );
+    await page.frame();
+    const now = await top();
+    assert.ok(now >= 0 && now < 40, `the first row is at ${now}`);
+  },
+
   'rows get higher and lower by < and >, the grid goes with G': async (page) => {
     await page.key('>');
     assert.ok((await page.state('rowHeight')) > 18);
