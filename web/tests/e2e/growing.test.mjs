@@ -22,6 +22,24 @@ function longCapture(at, folder) {
   return folder;
 }
 
+/**
+ * Lets the server run a third of the time only, whatever the machine's speed, so that there is time
+ * to look at parts. Gives what ends that.
+ */
+function slowDown(server) {
+  const run = (signal) => server.process.exitCode === null && server.process.kill(signal);
+  let resume;
+  const stop = setInterval(() => {
+    run('SIGSTOP');
+    resume = setTimeout(() => run('SIGCONT'), 100);
+  }, 150);
+  return () => {
+    clearInterval(stop);
+    clearTimeout(resume);
+    run('SIGCONT');
+  };
+}
+
 const shown = (page) => page.ask(() => virtscopeTimeline.store.get().experiment.shown);
 
 /** How full the overlay is between two moments of a row, 0 to 1. */
@@ -63,6 +81,7 @@ export const tests = {
     const folder = longCapture(at, join(scratch, 'long'));
     const server = await Server.start(at.virtscope, [folder], ['--no-cache', '--jobs', '1']);
     const page = await Page.blank(at.browser, server.link);
+    let fullSpeed = () => {};
     try {
       await page.browserPage.goto(server.link);
       const look = await until('the overview', async () => {
@@ -71,6 +90,7 @@ export const tests = {
         return /vm1 · VM · 2 vCPUs on host/.test(words) && words;
       });
       assert.match(look, /long\/host\.dat\s+trace\.dat/);
+      fullSpeed = slowDown(server);
       await page.ready();
 
       const first = await shown(page);
@@ -98,6 +118,7 @@ export const tests = {
       );
 
       await until('a larger part', async () => (await shown(page)).number > first.number, growMs);
+      fullSpeed();
       assert.deepEqual(await page.state('window'), window, 'the place stays');
       await until(
         'all of it',
@@ -119,6 +140,7 @@ export const tests = {
       assert.ok((await namesAlong(page, row.id, end)).every((names) => names !== ''));
       assert.deepEqual(page.problems, []);
     } finally {
+      fullSpeed();
       await page.close();
       await server.stop();
       rmSync(scratch, { recursive: true, force: true });
