@@ -148,11 +148,14 @@ class TableSlab {
                      std::uint32_t tuple, std::uint32_t numbers) {
     SlabRow* const row = open.next;
     open.next = row + 1;
+    // Rows of many entities are written in turn, each to its own place: no processor foresees that.
+    __builtin_prefetch(row + kRowsAhead, 1);
     row->begin_ns = begin_ns;
     row->end_ns = end_ns;
     row->tuple = tuple;
     row->numbers = numbers;
   }
+  static constexpr int kRowsAhead = 4;
   struct Chunk {
     SlabRow* rows = nullptr;
     std::uint32_t capacity = 0;

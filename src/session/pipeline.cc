@@ -25,6 +25,7 @@ using analysis::vcpu::HostVcpus;
 using model::MachineIndex;
 
 constexpr std::uint64_t kTellEvents = 1U << 16;
+constexpr std::size_t kAhead = 6;                     // events that are fetched before their turn
 constexpr analysis::kernel::CpuView kNothingKnown{};  // of a CPU
 
 /// Everything that runs for one machine with a trace.
@@ -109,7 +110,10 @@ class Flow final : public analysis::fused::EffectiveSink {
     for (;;) {
       VS_ASSIGN(const std::span<const merge::Item> batch, merger.next_batch());
       if (batch.empty()) break;
-      for (const merge::Item& item : batch) deliver(targets_[item.source], item);
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        if (i + kAhead < batch.size()) __builtin_prefetch(batch[i + kAhead].event);
+        deliver(targets_[batch[i].source], batch[i]);
+      }
       events_ += batch.size();
       if (events_ - told_events < kTellEvents) continue;
       told_events = events_;
