@@ -57,11 +57,15 @@ struct Writer::State {
                                    std::int64_t end_ns) {
     return begin_ns < open.least_ns || end_ns <= begin_ns || end_ns > kTimeLimit;
   }
+  /// Whether adding a row is only an append.
+  [[nodiscard]] bool has_room(const OpenEntity& open) const {
+    return rows_left > 1 && TableSlab::ready_for(open);
+  }
   /// Adds a row that is not odd, and whose values are a tuple of its table's slab.
   void add_row(EntityId entity, OpenEntity& open, std::int64_t begin_ns, std::int64_t end_ns,
                std::uint32_t tuple) {
     // All that is not an append is behind one call, so that this needs few registers.
-    if (rows_left <= 1 || !TableSlab::ready_for(open)) [[unlikely]]
+    if (!has_room(open)) [[unlikely]]
       return add_slowly(entity, open, begin_ns, end_ns, tuple);
     --rows_left;
     open.least_ns = end_ns;
@@ -72,7 +76,7 @@ struct Writer::State {
   }
   [[gnu::noinline]] void add_slowly(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
                                     std::int64_t end_ns, std::uint32_t tuple);
-  /// add_row() of one that is.
+  /// The same of any times.
   [[gnu::noinline]] void add_odd(EntityId entity, OpenEntity& open, std::int64_t begin_ns,
                                  std::int64_t end_ns, std::uint32_t tuple);
   /// Makes times keep the rules; false for an empty row that is not kept.
@@ -329,11 +333,13 @@ bool Writer::add_again(EntityId entity, HostTime begin, HostTime end, model::Row
   const std::uint32_t tuple = memo.number - open.memo;
   if (tuple > kMemoTuple) [[unlikely]]
     return false;  // of another table
-  if (s.is_odd(open, begin.ns, end.ns)) [[unlikely]] {
+  if (s.is_odd(open, begin.ns, end.ns) || !s.has_room(open)) [[unlikely]] {
     s.add_odd(entity, open, begin.ns, end.ns, tuple);
-  } else {
-    s.add_row(entity, open, begin.ns, end.ns, tuple);
+    return true;
   }
+  --s.rows_left;
+  open.least_ns = end.ns;
+  TableSlab::add_plain_row(open, begin.ns, end.ns, tuple);  // a table with numbers gives no memos
   return true;
 }
 
