@@ -2,14 +2,20 @@
 // only while it is open.
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 
 export type DialogName = 'rows' | 'display' | 'filters';
 
-const listeners = new Map<DialogName, () => void>();
+const fillers = new Map<DialogName, () => void>();
+const elementOf = (name: DialogName): HTMLDialogElement | null =>
+  document.getElementById(`dialog-${name}`) as HTMLDialogElement | null;
 
+/** Whether a dialog is open is only ever the browser's to say; what is in it follows. */
 export function openDialog(name: DialogName): void {
-  listeners.get(name)?.();
+  const element = elementOf(name);
+  if (!element || element.open) return;
+  element.showModal();
+  fillers.get(name)?.();
 }
 
 export function Dialog(props: {
@@ -18,30 +24,25 @@ export function Dialog(props: {
   children: () => ComponentChildren;
 }) {
   const { name, title, children } = props;
-  const id = `dialog-${name}`;
-  const [open, setOpen] = useState(false);
-  useEffect(() => {
-    listeners.set(name, () => {
-      setOpen(true);
-      // It was closed a moment ago, and has not told so yet: what is in it is still there.
-      const element = document.getElementById(id) as HTMLDialogElement | null;
-      if (element && !element.open && element.childElementCount > 0) element.showModal();
-    });
-    return () => void listeners.delete(name);
-  }, [name, id]);
-  // At once: an effect that comes later could open what was closed meanwhile.
+  const [filled, setFilled] = useState(false);
   useLayoutEffect(() => {
-    const element = document.getElementById(id) as HTMLDialogElement | null;
-    if (open && element && !element.open) element.showModal();
-  }, [open, id]);
+    fillers.set(name, () => setFilled(true));
+    return () => void fillers.delete(name);
+  }, [name]);
+  // It was opened empty: the focus that the browser would have set goes to its first field.
+  useLayoutEffect(() => {
+    const element = elementOf(name);
+    if (!filled || document.activeElement !== element) return;
+    element?.querySelector<HTMLElement>('input, select, button:not(form button)')?.focus();
+  }, [filled, name]);
   return (
     <dialog
-      id={id}
+      id={`dialog-${name}`}
       class="tool-dialog"
       aria-label={title}
-      onClose={(event) => setOpen((event.currentTarget as HTMLDialogElement).open)}
+      onClose={() => setFilled(elementOf(name)?.open ?? false)}
     >
-      {open && (
+      {filled && (
         <>
           <header>
             <h2>{title}</h2>
