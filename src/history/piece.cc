@@ -112,8 +112,7 @@ std::span<const BlockRef> Piece::blocks_of(EntityId entity) const {
 
 std::size_t Piece::memory_bytes() const {
   return sizeof(Piece) + raw_.capacity() + numbers_.capacity() +
-         tuples_.capacity() * sizeof(std::int64_t) +
-         blocks_.capacity() * (sizeof(BlockRef) + sizeof(BlockGuide)) +
+         tuples_.capacity() * sizeof(std::int64_t) + blocks_.capacity() * sizeof(BlockRef) +
          ends_.capacity() * sizeof(std::int64_t) + runs_.capacity() * sizeof(RunRef);
 }
 
