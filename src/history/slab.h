@@ -57,10 +57,11 @@ class TupleDictionary {
 
 /// What adding a row needs of its entity.
 struct OpenEntity {
-  std::int64_t least_ns = -kTimeLimit;  ///< no row may begin earlier: the end of its last one
-  SlabRow* next = nullptr;              ///< where its next row goes; null: none in the open slab
-  SlabRow* end = nullptr;               ///< of that chunk
-  std::uint32_t first_chunk = 0;        ///< TableSlab's; of the open slab
+  /// No row may begin earlier: the end of its last one. INT64_MAX where rows may overlap.
+  std::int64_t least_ns = -kTimeLimit;
+  SlabRow* next = nullptr;        ///< where its next row goes; null: none in the open slab
+  SlabRow* end = nullptr;         ///< of that chunk
+  std::uint32_t first_chunk = 0;  ///< TableSlab's; of the open slab
   std::uint32_t last_chunk = 0;
   std::uint32_t memo = 0;  ///< what its table adds to the number of a tuple in memos
   TableId table = TableId::kCount;

@@ -207,13 +207,17 @@ TEST(Snapshot, ChangesNoByteOfTheFile) {
   EXPECT_TRUE(write_world(shape, 4, &board, true).bytes == bytes);
 }
 
-TEST(Snapshot, IsMadeOnlyWhenAskedForAndOnlyOfWhatIsSealed) {
-  MemoryOutputs outputs;
-  SnapshotBoard board;
+std::unique_ptr<Writer> watched_writer(os::Outputs& outputs, SnapshotBoard& board) {
   WriterOptions options;
   options.outputs = &outputs;
   options.snapshots = &board;
-  auto writer = std::move(Writer::create("h", options)).value();
+  return std::move(Writer::create("h", options)).value();
+}
+
+TEST(Snapshot, IsMadeOnlyWhenAskedForAndOnlyOfWhatIsSealed) {
+  MemoryOutputs outputs;
+  SnapshotBoard board;
+  auto writer = watched_writer(outputs, board);
   Model model(Model::Shape{4, 8, 10, 1000});
   model.fill(*writer);
   model.add_rows(*writer, kSlabRows + 10);
@@ -269,10 +273,7 @@ class CutFile final : public os::File {
 TEST(Snapshot, OfAFileThatWasCutGivesErrors) {
   MemoryOutputs outputs;
   SnapshotBoard board;
-  WriterOptions options;
-  options.outputs = &outputs;
-  options.snapshots = &board;
-  auto writer = std::move(Writer::create("h", options)).value();
+  auto writer = watched_writer(outputs, board);
   Model model(Model::Shape{6, 20, 1000, 1000});
   board.request();
   model.fill(*writer);
@@ -322,10 +323,7 @@ Tried try_snapshot(std::uint64_t fail_at) {
   MemoryOutputs memory;
   os::FaultyOutputs outputs(memory, fail_at, false);
   SnapshotBoard board;
-  WriterOptions options;
-  options.outputs = &outputs;
-  options.snapshots = &board;
-  auto writer = std::move(Writer::create("h", options)).value();
+  auto writer = watched_writer(outputs, board);
   Model model(Model::Shape{7, 4, 10, 100});
   model.fill(*writer);
   board.request();
