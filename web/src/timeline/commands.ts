@@ -402,10 +402,19 @@ export function press(key: string): void {
   if (found && bound) found.run(bound, new KeyboardEvent('keydown', { key }));
 }
 
+/**
+ * Whether keys write into it. A field of a dialog that was just closed keeps the focus until the
+ * browser draws its next frame; a key that comes before is meant for the timeline.
+ */
+function typesInto(target: HTMLElement): boolean {
+  const field = /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable;
+  return field && target.closest('dialog:not([open])') === null;
+}
+
 export function onKey(event: KeyboardEvent): void {
   if (!bound || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   const target = event.target as HTMLElement;
-  if (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.isContentEditable) return;
+  if (typesInto(target)) return;
   // Of a dialog that is open, also when none of its fields has the focus.
   if (document.querySelector('dialog[open]')) return;
   if (event.key === 'Enter' && /^(BUTTON|A)$/.test(target.tagName)) return;

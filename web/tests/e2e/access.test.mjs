@@ -116,6 +116,25 @@ export const tests = {
     }
   },
 
+  'a key right after a dialog was closed is the timeline’s again': async (page) => {
+    for (const name of ['rows', 'display', 'filters']) {
+      await page.key('q');
+      await until('a field', () =>
+        page.ask(() => document.activeElement.closest('#dialog-display') !== null),
+      );
+      // Within one task: the browser draws no frame between that would take the focus away.
+      await page.ask((key) => {
+        document.querySelector('#dialog-display select').focus();
+        document.getElementById('dialog-display').close();
+        document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+      }, { rows: 'k', display: 'q', filters: 'F' }[name]);
+      const dialog = page.find(`#dialog-${name}`);
+      await until(name, async () => (await dialog.getAttribute('open')) !== null);
+      await page.key('Escape');
+      await until('closed', async () => (await dialog.getAttribute('open')) === null);
+    }
+  },
+
   'every control of every tab is reached by Tab, with a focus that can be seen': async (page) => {
     const { row } = await page.place('vms', { machine: 'vm1', kind: 'vcpu', vcpu: 0 });
     await page.set({ row: { view: 'vms', id: row.id }, time: 6e9, bottomOpen: true });
