@@ -120,6 +120,10 @@ model::KindSet EvidenceGatherer::kinds(EvidenceRoles roles) {
 
 EvidenceGatherer::HostCpu& EvidenceGatherer::cpu_of(std::uint32_t cpu) { return cpus_[cpu]; }
 
+void EvidenceGatherer::begin_stream() {
+  for (auto& [cpu, state] : cpus_) state.current = model::kNoTid;
+}
+
 void EvidenceGatherer::on_events(std::span<const Event> events, std::uint32_t cpu) {
   const HandlerTable& table = *handlers_;
   std::uint32_t known = model::kNoCpu;

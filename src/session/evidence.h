@@ -56,6 +56,8 @@ class EvidenceGatherer {
   void on_times(std::uint32_t cpu, std::span<const std::int64_t> times, OwnTime least,
                 OwnTime greatest);
 
+  /// The next events are another stream's: nobody is known to run anywhere.
+  void begin_stream();
   /// Events of one stream, in its order. `cpu`: for events that carry none.
   void on_events(std::span<const model::Event> events, std::uint32_t cpu);
 

@@ -95,13 +95,21 @@ reader::StreamRequest Surveyor::whole_request() {
   if (!kernel_) return request;
   counts_passed_ = true;
   evidence_.take_times_apart();
-  request.kinds = looked_into().all();
+  const SurveyedKinds kinds = looked_into();
+  request.kinds = kinds.all();
   request.passed = this;
+  if (!scope_.states) return request;
+  request.fading = initial_.fading();
+  std::erase_if(request.fading.rules, [&kinds](const model::FadeRule& rule) {
+    return kinds.evidence.has(rule.kind) || kinds.discovery.has(rule.kind);
+  });
   return request;
 }
 
 void Surveyor::begin_stream(std::size_t stream) {
   out_.streams.push_back({stream, 0});
+  initial_.begin_stream();
+  evidence_.begin_stream();
   cpu_ = trace_.streams()[stream].cpu;
   last_ = kOwnTimeMin;
   reversed_ = false;
