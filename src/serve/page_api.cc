@@ -35,6 +35,7 @@ constexpr Endpoint kEndpoints[] = {
     {Method::kGet, "views", false, Needs::kPart, false, page::views},
     {Method::kPost, "rows", false, Needs::kPart, false, page::rows},
     {Method::kPost, "active", false, Needs::kPart, false, page::active},
+    {Method::kPost, "ran_on", false, Needs::kPart, false, page::ran_on},
     {Method::kPost, "states", false, Needs::kPart, false, page::states},
     {Method::kPost, "at", false, Needs::kPart, false, page::at},
     {Method::kPost, "step", false, Needs::kPart, false, page::step},
@@ -403,6 +404,25 @@ Response active(const Call& call) {
   JsonWriter out;
   out.open('{').key("rows").open('[');
   for (const std::int32_t id : *found) out.integer(id);
+  out.close(']').close('}');
+  return json_answer(out.take());
+}
+
+Response ran_on(const Call& call) {
+  Fields in = call.fields();
+  const View* const view = call.views->find(in.text("view", limits::kBookmarkBytes));
+  const auto window = in.window();
+  if (in.ok() && view == nullptr) in.refuse("view", "names no view; ask api/views");
+  if (!in.ok()) return in.refused();
+  const auto found = call.service.ran_on().in(*call.views, *view, window, call.request.cancel);
+  if (!found.ok()) return failed(found.error());
+  JsonWriter out;
+  out.open('{').key("rows").open('[');
+  for (const auto& [id, cpus] : *found) {
+    out.open('{').key("id").integer(id).key("cpus").open('[');
+    for (const std::int32_t cpu : cpus) out.integer(cpu);
+    out.close(']').close('}');
+  }
   out.close(']').close('}');
   return json_answer(out.take());
 }

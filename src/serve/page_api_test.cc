@@ -274,8 +274,10 @@ TEST(PageApi, ActiveRowsOfAWindow) {
     if (listed == 0) ++asleep;
   }
   EXPECT_GT(asleep, 5U);
-  EXPECT_EQ(world.status("active", {{"view", "none"}, {"from_ns", "1"}, {"to_ns", "2"}}), 400U);
-  EXPECT_EQ(world.status("active", {{"view", "vms"}, {"from_ns", "2"}, {"to_ns", "2"}}), 400U);
+  for (const char* const name : {"active", "ran_on"}) {
+    EXPECT_EQ(world.status(name, {{"view", "none"}, {"from_ns", "1"}, {"to_ns", "2"}}), 400U);
+    EXPECT_EQ(world.status(name, {{"view", "vms"}, {"from_ns", "2"}, {"to_ns", "2"}}), 400U);
+  }
 }
 
 std::string plain(const json& cell) {

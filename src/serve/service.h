@@ -27,6 +27,7 @@
 #include "base/result.h"
 #include "query/data_source.h"
 #include "query/summary.h"
+#include "serve/ran_on.h"
 #include "serve/views.h"
 
 namespace vs::serve {
@@ -136,6 +137,9 @@ class Service {
   /// nullptr until the analysis has completed; then the same for as long as the service lives.
   [[nodiscard]] const Views* views() const { return views_.load(); }
 
+  /// Of what is shown, however much that is.
+  [[nodiscard]] RanOn& ran_on() { return ran_on_; }
+
   /// The data source for one thread.
   class Lock {
    public:
@@ -185,6 +189,7 @@ class Service {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> analysing_{false};
   std::optional<const Sums> sums_;
+  RanOn ran_on_;
   std::atomic<const Views*> views_{nullptr};
   std::thread thread_;
 };

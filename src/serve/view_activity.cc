@@ -19,6 +19,15 @@ bool is_awake(std::int64_t state) {
          state != static_cast<std::int64_t>(ThreadState::kExited);
 }
 
+bool ever_awake(const history::Reader& history, model::EntityId entity) {
+  const auto totals = history.totals(entity);
+  return std::any_of(totals.begin(), totals.end(), [](const history::StateTotal& total) {
+    return total.rows > 0 && is_awake(total.value);
+  });
+}
+
+}  // namespace
+
 bool is_running(TableId table, std::int64_t state) {
   if (table == TableId::kThreadState) {
     return state == static_cast<std::int64_t>(ThreadState::kUser) ||
@@ -29,15 +38,6 @@ bool is_running(TableId table, std::int64_t state) {
          (state == static_cast<std::int64_t>(VprocessState::kRoot) ||
           state == static_cast<std::int64_t>(VprocessState::kNonroot));
 }
-
-bool ever_awake(const history::Reader& history, model::EntityId entity) {
-  const auto totals = history.totals(entity);
-  return std::any_of(totals.begin(), totals.end(), [](const history::StateTotal& total) {
-    return total.rows > 0 && is_awake(total.value);
-  });
-}
-
-}  // namespace
 
 std::int64_t Views::ran_ns(const Row& row) const {
   std::int64_t sum = 0;

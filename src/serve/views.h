@@ -126,6 +126,9 @@ struct ArrowRequest {
   std::size_t most_rows = limits::kArrowRows;  ///< intervals that are looked at
 };
 
+/// Whether a thread or a guest process of this state has a processor.
+[[nodiscard]] bool is_running(model::TableId table, std::int64_t state);
+
 /// Of the experiment, in a history.
 enum class Extent : std::uint8_t { kWhole, kPart };
 

@@ -4,6 +4,7 @@
 
 import { useEffect, useReducer, useRef } from 'preact/hooks';
 import type { Bookmark, Experiment, Marks, Report, Row, ViewInfo } from './api';
+import type { RanOnOf } from './filter/evaluate';
 import { clampSpan, type Rel, type Span } from './time';
 
 export interface RowRef {
@@ -26,6 +27,8 @@ export interface Facts {
   views: ViewInfo[];
   /** Rows by view id, filled when the view is first shown. */
   rows: Record<string, Row[]>;
+  /** Where rows ran in the window, while the filter asks for it. */
+  ranOn: RanOnOf;
   marks: Marks;
   bookmarks: Bookmark[];
   /** The whole experiment. */
@@ -128,6 +131,7 @@ function noFacts(): Facts {
     report: null,
     views: [],
     rows: {},
+    ranOn: {},
     marks: { losses: [], clocks: [] },
     bookmarks: [],
     limit: everything,

@@ -9,7 +9,7 @@ import { dragLanes, dragRuler, useWheel } from './gestures';
 import { Labels, rowId } from './Labels';
 import { layout } from './lanes';
 import { sameRow, wouldHide } from './rows';
-import { useArrows, useAwake, useCriticalPath, useRanks, useSeries } from './live';
+import { useArrows, useAwake, useCriticalPath, useRanks, useRanOn, useSeries } from './live';
 import { Minimap } from './Minimap';
 import { rulerHeight } from './palette';
 import { frames, Scene } from './scene';
@@ -34,6 +34,7 @@ export function Timeline() {
   const collapsed = useStore((state) => state.collapsed);
   const pins = useStore((state) => state.pins);
   const filter = useStore((state) => state.filter);
+  const ranOn = useStore((state) => state.ranOn);
   const rowHeight = useStore((state) => state.rowHeight);
   const idle = useStore((state) => state.idle);
   const active = useStore((state) => state.active);
@@ -41,12 +42,13 @@ export function Timeline() {
   const hidden = useStore((state) => state.hidden);
   const row = useStore((state) => state.row);
   const awake = useAwake();
+  useRanOn();
   const ranks = useRanks();
   const path = useCriticalPath();
   const series = useSeries(size.width);
   // Only a row that would be hidden changes the layout by being selected.
   const selected = row && rows[row.view]?.find((one) => one.id === row.id);
-  const choice = { filter, hidden, idle, active, order, awake, ranks, row };
+  const choice = { filter, ranOn, hidden, idle, active, order, awake, ranks, row };
   const kept = row && selected && wouldHide(selected, row.view, choice) ? row : null;
   const laid = useMemo(
     () =>
@@ -56,7 +58,7 @@ export function Timeline() {
         path,
       ),
     [
-      ...[parts, rows, openViews, collapsed, pins, filter, rowHeight, idle, active, order],
+      ...[parts, rows, openViews, collapsed, pins, filter, ranOn, rowHeight, idle, active, order],
       ...[hidden, awake, ranks, kept, series, path],
     ],
   );

@@ -68,6 +68,7 @@ type Parts = Pick<
   State,
   | 'views'
   | 'rows'
+  | 'ranOn'
   | 'openViews'
   | 'collapsed'
   | 'pins'
@@ -148,7 +149,8 @@ function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
   const all = state.rows[view.id] ?? [];
   const rows = shownRows(all, view.id, state);
   const { filter } = filterOf(state.filter);
-  const tree = flatten(rows, filter, (id) => state.collapsed[`${view.id}:${id}`] === true);
+  const kept = (row: Row): boolean => filter.of(row, state.ranOn[view.id]) !== false;
+  const tree = flatten(rows, kept, (id) => state.collapsed[`${view.id}:${id}`] === true);
   builder.header(
     view.id,
     view.name,

@@ -42,7 +42,7 @@ interface Choice {
 
 function choiceOf(lane: RowLane, state: State): Choice {
   const { view, row } = lane;
-  const verdict = filterOf(state.filter).filter.of(row);
+  const verdict = filterOf(state.filter).filter.of(row, state.ranOn[view]);
   return {
     view,
     vcpu: row.kind === 'vcpu',
