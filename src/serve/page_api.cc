@@ -324,11 +324,13 @@ Status append_target(const Call& call, const query::DataSource& source, const Ro
 
 Response report(const Call& call) {
   if (const auto kept = call.cache.find("report")) return json_answer(*kept);
-  const auto lock = call.service.lock(*call.shown, call.request.cancel);
-  if (!lock) return gone();
+  const auto turn = call.cache.turn(call.request.cancel);
+  if (!turn) return gone();
   if (const auto kept = call.cache.find("report"))
     return json_answer(*kept);  // made while we waited
-  const auto data = report::gather_report(lock->source(), call.service.summary(), {});
+  const auto seat = call.shown->seats.take(call.request.cancel);
+  if (!seat) return gone();
+  const auto data = report::gather_report(seat->source(), call.service.summary(), {});
   if (!data.ok()) return failed(data.error());
   JsonWriter out;
   out.open('{').key("sections");
@@ -339,7 +341,7 @@ Response report(const Call& call) {
     out.key("subject").text(one.subject).key("message").text(one.message);
     out.key("next").text(one.next).key("target");
     const Row* const row = row_of_subject(*call.views, *data, one.subject);
-    const Status status = append_target(call, lock->source(), row, one, out);
+    const Status status = append_target(call, seat->source(), row, one, out);
     if (!status.ok()) return failed(status.error());
     out.close('}');
   }

@@ -143,6 +143,11 @@ Result<RanOn::Answer> RanOn::in(const Views& views, const View& view,
     if (!row.entity || !is_known(row.table)) continue;
     if (row.begin >= window.second || row.end < window.first) continue;
     VS_ASSIGN(auto cpus, cpus_of(views.history(), row, window));
+    for (const history::OwnedRow& open : views.open_rows(row)) {
+      if (open.begin >= window.second || open.end <= window.first) continue;
+      const std::int64_t cpu = cpu_of(row.table, open.values());
+      if (cpu != model::kNull) add(cpus, cpu);
+    }
     if (!cpus.empty()) out.emplace_back(row.id, std::move(cpus));
   }
   return out;

@@ -44,10 +44,15 @@ Sets expected(const Views& views, const View& view, HostTime from, HostTime to) 
     std::set<std::int32_t> cpus;
     auto rows = views.history().rows(*row.entity, from, to);
     history::Row one;
-    while (rows.next(one)) {
-      const std::int64_t cpu = one.values[cpu_slot];
-      const std::int64_t state = one.values[state_slot];
-      if (cpu != model::kNull && ran(row.table, state)) cpus.insert(static_cast<int>(cpu));
+    const auto look = [&](std::span<const std::int64_t> values) {
+      const std::int64_t cpu = values[cpu_slot];
+      if (cpu != model::kNull && ran(row.table, values[state_slot])) {
+        cpus.insert(static_cast<int>(cpu));
+      }
+    };
+    while (rows.next(one)) look(one.values);
+    for (const history::OwnedRow& open : views.open_rows(row)) {
+      if (open.begin < to && open.end > from) look(open.values());
     }
     if (!cpus.empty()) out[row.id] = {cpus.begin(), cpus.end()};
   }

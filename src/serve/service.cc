@@ -118,7 +118,7 @@ void Service::look_for_part() const {
 Status Service::show_part() const {
   VS_ASSIGN(auto part, sources_.part());
   if (!part) return {};
-  VS_ASSIGN(auto views, Views::build(summary(), *part->source, Extent::kPart));
+  VS_ASSIGN(auto views, Views::build(summary(), *part->source, Extent::kPart, part->open));
   auto shown = std::make_shared<Shown>(std::move(views), *part->source);
   shown->complete = false;
   shown->until = std::clamp(part->until, begin(), end());
@@ -169,15 +169,6 @@ Progress Service::progress() const {
 
 HostTime Service::begin() const { return summary().begin().value_or(HostTime{0}); }
 HostTime Service::end() const { return summary().end().value_or(HostTime{0}); }
-
-std::optional<Service::Lock> Service::lock(const Shown& shown, const std::atomic<bool>* cancel) {
-  std::unique_lock<std::mutex> lock(shown.turn, std::defer_lock);
-  while (!lock.try_lock()) {
-    if (cancel != nullptr && cancel->load()) return std::nullopt;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return Lock(std::move(lock), shown.source);
-}
 
 std::vector<Bookmark> Service::bookmarks() const {
   const std::scoped_lock lock(mutex_);

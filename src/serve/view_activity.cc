@@ -59,11 +59,15 @@ Result<std::vector<std::int32_t>> Views::active(const View& view, HostTime from,
     const bool thread = row.table == TableId::kThreadState;
     if (thread && !ever_awake(*history_, *row.entity)) continue;
     bool found = row.begin >= from && row.end < to;
-    const auto slot = thread ? history::Reader::state_slot(row.table) : std::nullopt;
     auto cursor = history_->rows(*row.entity, from, to);
     history::Row one;
-    while (!found && cursor.next(one)) found = !slot || is_awake(one.values[*slot]);
+    while (!found && cursor.next(one))
+      found = !thread || is_awake(one.values[model::slot::kTsState]);
     VS_TRY(cursor.status());
+    for (const history::OwnedRow& open : open_rows(row)) {
+      const bool here = open.begin < to && open.end > from;
+      found = found || (here && (!thread || is_awake(open.slots[model::slot::kTsState])));
+    }
     if (found) out.push_back(row.id);
   }
   return out;

@@ -200,6 +200,7 @@ Status Views::states(const View& view, std::size_t layer, std::span<const std::i
   for (const auto& [id, place] : first) {
     if (pictures[place].empty()) continue;
     const auto slot = slot_of(row(id)->table, view.layers[layer].column);
+    draw_open(*row(id), slot->index, window, pictures[place]);
     for (auto& stretch : pictures[place])
       stretch.value = shown(row(id)->table, *slot, stretch.value);
   }
@@ -315,6 +316,7 @@ Result<std::optional<RowState>> Views::at(const Row& row, HostTime time,
                                           std::int64_t within_ns) const {
   if (!row.entity) return std::optional<RowState>{};
   VS_ASSIGN(auto found, history_->at(*row.entity, time));
+  if (!found) found = open_at(row, time);
   if (!found) {
     VS_ASSIGN(found, nearest(row, time, within_ns));
   }
@@ -328,7 +330,8 @@ Result<std::optional<RowState>> Views::step(const View& view, const Row& row, Ho
   if (!row.entity) return std::optional<RowState>{};
   const auto slot = slot_of(row.table, view.layers[layer].column);
   if (!slot) return std::optional<RowState>{};
-  VS_ASSIGN(const auto now, history_->at(*row.entity, time));
+  VS_ASSIGN(auto now, history_->at(*row.entity, time));
+  if (!now) now = open_at(row, time);
   const std::int64_t value = now ? now->values()[slot->index] : model::kNull;
   // Forwards all of the rest; backwards in windows that double, because rows come in one direction.
   const HostTime first = row.begin;
@@ -357,6 +360,11 @@ Result<std::optional<RowState>> Views::step(const View& view, const Row& row, Ho
     if (found) return found;
     to = from;
   } while (direction < 0 && from > first);
+  for (const history::OwnedRow& open : open_rows(row)) {
+    const bool other = !now || open.slots[slot->index] != value;
+    if (direction < 0 || open.begin < (now ? now->end : time) || !other) continue;
+    return std::optional(describe(*history_, row, open.begin, open.end, open.values()));
+  }
   return std::optional<RowState>{};
 }
 

@@ -208,9 +208,9 @@ std::optional<Thread> parse_thread(std::string_view text) {
 /// The steps of a thread's critical path, from the table-valued function.
 Result<Path> path_of(const Scene& scene, const Thread& thread) {
   const std::atomic<bool>* const cancel = scene.call.request.cancel;
-  const auto lock = Service::lock(scene.shown, cancel);
-  if (!lock) return Error{ErrorCode::kCancelled, "given up", "", ""};
-  VS_ASSIGN(auto database, query::Database::open(lock->source(), cancel));
+  const auto seat = scene.shown.seats.take(cancel);
+  if (!seat) return Error{ErrorCode::kCancelled, "given up", "", ""};
+  VS_ASSIGN(auto database, query::Database::open(seat->source(), cancel));
   VS_ASSIGN(auto statement,
             database->prepare(fmt::format("SELECT ts, dur, label, exec_machine, exec_tid, exec_comm"
                                           " FROM critical_path({}, {})",
