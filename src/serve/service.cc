@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "os/memory.h"
+#include "serve/covers.h"
 #include "serve/limits.h"
 #include "serve/series.h"
 
@@ -145,7 +146,9 @@ void Service::run() {
 }
 
 void Service::make_sums(const Views& views) {
-  auto made = Sums::build(views.history(), series_sums(views.history()), &stopping_);
+  auto wanted = series_sums(views.history());
+  for (WantedSum& sum : cover_sums(views.history())) wanted.push_back(std::move(sum));
+  auto made = Sums::build(views.history(), std::move(wanted), &stopping_);
   if (!made.ok()) return;  // stopped, or rows that answers about them will complain of
   sums_.emplace(std::move(*made));
   views.use(*sums_);

@@ -8,6 +8,7 @@
 
 #include "base/escape.h"
 #include "history/layout.h"
+#include "serve/covers.h"
 
 namespace vs::serve {
 namespace {
@@ -127,7 +128,7 @@ std::optional<std::size_t> Views::layer(const View& view, std::string_view id) {
 class Views::Gallery {
  public:
   Gallery(const Views& views, history::Window window, std::vector<Picture>& pictures)
-      : history_(views.history()), window_(window), pictures_(pictures) {
+      : history_(views.history()), sums_(views.sums()), window_(window), pictures_(pictures) {
     window_.bucket_pixels = kBucketPixels;
   }
 
@@ -136,6 +137,9 @@ class Views::Gallery {
     if (is_point_table(row.table)) {
       return draw_points(history_, *row.entity, window_, slot, pictures_[place]);
     }
+    const bool covers = model::table_def(row.table).overlaps && sums_ != nullptr &&
+                        slot == history::Reader::state_slot(row.table);
+    if (covers && draw_cover(*sums_, *row.entity, window_, pictures_[place])) return {};
     batches_[slot].entities.push_back(*row.entity);
     batches_[slot].places.push_back(place);
     return {};
@@ -180,6 +184,7 @@ class Views::Gallery {
   }
 
   const history::Reader& history_;
+  const Sums* const sums_;  ///< nullptr: none yet
   history::Window window_;
   std::vector<Picture>& pictures_;
   std::map<std::size_t, Batch> batches_;  // by slot: tables differ in where the column is
