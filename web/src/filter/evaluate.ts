@@ -146,18 +146,31 @@ export class Filter {
 }
 
 const everything = new Filter(null);
-let last: { text: string; filter: Filter; error: FilterError | null } = {
-  ...{ text: '', filter: everything, error: null },
-};
 
-/** The filter of a text, kept until another text is asked for; one that is wrong filters nothing. */
-export function filterOf(text: string): { filter: Filter; error: FilterError | null } {
-  if (text === last.text) return last;
+interface Understood {
+  filter: Filter;
+  error: FilterError | null;
+}
+
+function understand(text: string): Understood {
   try {
-    last = { text, filter: new Filter(parseFilter(text)), error: null };
+    return { filter: new Filter(parseFilter(text)), error: null };
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
-    last = { text, filter: everything, error };
+    return { filter: everything, error };
   }
-  return last;
+}
+
+/** More than are in use at a time: one for all views and those of copies. */
+const mostKept = 16;
+const kept = new Map<string, Understood>();
+
+/** The filter of a text, kept for those who ask again; one that is wrong filters nothing. */
+export function filterOf(text: string): Understood {
+  const known = kept.get(text);
+  if (known) return known;
+  const made = understand(text);
+  if (kept.size >= mostKept) kept.delete(kept.keys().next().value as string);
+  kept.set(text, made);
+  return made;
 }

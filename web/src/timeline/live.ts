@@ -115,7 +115,9 @@ export function useAwake(): Awake {
 
 /** Where rows ran in the window, while the filter asks for it. */
 export function useRanOn(): void {
-  const on = useStore((state) => filterOf(state.filter).filter.asksRanOn);
+  const on = useStore(({ filter, copies }) =>
+    [filter, ...copies.map((copy) => copy.filter)].some((one) => filterOf(one).filter.asksRanOn),
+  );
   const openViews = useStore((state) => state.openViews);
   const pins = useStore((state) => state.pins);
   const rows = useStore((state) => state.rows);
@@ -192,11 +194,12 @@ export function useArrows(scene: Scene | null, path: CriticalPath | null, lanes:
     scene !== null && on && row !== null && row.view !== pathView,
     async (window, signal) => {
       if (!scene || !row) return;
-      const rows = lanes.flatMap((lane) =>
+      const shown = lanes.flatMap((lane) =>
         lane.kind === 'row' && lane.view === row.view && lane.row.kind !== 'group'
           ? [lane.row.id]
           : [],
       );
+      const rows = [...new Set(shown)];
       const { arrows } = await api.arrows(
         {
           view: row.view,
