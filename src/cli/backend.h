@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/open_row.h"
 #include "query/data_source.h"
 #include "query/summary.h"
 
@@ -55,6 +56,7 @@ struct OpenOptions {
 struct PartOpened {
   std::shared_ptr<const query::DataSource> source;  ///< with a history; one thread's at a time
   HostTime until;                                   ///< all machines have been analysed up to here
+  std::vector<model::OpenRow> open;                 ///< what had not ended a moment before or later
 };
 
 class Opened {

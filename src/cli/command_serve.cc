@@ -118,7 +118,8 @@ std::function<Result<std::optional<serve::Service::Part>>()> part_of(Opened& ope
   return [&opened]() -> Result<std::optional<serve::Service::Part>> {
     VS_ASSIGN(auto part, opened.part());
     if (!part) return std::optional<serve::Service::Part>();
-    return std::optional(serve::Service::Part{std::move(part->source), part->until});
+    return std::optional(
+        serve::Service::Part{std::move(part->source), part->until, std::move(part->open)});
   };
 }
 

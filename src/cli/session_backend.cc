@@ -123,7 +123,7 @@ class SessionOpened final : public Opened {
     const HostTime until = session::analysed_until(*part, session_->experiment());
     return std::optional(PartOpened{
         std::make_shared<query::SessionSource>(*session_, std::move(part), std::move(tables)),
-        until});
+        until, std::move(found->open)});
   }
 
  private:

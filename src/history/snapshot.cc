@@ -68,11 +68,14 @@ class TailSink final : public PieceSink {
 void SnapshotBoard::publish(std::unique_ptr<os::File> snapshot) {
   wanted_.store(false, std::memory_order_relaxed);
   const std::scoped_lock lock(mutex_);
-  if (snapshot != nullptr) latest_ = std::move(snapshot);
+  if (snapshot == nullptr) return;
+  latest_ = std::move(snapshot);
+  ready_.store(true, std::memory_order_relaxed);
 }
 
 std::unique_ptr<os::File> SnapshotBoard::take() {
   const std::scoped_lock lock(mutex_);
+  ready_.store(false, std::memory_order_relaxed);
   return std::move(latest_);
 }
 

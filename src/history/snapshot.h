@@ -32,11 +32,14 @@ class SnapshotBoard {
   [[nodiscard]] bool wanted() const { return wanted_.load(std::memory_order_relaxed); }
   /// The writer's answer, in place of one that nobody took; nullptr when it could not be made.
   void publish(std::unique_ptr<os::File> snapshot);
+  /// Whether there is one that was not taken yet.
+  [[nodiscard]] bool ready() const { return ready_.load(std::memory_order_relaxed); }
   /// The newest one; nullptr when there is none that was not taken yet.
   [[nodiscard]] std::unique_ptr<os::File> take();
 
  private:
   std::atomic<bool> wanted_{false};
+  std::atomic<bool> ready_{false};
   std::mutex mutex_;
   std::unique_ptr<os::File> latest_;  ///< guarded by mutex_
 };

@@ -105,6 +105,10 @@ class DataSource {
     return cpu;
   }
 
+  /// Another source that tells the same, for another thread, while what this one borrows lives;
+  /// from any thread. nullptr where there can be only one.
+  [[nodiscard]] virtual std::shared_ptr<const DataSource> another() const { return nullptr; }
+
   /// The history that the interval tables are read from, for those who draw; nullptr before the
   /// analysis, and where the rows come from elsewhere.
   [[nodiscard]] virtual const history::Reader* history() const { return nullptr; }

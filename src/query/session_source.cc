@@ -142,7 +142,19 @@ void SessionSource::list_entities() {
 
 const model::SmallTable& SessionSource::small(model::TableId table) const {
   if (part_ != nullptr) return tables_[static_cast<std::size_t>(table)];
-  return session_.small_table(table);
+  if (table != model::TableId::kIssue) return session_.small_table(table);
+  // A copy of its own: another source of this session may find issues meanwhile.
+  const std::uint64_t version = session_.issue_version();
+  if (!issues_ || version != issue_version_) issues_ = session_.issue_table();
+  issue_version_ = version;
+  return *issues_;
+}
+
+std::shared_ptr<const DataSource> SessionSource::another() const {
+  if (part_ != nullptr) return std::make_shared<SessionSource>(session_, part_, tables_);
+  auto other = std::make_shared<SessionSource>(session_);
+  if (history_ != nullptr) other->attach_history();
+  return other;
 }
 
 std::span<const EntityKey> SessionSource::entities(model::TableId table) const {

@@ -2,11 +2,13 @@
 // The data source and the summary of a session: the bridge from floor 7 to the SQL tables and the
 // printed answers.
 //
-// Ownership: borrows the session, which must outlive it. Threads: one at a time; a source of a part
-// may be used while the session analyses in another thread.
+// Ownership: borrows the session, which must outlive it. Threads: one at a time, several sources of
+// one session beside each other; a source of a part may be used while the session analyses in
+// another thread.
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "query/data_source.h"
@@ -34,6 +36,7 @@ class SessionSource final : public DataSource {
   [[nodiscard]] Result<std::unique_ptr<EventStream>> events(
       const EventFilter& filter) const override;
   [[nodiscard]] std::int64_t vcpu_of_cpu(std::string_view machine, std::int64_t cpu) const override;
+  [[nodiscard]] std::shared_ptr<const DataSource> another() const override;
   [[nodiscard]] const history::Reader* history() const override { return history_; }
 
  private:
@@ -43,6 +46,8 @@ class SessionSource final : public DataSource {
   const std::shared_ptr<const history::Reader> part_;  ///< nullptr: of the whole
   const std::vector<model::SmallTable> tables_;        ///< of a part
   mutable model::IssueLog scan_issues_;                ///< of a part
+  mutable std::optional<model::SmallTable> issues_;    ///< of the whole, as of issue_version_
+  mutable std::uint64_t issue_version_ = 0;
   const history::Reader* history_ = nullptr;
   std::array<std::vector<EntityKey>, static_cast<std::size_t>(model::TableId::kCount)> entities_;
 };

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "serve/growing_test_support.h"
@@ -89,7 +90,36 @@ TEST(Growing, RowsKeepTheirIdsAndComeMore) {
   }
 }
 
-/// The state at times of a row that a part knows, and pictures that end there.
+/// A picture of one row and layer as runs of pixels of equal value and share, because shares that
+/// differ by nothing that can be seen make stretches of their own.
+std::string runs_of(const std::string& body) {
+  constexpr std::size_t kHeader = 32;
+  std::size_t at = kHeader;
+  const auto varint = [&] {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; at < body.size(); shift += 7) {
+      const auto byte = static_cast<unsigned char>(body[at++]);
+      value |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
+      if (byte < 0x80U) break;
+    }
+    return value;
+  };
+  std::string out;
+  std::string last;
+  std::uint64_t pixels = 0;
+  for (std::uint64_t left = varint(); left > 0; --left) {
+    const std::uint64_t more = varint();
+    std::string what = fmt::format("{}@", varint());
+    what += std::to_string(static_cast<unsigned char>(body[at++]));
+    if (what != last) out += fmt::format("{} {}, ", pixels, last);
+    pixels = what == last ? pixels + more : more;
+    last = what;
+  }
+  return out + fmt::format("{} {}", pixels, last) + body.substr(at);
+}
+
+/// The state at times of a row that a part knows, and pictures that end there. What goes on there
+/// ends there.
 std::vector<std::string> answers_of(Service& service, const std::map<std::int64_t, json>& rows) {
   std::vector<std::string> out;
   for (const auto& [id, row] : rows) {
@@ -101,7 +131,11 @@ std::vector<std::string> answers_of(Service& service, const std::map<std::int64_
                          {"row", id},
                          {"time_ns", std::to_string(begin + (end - begin - 1) / 19 * i)}};
       json answer = json::parse(ask(service, Method::kPost, "at", body).body, nullptr, false);
-      if (answer.is_object()) answer.erase("culprit");  // a row that may go on
+      if (answer.is_object()) {
+        answer.erase("culprit");  // a row that may go on
+        const std::int64_t its_end = std::stoll(answer["end_ns"].get<std::string>());
+        answer["end_ns"] = std::to_string(std::min(its_end, end));
+      }
       out.push_back(answer.dump());
     }
     if (end - begin < 2'000'000 || row["view"] == "net") continue;
@@ -111,7 +145,7 @@ std::vector<std::string> answers_of(Service& service, const std::map<std::int64_
                        {"from_ns", std::to_string(end - 1'000'000)},
                        {"to_ns", std::to_string(end)},
                        {"pixels", 1000}};
-    out.push_back(ask(service, Method::kPost, "states", body).body);
+    out.push_back(runs_of(ask(service, Method::kPost, "states", body).body));
   }
   return out;
 }
@@ -126,6 +160,53 @@ TEST(Growing, APartSaysWhatTheWholeSays) {
   ASSERT_EQ(part.size(), whole.size());
   ASSERT_GT(part.size(), 500U);
   for (std::size_t i = 0; i < part.size(); ++i) EXPECT_EQ(part[i], whole[i]) << i;
+}
+
+// A thread that is blocked for long is in no row of the part.
+TEST(Growing, WhatGoesOnIsShownAsFarAsItIsKnown) {
+  GrowingCapture capture("twovms-tsc");
+  const auto shown = capture.grow(0.5);
+  const Views& views = shown->views;
+  const HostTime until = capture.at(0.5);
+  std::map<RowKind, int> going_on;
+  std::vector<std::pair<std::int32_t, HostTime>> long_ones;
+  for (const View& view : views.views()) {
+    for (const Row& row : views.rows(view)) {
+      const auto open = views.open_rows(row);
+      if (open.empty()) continue;
+      EXPECT_EQ(row.end, until);
+      EXPECT_EQ(HostTime{views.history().entity(*row.entity).last_ns}, open.front().begin);
+      EXPECT_FALSE(views.history().at(*row.entity, until + -1)->has_value());
+      const auto state = views.at(row, until + -1);
+      ASSERT_TRUE(state.ok() && *state);
+      EXPECT_EQ((*state)->begin, open.front().begin);
+      EXPECT_EQ((*state)->end, until);
+      EXPECT_FALSE(*views.at(row, until)) << "what comes then is not known";
+      ++going_on[row.kind];
+      if (until - open.front().begin > 1'000'000'000) long_ones.emplace_back(row.id, until);
+    }
+  }
+  EXPECT_GT(going_on[RowKind::kPcpu], 0);
+  EXPECT_GT(going_on[RowKind::kVcpu], 0);
+  EXPECT_GT(going_on[RowKind::kThread], 10);
+  ASSERT_FALSE(long_ones.empty());
+  // From the state before one step leads to it, and from it one back.
+  const View& view = *views.find("control");
+  int stepped = 0;
+  for (const Row& row : views.rows(view)) {
+    const auto open = views.open_rows(row);
+    if (open.empty() || open.front().begin <= row.begin) continue;
+    const HostTime before = open.front().begin + -1;
+    const auto next = views.step(view, row, before, 1, 0, nullptr);
+    const auto back = views.step(view, row, until + -1, -1, 0, nullptr);
+    ASSERT_TRUE(next.ok() && back.ok());
+    if (!*next || !*back) continue;  // the state was the same
+    EXPECT_EQ((*next)->begin, open.front().begin);
+    EXPECT_EQ((*back)->end, open.front().begin);
+    ++stepped;
+  }
+  EXPECT_GT(stepped, 10);
+  capture.complete();
 }
 
 TEST(Growing, WhatNeedsTheWholeWaitsAndSqlSaysThatItIsAPart) {
@@ -193,8 +274,8 @@ TEST(Growing, ManyAskWhilePartsCome) {
         EXPECT_GE(shown->number, last);
         last = shown->number;
         (void)rows_of(service);
-        const auto lock = Service::lock(*shown, nullptr);
-        EXPECT_NE(lock->source().history(), nullptr);
+        const auto seat = shown->seats.take(nullptr);
+        EXPECT_NE(seat->source().history(), nullptr);
       }
     });
   }

@@ -45,6 +45,20 @@ inline std::shared_ptr<const history::Reader> part_of(const history::Reader& who
   return std::move(writer->finish()).value();
 }
 
+/// The rows of `whole` that hold at `until`, as an analysis has them then.
+inline std::vector<model::OpenRow> open_at(const history::Reader& whole, HostTime until) {
+  std::vector<model::OpenRow> out;
+  for (const model::TableId table :
+       {model::TableId::kThreadState, model::TableId::kVcpuState, model::TableId::kFusedCpu}) {
+    const auto state = std::move(whole.full_state(table, until)).value();
+    for (const auto& row : state.rows) {
+      if (row.begin >= until) continue;
+      out.push_back({row.entity, row.begin, until, {row.values.begin(), row.values.end()}});
+    }
+  }
+  return out;
+}
+
 class GrowingCapture {
  public:
   explicit GrowingCapture(const std::string& name) {
@@ -79,7 +93,7 @@ class GrowingCapture {
       const std::scoped_lock lock(mutex_);
       next_ = Service::Part{std::make_shared<query::SessionSource>(
                                 *session_, part_of(session_->history(), at(share)), tables_),
-                            at(share)};
+                            at(share), open_at(session_->history(), at(share))};
     }
     for (;;) {
       {

@@ -26,7 +26,6 @@ namespace http = beast::http;
 using tcp = asio::ip::tcp;
 
 constexpr std::size_t kHandlerThreads = 4;
-constexpr std::size_t kSlowThreads = 2;  // one query reads the traces at a time
 constexpr std::chrono::milliseconds kLookAgain{100};
 
 using Parser = http::request_parser<http::string_body>;
@@ -89,7 +88,7 @@ struct HttpServer::State {
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
   asio::thread_pool pool{kHandlerThreads};
-  asio::thread_pool slow_pool{kSlowThreads};
+  asio::thread_pool slow_pool{limits::kQueries};
   std::atomic<bool> stopping{false};
   std::size_t connections = 0;  // those below on the thread of run() only
   std::size_t in_flight = 0;

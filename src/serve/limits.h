@@ -18,6 +18,7 @@ inline constexpr std::size_t kAnswerBytes = 32ULL << 20;   ///< of an answer's b
 inline constexpr std::chrono::seconds kHeaderTime{10};     ///< until all headers are there
 inline constexpr std::chrono::seconds kBodyTime{30};       ///< until the body is there
 inline constexpr std::chrono::seconds kWriteTime{30};      ///< until the answer is taken
+inline constexpr std::size_t kQueries = 3;                 ///< that read the traces at once
 inline constexpr std::chrono::seconds kQueryTime{30};      ///< of an SQL statement or a `why`
 inline constexpr std::chrono::seconds kSeriesTime{5};      ///< of reading rows for series
 inline constexpr std::chrono::milliseconds kPartAge{600};  ///< then a newer part is looked for

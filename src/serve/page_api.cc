@@ -35,6 +35,7 @@ constexpr Endpoint kEndpoints[] = {
     {Method::kGet, "views", false, Needs::kPart, false, page::views},
     {Method::kPost, "rows", false, Needs::kPart, false, page::rows},
     {Method::kPost, "active", false, Needs::kPart, false, page::active},
+    {Method::kPost, "ran_on", false, Needs::kPart, false, page::ran_on},
     {Method::kPost, "states", false, Needs::kPart, false, page::states},
     {Method::kPost, "at", false, Needs::kPart, false, page::at},
     {Method::kPost, "step", false, Needs::kPart, false, page::step},
@@ -323,11 +324,13 @@ Status append_target(const Call& call, const query::DataSource& source, const Ro
 
 Response report(const Call& call) {
   if (const auto kept = call.cache.find("report")) return json_answer(*kept);
-  const auto lock = call.service.lock(*call.shown, call.request.cancel);
-  if (!lock) return gone();
+  const auto turn = call.cache.turn(call.request.cancel);
+  if (!turn) return gone();
   if (const auto kept = call.cache.find("report"))
     return json_answer(*kept);  // made while we waited
-  const auto data = report::gather_report(lock->source(), call.service.summary(), {});
+  const auto seat = call.shown->seats.take(call.request.cancel);
+  if (!seat) return gone();
+  const auto data = report::gather_report(seat->source(), call.service.summary(), {});
   if (!data.ok()) return failed(data.error());
   JsonWriter out;
   out.open('{').key("sections");
@@ -338,7 +341,7 @@ Response report(const Call& call) {
     out.key("subject").text(one.subject).key("message").text(one.message);
     out.key("next").text(one.next).key("target");
     const Row* const row = row_of_subject(*call.views, *data, one.subject);
-    const Status status = append_target(call, lock->source(), row, one, out);
+    const Status status = append_target(call, seat->source(), row, one, out);
     if (!status.ok()) return failed(status.error());
     out.close('}');
   }
@@ -403,6 +406,25 @@ Response active(const Call& call) {
   JsonWriter out;
   out.open('{').key("rows").open('[');
   for (const std::int32_t id : *found) out.integer(id);
+  out.close(']').close('}');
+  return json_answer(out.take());
+}
+
+Response ran_on(const Call& call) {
+  Fields in = call.fields();
+  const View* const view = call.views->find(in.text("view", limits::kBookmarkBytes));
+  const auto window = in.window();
+  if (in.ok() && view == nullptr) in.refuse("view", "names no view; ask api/views");
+  if (!in.ok()) return in.refused();
+  const auto found = call.service.ran_on().in(*call.views, *view, window, call.request.cancel);
+  if (!found.ok()) return failed(found.error());
+  JsonWriter out;
+  out.open('{').key("rows").open('[');
+  for (const auto& [id, cpus] : *found) {
+    out.open('{').key("id").integer(id).key("cpus").open('[');
+    for (const std::int32_t cpu : cpus) out.integer(cpu);
+    out.close(']').close('}');
+  }
   out.close(']').close('}');
   return json_answer(out.take());
 }

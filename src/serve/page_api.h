@@ -15,7 +15,8 @@
 
 namespace vs::serve {
 
-/// Answers that are the same for as long as the service lives.
+/// Answers that are the same for as long as the service lives. Who makes one takes its turn, so
+/// that it is made once.
 class AnswerCache {
  public:
   /// By the endpoint's name; nullptr where nobody asked yet.
@@ -24,6 +25,9 @@ class AnswerCache {
     const auto found = kept_.find(name);
     return found == kept_.end() ? nullptr : found->second;
   }
+  [[nodiscard]] std::optional<std::unique_lock<std::mutex>> turn(const std::atomic<bool>* cancel) {
+    return wait_for(turn_, cancel);
+  }
   void keep(const std::string& name, std::string json) {
     auto kept = std::make_shared<const std::string>(std::move(json));
     const std::scoped_lock lock(mutex_);
@@ -31,6 +35,7 @@ class AnswerCache {
   }
 
  private:
+  std::mutex turn_;
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const std::string>> kept_;
 };

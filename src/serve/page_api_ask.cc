@@ -117,12 +117,12 @@ Response events(const Call& call) {
   // Backwards: what lies before from_ns, down to to_ns.
   ask.filter.from = std::max(direction > 0 ? from : to, begin);
   ask.filter.to = std::min(direction > 0 ? to : from, end);
-  const auto lock = call.service.lock(*call.shown, call.request.cancel);
-  if (!lock) return gone();
+  const auto seat = call.shown->seats.take(call.request.cancel);
+  if (!seat) return gone();
   const Budget budget(call.request, limits::kQueryTime);
   bool cut = false;
-  auto found = direction > 0 ? read_events(lock->source(), ask, false, budget, cut)
-                             : read_backwards(lock->source(), ask, budget, cut);
+  auto found = direction > 0 ? read_events(seat->source(), ask, false, budget, cut)
+                             : read_backwards(seat->source(), ask, budget, cut);
   if (!found.ok()) return failed(found.error());
   bool more = cut;
   while (found->size() > ask.limit) {
@@ -156,11 +156,11 @@ Response sql(const Call& call) {
   const std::string text = in.text("sql", limits::kSqlBytes);
   const auto limit = static_cast<std::size_t>(in.integer("limit", 1, limits::kSqlRows));
   if (!in.ok()) return in.refused();
-  const auto lock = call.service.lock(*call.shown, call.request.cancel);
-  if (!lock) return gone();
+  const auto seat = call.shown->seats.take(call.request.cancel);
+  if (!seat) return gone();
   const auto start = Clock::now();
   const Budget budget(call.request, limits::kQueryTime);
-  const auto database = query::Database::open(lock->source(), call.request.cancel);
+  const auto database = query::Database::open(seat->source(), call.request.cancel);
   if (!database.ok()) return failed(database.error());
   query::SqlError details;
   auto statement = (*database)->prepare(text, &details);
@@ -245,20 +245,20 @@ Response why(const Call& call) {
   if (in.ok() && ask.window.to <= ask.window.from) in.refuse("to_ns", "must be after from_ns");
   if (in.has("slowest")) ask.slowest = static_cast<std::size_t>(in.integer("slowest", 1, 100));
   if (!in.ok()) return in.refused();
-  const auto lock = call.service.lock(*call.shown, call.request.cancel);
-  if (!lock) return gone();
+  const auto seat = call.shown->seats.take(call.request.cancel);
+  if (!seat) return gone();
   const Budget budget(call.request, limits::kQueryTime);
-  const auto data = report::gather_why(lock->source(), call.service.summary(), ask);
+  const auto data = report::gather_why(seat->source(), call.service.summary(), ask);
   if (!data.ok()) return failed(data.error());
   JsonWriter out;
   out.open('{').key("headline").text(data->headline);
   out.key("text").text(report::why_text(*data, {})).key("sections");
   append_sections(report::to_document(*data), out);
   out.key("path");
-  const auto path = append_steps(lock->source(), *data, "critical_path", kPathNames, budget, out);
+  const auto path = append_steps(seat->source(), *data, "critical_path", kPathNames, budget, out);
   if (!path.ok()) return failed(path.error());
   out.key("flow");
-  const auto flow = append_steps(lock->source(), *data, "flow", kFlowNames, budget, out);
+  const auto flow = append_steps(seat->source(), *data, "flow", kFlowNames, budget, out);
   if (!flow.ok()) return failed(flow.error());
   out.key("truncated").boolean(!*path || !*flow).close('}');
   return json_answer(out.take());
@@ -333,8 +333,8 @@ Response compare(const Call& call) {
   const Side a = read_side(in, "a", call.service);
   const Side b = read_side(in, "b", call.service);
   if (!in.ok()) return in.refused();
-  const auto lock = call.service.lock(*call.shown, call.request.cancel);
-  if (!lock) return gone();
+  const auto seat = call.shown->seats.take(call.request.cancel);
+  if (!seat) return gone();
   const Budget budget(call.request, limits::kQueryTime);
   JsonWriter out;
   bool complete = true;
@@ -343,7 +343,7 @@ Response compare(const Call& call) {
     Compared compared;
     for (std::size_t index = 0; index < 2; ++index) {
       const Side& side = index == 0 ? a : b;
-      const auto whole = add_side(lock->source(), figures, side, budget, index, compared);
+      const auto whole = add_side(seat->source(), figures, side, budget, index, compared);
       if (!whole.ok()) return failed(whole.error());
       complete = complete && *whole;
     }

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <thread>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -274,8 +275,10 @@ TEST(PageApi, ActiveRowsOfAWindow) {
     if (listed == 0) ++asleep;
   }
   EXPECT_GT(asleep, 5U);
-  EXPECT_EQ(world.status("active", {{"view", "none"}, {"from_ns", "1"}, {"to_ns", "2"}}), 400U);
-  EXPECT_EQ(world.status("active", {{"view", "vms"}, {"from_ns", "2"}, {"to_ns", "2"}}), 400U);
+  for (const char* const name : {"active", "ran_on"}) {
+    EXPECT_EQ(world.status(name, {{"view", "none"}, {"from_ns", "1"}, {"to_ns", "2"}}), 400U);
+    EXPECT_EQ(world.status(name, {{"view", "vms"}, {"from_ns", "2"}, {"to_ns", "2"}}), 400U);
+  }
 }
 
 std::string plain(const json& cell) {
@@ -499,14 +502,53 @@ TEST(PageApi, WhyOfAThread) {
   EXPECT_EQ(world.status("why", {{"task", task}, {"slowest", 0}}), 400U);
 }
 
-TEST(PageApi, MarksDoNotWaitForAQuery) {
+TEST(PageApi, NothingWaitsForAQuery) {
   World& world = World::get();
-  const auto lock = Service::lock(*world.service().shown(), nullptr);  // as a long query has it
-  ASSERT_TRUE(lock.has_value());
+  const auto shown = world.service().shown();
+  std::vector<Seat> seats;
+  seats.push_back(std::move(*shown->seats.take(nullptr)));  // as the first report has it
   EXPECT_FALSE(world.fetch("experiment")["clocks"].empty());
   EXPECT_FALSE(world.fetch("marks")["clocks"].empty());
   const json row = world.row("vms", "vcpu");
   EXPECT_EQ(world.ask(Method::kPost, {"states"}, states_ask(world, row).dump()).status, 200U);
+  const json sql = {{"sql", "SELECT count(*) FROM vm_exit"}, {"limit", 1}};
+  const json events = {{"from_ns", world.begin()}, {"limit", 1}};
+  EXPECT_EQ(world.post("sql", sql)["rows"].size(), 1U);
+  EXPECT_EQ(world.post("events", events)["rows"].size(), 1U);
+
+  // There are so many at once, and all of them tell the same.
+  std::set<const query::DataSource*> sources = {&seats[0].source()};
+  while (seats.size() < limits::kQueries) {
+    seats.push_back(std::move(*shown->seats.take(nullptr)));
+    const query::DataSource& source = seats.back().source();
+    EXPECT_TRUE(sources.insert(&source).second);
+    EXPECT_EQ(source.history(), seats[0].source().history());
+    for (const auto table : {model::TableId::kThread, model::TableId::kIssue}) {
+      EXPECT_EQ(source.small(table).rows, seats[0].source().small(table).rows);
+    }
+  }
+  EXPECT_FALSE(seats[0].source().small(model::TableId::kThread).rows.empty());
+  std::atomic<bool> cancel{true};
+  EXPECT_FALSE(shown->seats.take(&cancel).has_value());
+  seats.pop_back();
+  EXPECT_TRUE(shown->seats.take(&cancel).has_value());
+}
+
+TEST(PageApi, TheFirstReportIsMadeOnce) {
+  World& world = World::get();
+  PageApi api(world.service());
+  Request request;
+  request.method = Method::kGet;
+  request.path = {"report"};
+  std::vector<std::string> answers(3);
+  std::vector<std::thread> clients;
+  for (std::string& answer : answers) {
+    clients.emplace_back([&] { answer = api.handle(request).body; });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(answers[0], answers[1]);
+  EXPECT_EQ(answers[0], answers[2]);
+  EXPECT_EQ(answers[0], world.ask(Method::kGet, {"report"}).body);
 }
 
 TEST(PageApi, CompareOfAWindowWithItselfIsEqual) {

@@ -103,6 +103,7 @@ void append_sections(const report::Document& document, JsonWriter& out);
 [[nodiscard]] Response views(const Call& call);
 [[nodiscard]] Response rows(const Call& call);
 [[nodiscard]] Response active(const Call& call);
+[[nodiscard]] Response ran_on(const Call& call);
 // page_api_states.cc
 [[nodiscard]] Response states(const Call& call);
 [[nodiscard]] Response at(const Call& call);

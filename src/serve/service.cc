@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "os/memory.h"
+#include "serve/covers.h"
 #include "serve/limits.h"
 #include "serve/series.h"
 
@@ -118,7 +119,7 @@ void Service::look_for_part() const {
 Status Service::show_part() const {
   VS_ASSIGN(auto part, sources_.part());
   if (!part) return {};
-  VS_ASSIGN(auto views, Views::build(summary(), *part->source, Extent::kPart));
+  VS_ASSIGN(auto views, Views::build(summary(), *part->source, Extent::kPart, part->open));
   auto shown = std::make_shared<Shown>(std::move(views), *part->source);
   shown->complete = false;
   shown->until = std::clamp(part->until, begin(), end());
@@ -145,7 +146,9 @@ void Service::run() {
 }
 
 void Service::make_sums(const Views& views) {
-  auto made = Sums::build(views.history(), series_sums(views.history()), &stopping_);
+  auto wanted = series_sums(views.history());
+  for (WantedSum& sum : cover_sums(views.history())) wanted.push_back(std::move(sum));
+  auto made = Sums::build(views.history(), std::move(wanted), &stopping_);
   if (!made.ok()) return;  // stopped, or rows that answers about them will complain of
   sums_.emplace(std::move(*made));
   views.use(*sums_);
@@ -169,15 +172,6 @@ Progress Service::progress() const {
 
 HostTime Service::begin() const { return summary().begin().value_or(HostTime{0}); }
 HostTime Service::end() const { return summary().end().value_or(HostTime{0}); }
-
-std::optional<Service::Lock> Service::lock(const Shown& shown, const std::atomic<bool>* cancel) {
-  std::unique_lock<std::mutex> lock(shown.turn, std::defer_lock);
-  while (!lock.try_lock()) {
-    if (cancel != nullptr && cancel->load()) return std::nullopt;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return Lock(std::move(lock), shown.source);
-}
 
 std::vector<Bookmark> Service::bookmarks() const {
   const std::scoped_lock lock(mutex_);

@@ -9,8 +9,7 @@
 // Ownership: borrows the summary, the source and what the functions need; all must outlive it. Owns
 // the thread (joined by the destructor, after asking it to stop). Who holds a Shown may use it as
 // long as the service lives. Threads: every method from any thread. A data source is one thread's
-// at a time: hold a Lock while using it. Views and history may be read by several threads without
-// it.
+// at a time: take a Seat for it. Views and history may be read by several threads without one.
 
 #include <atomic>
 #include <chrono>
@@ -27,6 +26,8 @@
 #include "base/result.h"
 #include "query/data_source.h"
 #include "query/summary.h"
+#include "serve/ran_on.h"
+#include "serve/seats.h"
 #include "serve/views.h"
 
 namespace vs::serve {
@@ -58,18 +59,17 @@ struct Bookmark {
 
 /// What can be shown at one time: all of the experiment, or a part of it.
 struct Shown {
-  Shown(Views its_views, const query::DataSource& its_source)
-      : views(std::move(its_views)), source(its_source) {}
+  Shown(Views its_views, const query::DataSource& source)
+      : views(std::move(its_views)), seats(source) {}
 
   const Views views;
-  const query::DataSource& source;  ///< one thread's at a time
+  mutable Seats seats;  ///< for those who read its data source
   bool complete = true;
   /// All machines have been analysed up to here; a row that ends earlier goes on in a way that is
   /// not known yet.
   HostTime until = kHostTimeMax;
   std::uint64_t number = 0;  ///< of the part, from 1; of the whole larger than that of any part
   std::shared_ptr<const query::DataSource> owned;  ///< of a part
-  mutable std::mutex turn;                         ///< of the source
 };
 
 class Service {
@@ -88,6 +88,7 @@ class Service {
   struct Part {
     std::shared_ptr<const query::DataSource> source;
     HostTime until;
+    std::vector<model::OpenRow> open = {};  ///< what goes on, as it was known a moment ago
   };
   struct Sources {
     const query::ExperimentSummary& summary;  ///< where there is `read`, of the headers
@@ -136,21 +137,8 @@ class Service {
   /// nullptr until the analysis has completed; then the same for as long as the service lives.
   [[nodiscard]] const Views* views() const { return views_.load(); }
 
-  /// The data source for one thread.
-  class Lock {
-   public:
-    [[nodiscard]] const query::DataSource& source() const { return source_; }
-
-   private:
-    friend class Service;
-    Lock(std::unique_lock<std::mutex> lock, const query::DataSource& source)
-        : lock_(std::move(lock)), source_(source) {}
-    std::unique_lock<std::mutex> lock_;
-    const query::DataSource& source_;
-  };
-  /// Waits for its turn; nothing when `cancel` was set meanwhile. `shown` must outlive it.
-  [[nodiscard]] static std::optional<Lock> lock(const Shown& shown,
-                                                const std::atomic<bool>* cancel);
+  /// Of what is shown, however much that is.
+  [[nodiscard]] RanOn& ran_on() { return ran_on_; }
 
   // Bookmarks live as long as the server.
   [[nodiscard]] std::vector<Bookmark> bookmarks() const;
@@ -185,6 +173,7 @@ class Service {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> analysing_{false};
   std::optional<const Sums> sums_;
+  RanOn ran_on_;
   std::atomic<const Views*> views_{nullptr};
   std::thread thread_;
 };

@@ -121,7 +121,7 @@ class SumBuilder {
   Result<Sums> build() {
     share_buckets();
     for (const WantedSum& sum : wanted_) make_sum(sum);
-    for (const auto& [entity, readers] : by_entity_) VS_TRY(read(entity, readers));
+    for (auto& [entity, readers] : by_entity_) VS_TRY(read(entity, readers));
     for (auto& [id, sum] : out_.sums_) sum.finish();
     for (auto& [id, keys] : out_.keyed_) {
       for (auto& [key, sum] : keys) sum.finish();
@@ -135,6 +135,7 @@ class SumBuilder {
     const WantedSum* sum;
     BucketFrame frame;
     std::map<std::int64_t, SumTrack>* tracks;
+    HostTime covered = kHostTimeMin;  ///< by the rows so far
   };
   struct Readers {
     std::vector<std::pair<const WantedSum*, SumTrack*>> sums;
@@ -143,9 +144,14 @@ class SumBuilder {
 
   /// Half of all buckets for the sums by key, half for the others.
   void share_buckets() {
-    const auto keyed = static_cast<std::uint64_t>(std::ranges::count_if(
-        wanted_, [](const WantedSum& sum) { return sum.key_slot.has_value(); }));
-    const std::uint64_t plain = wanted_.size() - keyed;
+    const auto count = [this](auto&& which) {
+      return static_cast<std::uint64_t>(std::ranges::count_if(wanted_, which));
+    };
+    const std::uint64_t covering = count([](const WantedSum& sum) { return sum.covering; });
+    const std::uint64_t keyed =
+        count([](const WantedSum& sum) { return sum.key_slot.has_value() && !sum.covering; });
+    const std::uint64_t plain = wanted_.size() - keyed - covering;
+    of_cover_ = std::max<std::uint64_t>(1, kMostOfCovers / std::max<std::uint64_t>(1, covering));
     of_sum_ = std::min(kMostOfSum, kMostBuckets / 2 / std::max<std::uint64_t>(1, plain));
     const std::uint64_t keys = kExpectedKeys * std::max<std::uint64_t>(1, keyed);
     of_key_ = std::clamp(kMostBuckets / 2 / keys, std::uint64_t{1}, kMostOfKey);
@@ -161,13 +167,15 @@ class SumBuilder {
       begin = std::min(begin, HostTime{info.first_ns});
       end = std::max(end, HostTime{info.last_ns} + 1);  // a point at the very end counts
     }
-    if (rows < kSumRows) return;
-    const std::uint64_t most = sum.key_slot ? of_key_ : of_sum_;
+    if (rows < (sum.covering ? kCoverRows : kSumRows)) return;
+    const std::uint64_t most = sum.covering   ? std::min(of_cover_, rows / kRowsOfCover)
+                               : sum.key_slot ? of_key_
+                                              : of_sum_;
     const BucketFrame frame = BucketFrame::of(begin, end, std::min(rows, most));
     if (sum.key_slot) {
       auto& tracks = out_.keyed_[sum.id];
       for (const auto entity : sum.entities) {
-        by_entity_[entity].keyed.push_back({&sum, frame, &tracks});
+        by_entity_[entity].keyed.push_back({&sum, frame, &tracks, kHostTimeMin});
       }
       return;
     }
@@ -175,16 +183,19 @@ class SumBuilder {
     for (const auto entity : sum.entities) by_entity_[entity].sums.emplace_back(&sum, &track);
   }
 
-  static void add_keyed(const KeyedSum& keyed, const history::Row& row) {
+  static void add_keyed(KeyedSum& keyed, const history::Row& row) {
+    const HostTime begin = keyed.sum->covering ? std::max(row.begin, keyed.covered) : row.begin;
+    keyed.covered = std::max(keyed.covered, row.end);
+    if (begin >= row.end) return;
     const double weight = keyed.sum->weight(row.values);
     const std::int64_t key = row.values[*keyed.sum->key_slot];
     const bool full = keyed.tracks->size() > kMostKeys;  // is left out in the end
     if (weight == 0 || full) return;
     const auto track = keyed.tracks->try_emplace(key, keyed.frame).first;
-    track->second.add_span(row.begin.ns, row.end.ns, weight);
+    track->second.add_span(begin.ns, row.end.ns, weight);
   }
 
-  Status read(model::EntityId entity, const Readers& readers) {
+  Status read(model::EntityId entity, Readers& readers) {
     const history::EntityInfo& info = history_.entity(entity);
     auto cursor = history_.rows(entity, HostTime{info.first_ns}, HostTime{info.last_ns} + 1);
     history::Row row;
@@ -195,7 +206,7 @@ class SumBuilder {
       for (const auto& [sum, track] : readers.sums) {
         track->add_point(row.begin.ns, sum->weight(row.values));
       }
-      for (const KeyedSum& keyed : readers.keyed) add_keyed(keyed, row);
+      for (KeyedSum& keyed : readers.keyed) add_keyed(keyed, row);
     }
     return cursor.status();
   }
@@ -205,6 +216,7 @@ class SumBuilder {
   const std::atomic<bool>* cancel_;
   std::uint64_t of_sum_ = 0;  ///< buckets
   std::uint64_t of_key_ = 0;
+  std::uint64_t of_cover_ = 0;
   std::map<model::EntityId, Readers> by_entity_;
   Sums out_;
 };

@@ -1,7 +1,8 @@
 #pragma once
-// Sums: what happens at a time (exits, bytes) and how long exits took by reason, summed up over
-// whole traces. Made once after the analysis, because the history has no summaries of that; then a
-// series of a long window costs as much as its points.
+// Sums: what happens at a time (exits, bytes), how long exits took by reason, and of rows that
+// overlap (disk requests) which operation is seen for how long, summed up over whole traces. Made
+// once after the analysis, because the history has no summaries of that; then a series or a picture
+// of a long window costs as much as its points.
 //
 // Time is divided into buckets of a power of two, bucket i of width 2^e being [i << e, (i+1) << e),
 // at several widths. A part of a series takes the widest buckets that are fine enough. What does
@@ -34,7 +35,11 @@ inline constexpr std::uint64_t kMostBuckets = 2U << 20;
 inline constexpr std::uint64_t kMostOfSum = 65536;  ///< of one sum
 inline constexpr std::uint64_t kMostOfKey = 4096;   ///< of one key of a sum
 inline constexpr std::uint64_t kExpectedKeys = 64;  ///< of a sum, for dividing kMostBuckets
-inline constexpr std::size_t kMostKeys = 1024;      ///< of a sum; one with more is left out
+/// Fewer rows that overlap are drawn one by one; of more there are so many to a narrowest bucket.
+inline constexpr std::uint64_t kCoverRows = 65536;
+inline constexpr std::uint64_t kRowsOfCover = 64;
+inline constexpr std::uint64_t kMostOfCovers = 131072;  ///< narrowest buckets of a key, of all
+inline constexpr std::size_t kMostKeys = 1024;          ///< of a sum; one with more is left out
 
 /// Appends pixels; neighbours that are alike become one stretch.
 void append_pixels(Picture& picture, std::int64_t value, std::uint32_t pixels, float share);
@@ -120,6 +125,9 @@ struct WantedSum {
   /// Set: a sum for every value of this column, of weight per ns of the rows; else weight at the
   /// rows' begin.
   std::optional<std::size_t> key_slot;
+  /// Of a row only what no row before it covers counts, as in pictures of rows that overlap.
+  /// Requires a key_slot and one entity.
+  bool covering = false;
 };
 
 class Sums {

@@ -19,6 +19,15 @@ bool is_awake(std::int64_t state) {
          state != static_cast<std::int64_t>(ThreadState::kExited);
 }
 
+bool ever_awake(const history::Reader& history, model::EntityId entity) {
+  const auto totals = history.totals(entity);
+  return std::any_of(totals.begin(), totals.end(), [](const history::StateTotal& total) {
+    return total.rows > 0 && is_awake(total.value);
+  });
+}
+
+}  // namespace
+
 bool is_running(TableId table, std::int64_t state) {
   if (table == TableId::kThreadState) {
     return state == static_cast<std::int64_t>(ThreadState::kUser) ||
@@ -29,15 +38,6 @@ bool is_running(TableId table, std::int64_t state) {
          (state == static_cast<std::int64_t>(VprocessState::kRoot) ||
           state == static_cast<std::int64_t>(VprocessState::kNonroot));
 }
-
-bool ever_awake(const history::Reader& history, model::EntityId entity) {
-  const auto totals = history.totals(entity);
-  return std::any_of(totals.begin(), totals.end(), [](const history::StateTotal& total) {
-    return total.rows > 0 && is_awake(total.value);
-  });
-}
-
-}  // namespace
 
 std::int64_t Views::ran_ns(const Row& row) const {
   std::int64_t sum = 0;
@@ -59,11 +59,15 @@ Result<std::vector<std::int32_t>> Views::active(const View& view, HostTime from,
     const bool thread = row.table == TableId::kThreadState;
     if (thread && !ever_awake(*history_, *row.entity)) continue;
     bool found = row.begin >= from && row.end < to;
-    const auto slot = thread ? history::Reader::state_slot(row.table) : std::nullopt;
     auto cursor = history_->rows(*row.entity, from, to);
     history::Row one;
-    while (!found && cursor.next(one)) found = !slot || is_awake(one.values[*slot]);
+    while (!found && cursor.next(one))
+      found = !thread || is_awake(one.values[model::slot::kTsState]);
     VS_TRY(cursor.status());
+    for (const history::OwnedRow& open : open_rows(row)) {
+      const bool here = open.begin < to && open.end > from;
+      found = found || (here && (!thread || is_awake(open.slots[model::slot::kTsState])));
+    }
     if (found) out.push_back(row.id);
   }
   return out;

@@ -77,8 +77,9 @@ class ViewBuilder {
     }
   }
 
-  Views build(const history::Reader& history) {
+  Views build(const history::Reader& history, std::span<const model::OpenRow> open) {
     out_.history_ = &history;
+    for (const model::OpenRow& row : open) continue_rows(row);
     out_.views_ = all_views();
     out_.row_ids_.resize(out_.views_.size());
     index_entities();
@@ -95,6 +96,18 @@ class ViewBuilder {
   }
 
  private:
+  void continue_rows(const model::OpenRow& open) {
+    if (open.entity >= out_.history_->entity_count()) return;
+    const history::EntityInfo& info = out_.history_->entity(open.entity);
+    const auto known = out_.open_.find(open.entity);
+    const HostTime end =
+        known == out_.open_.end() ? HostTime{info.last_ns} : known->second.back().end;
+    if (info.rows == 0 || open.begin != end) return;  // between them is what nobody told yet
+    history::OwnedRow row{open.begin, open.end, {}, open.values.size()};
+    std::copy(open.values.begin(), open.values.end(), row.slots.begin());
+    out_.open_[open.entity].push_back(row);
+  }
+
   void index_entities() {
     constexpr TableId kTables[] = {TableId::kFusedCpu, TableId::kVcpuState, TableId::kThreadState,
                                    TableId::kPreemption};
@@ -176,6 +189,8 @@ class ViewBuilder {
     row.table = part.table;
     row.begin = HostTime{info.first_ns};
     row.end = HostTime{info.last_ns};
+    const auto open = out_.open_rows(row);
+    if (!open.empty()) row.end = open.back().end;
     name_row(row, number);
     Row& parent = out_.rows_[group];
     const bool first = parent.begin == HostTime{} && parent.end == HostTime{};
@@ -222,12 +237,12 @@ class ViewBuilder {
 };
 
 Result<Views> Views::build(const query::ExperimentSummary& summary, const query::DataSource& source,
-                           Extent extent) {
+                           Extent extent, std::span<const model::OpenRow> open) {
   const history::Reader* const history = source.history();
   if (history == nullptr) {
     return Error{ErrorCode::kInternal, "views need a history", "", "open the traces again"};
   }
-  return ViewBuilder(summary, source, extent).build(*history);
+  return ViewBuilder(summary, source, extent).build(*history, open);
 }
 
 }  // namespace vs::serve

@@ -8,6 +8,7 @@
 
 #include "base/escape.h"
 #include "history/layout.h"
+#include "serve/covers.h"
 
 namespace vs::serve {
 namespace {
@@ -127,7 +128,7 @@ std::optional<std::size_t> Views::layer(const View& view, std::string_view id) {
 class Views::Gallery {
  public:
   Gallery(const Views& views, history::Window window, std::vector<Picture>& pictures)
-      : history_(views.history()), window_(window), pictures_(pictures) {
+      : history_(views.history()), sums_(views.sums()), window_(window), pictures_(pictures) {
     window_.bucket_pixels = kBucketPixels;
   }
 
@@ -136,6 +137,9 @@ class Views::Gallery {
     if (is_point_table(row.table)) {
       return draw_points(history_, *row.entity, window_, slot, pictures_[place]);
     }
+    const bool covers = model::table_def(row.table).overlaps && sums_ != nullptr &&
+                        slot == history::Reader::state_slot(row.table);
+    if (covers && draw_cover(*sums_, *row.entity, window_, pictures_[place])) return {};
     batches_[slot].entities.push_back(*row.entity);
     batches_[slot].places.push_back(place);
     return {};
@@ -180,6 +184,7 @@ class Views::Gallery {
   }
 
   const history::Reader& history_;
+  const Sums* const sums_;  ///< nullptr: none yet
   history::Window window_;
   std::vector<Picture>& pictures_;
   std::map<std::size_t, Batch> batches_;  // by slot: tables differ in where the column is
@@ -200,6 +205,7 @@ Status Views::states(const View& view, std::size_t layer, std::span<const std::i
   for (const auto& [id, place] : first) {
     if (pictures[place].empty()) continue;
     const auto slot = slot_of(row(id)->table, view.layers[layer].column);
+    draw_open(*row(id), slot->index, window, pictures[place]);
     for (auto& stretch : pictures[place])
       stretch.value = shown(row(id)->table, *slot, stretch.value);
   }
@@ -315,6 +321,7 @@ Result<std::optional<RowState>> Views::at(const Row& row, HostTime time,
                                           std::int64_t within_ns) const {
   if (!row.entity) return std::optional<RowState>{};
   VS_ASSIGN(auto found, history_->at(*row.entity, time));
+  if (!found) found = open_at(row, time);
   if (!found) {
     VS_ASSIGN(found, nearest(row, time, within_ns));
   }
@@ -328,7 +335,8 @@ Result<std::optional<RowState>> Views::step(const View& view, const Row& row, Ho
   if (!row.entity) return std::optional<RowState>{};
   const auto slot = slot_of(row.table, view.layers[layer].column);
   if (!slot) return std::optional<RowState>{};
-  VS_ASSIGN(const auto now, history_->at(*row.entity, time));
+  VS_ASSIGN(auto now, history_->at(*row.entity, time));
+  if (!now) now = open_at(row, time);
   const std::int64_t value = now ? now->values()[slot->index] : model::kNull;
   // Forwards all of the rest; backwards in windows that double, because rows come in one direction.
   const HostTime first = row.begin;
@@ -357,6 +365,11 @@ Result<std::optional<RowState>> Views::step(const View& view, const Row& row, Ho
     if (found) return found;
     to = from;
   } while (direction < 0 && from > first);
+  for (const history::OwnedRow& open : open_rows(row)) {
+    const bool other = !now || open.slots[slot->index] != value;
+    if (direction < 0 || open.begin < (now ? now->end : time) || !other) continue;
+    return std::optional(describe(*history_, row, open.begin, open.end, open.values()));
+  }
   return std::optional<RowState>{};
 }
 

@@ -25,6 +25,7 @@
 
 #include "base/result.h"
 #include "history/reader.h"
+#include "model/open_row.h"
 #include "query/data_source.h"
 #include "query/summary.h"
 #include "serve/limits.h"
@@ -126,15 +127,21 @@ struct ArrowRequest {
   std::size_t most_rows = limits::kArrowRows;  ///< intervals that are looked at
 };
 
+/// Whether a thread or a guest process of this state has a processor.
+[[nodiscard]] bool is_running(model::TableId table, std::int64_t state);
+
 /// Of the experiment, in a history.
 enum class Extent : std::uint8_t { kWhole, kPart };
 
 class Views {
  public:
-  /// Requires a source with a history.
+  /// Requires a source with a history. `open`: rows that the history does not have yet, by entity
+  /// and begin. Those that go on where an entity's last row ends are shown as its rows, which may
+  /// grow.
   [[nodiscard]] static Result<Views> build(const query::ExperimentSummary& summary,
                                            const query::DataSource& source,
-                                           Extent extent = Extent::kWhole);
+                                           Extent extent = Extent::kWhole,
+                                           std::span<const model::OpenRow> open = {});
 
   [[nodiscard]] std::span<const View> views() const { return views_; }
   [[nodiscard]] const View* find(std::string_view id) const;
@@ -185,6 +192,8 @@ class Views {
   [[nodiscard]] Result<ArrowList> arrows(const View& view, const ArrowRequest& request) const;
 
   [[nodiscard]] const history::Reader& history() const { return *history_; }
+  /// What goes on where the rows of the history end; of a part only.
+  [[nodiscard]] std::span<const history::OwnedRow> open_rows(const Row& row) const;
   /// The row of `view` that stands on this entity.
   [[nodiscard]] std::optional<std::int32_t> row_of(const View& view, model::EntityId entity) const;
   [[nodiscard]] std::optional<model::EntityId> entity(model::TableId table, std::string_view first,
@@ -209,7 +218,12 @@ class Views {
   [[nodiscard]] Result<std::optional<history::OwnedRow>> nearest(const Row& row, HostTime time,
                                                                  std::int64_t within_ns) const;
 
+  [[nodiscard]] std::optional<history::OwnedRow> open_at(const Row& row, HostTime time) const;
+  void draw_open(const Row& row, std::size_t slot, const history::Window& window,
+                 Picture& picture) const;
+
   const history::Reader* history_ = nullptr;
+  std::unordered_map<model::EntityId, std::vector<history::OwnedRow>> open_;
   std::unique_ptr<std::atomic<const Sums*>> sums_;
   std::vector<View> views_;
   std::vector<Row> rows_;

@@ -9,17 +9,22 @@ namespace vs::session {
 
 std::optional<PartialBoard::Found> PartialBoard::take() {
   Found out;
+  if (!told_.load(std::memory_order_acquire)) return std::nullopt;
   out.states = snapshots_.take();
   if (out.states == nullptr) return std::nullopt;
   const std::scoped_lock lock(mutex_);
   out.tables = tables_;
+  out.open = open_;
+  told_.store(false, std::memory_order_relaxed);
   return out;
 }
 
-void PartialBoard::tell_tables(std::vector<model::SmallTable> tables) {
-  tables_wanted_.store(false, std::memory_order_relaxed);
+void PartialBoard::tell_tables(std::vector<model::SmallTable> tables,
+                               std::vector<model::OpenRow> open) {
   const std::scoped_lock lock(mutex_);
   tables_ = std::move(tables);
+  open_ = std::move(open);
+  told_.store(true, std::memory_order_release);
 }
 
 // Flows follow one another, so that all of the others is there when the last one has begun. Its

@@ -60,6 +60,27 @@ void expect_part_of(const history::Reader& part, const history::Reader& whole) {
   }
 }
 
+/// Those that go on where the part's rows end.
+std::size_t expect_open_in(const std::vector<model::OpenRow>& open, const history::Reader& part,
+                           const history::Reader& whole) {
+  std::size_t going_on = 0;
+  for (const model::OpenRow& row : open) {
+    EXPECT_LT(row.begin, row.end);
+    const history::EntityInfo& info = whole.entity(row.entity);
+    const auto there = whole.at(row.entity, row.begin);
+    EXPECT_TRUE(there.ok() && *there);
+    if (!there.ok() || !*there) continue;
+    const bool known = row.entity < part.entity_count();
+    going_on += known && HostTime{part.entity(row.entity).last_ns} == row.begin ? 1U : 0U;
+    if (info.table == model::TableId::kVcpuState) continue;  // may become polling
+    EXPECT_EQ((*there)->begin, row.begin);
+    EXPECT_GE((*there)->end, row.end);
+    EXPECT_EQ((*there)->values()[0], row.values[0]) << "the state";
+    EXPECT_EQ((*there)->values().size(), row.values.size());
+  }
+  return going_on;
+}
+
 class PartialOf : public ::testing::TestWithParam<unsigned> {};
 
 TEST_P(PartialOf, IsSeenWhileTheAnalysisRunsAndChangesNothing) {
@@ -77,6 +98,8 @@ TEST_P(PartialOf, IsSeenWhileTheAnalysisRunsAndChangesNothing) {
   ASSERT_TRUE(part.ok()) << part.error().to_string();
   const Session& session = *with.session;
   expect_part_of(**part, session.history());
+
+  EXPECT_GT(expect_open_in(seen->open, **part, session.history()), 0U);
 
   const HostTime until = analysed_until(**part, session.experiment());
   const model::MachineIndex last = flows_of(session.experiment()).back().front();

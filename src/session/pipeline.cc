@@ -108,6 +108,7 @@ class Flow final : public analysis::fused::EffectiveSink {
     set_targets(merger);
     std::optional<MergeAhead> merged;
     if (input_.threads > 0) merged.emplace(merger);
+    HostTime last = kHostTimeMin;
     std::uint64_t told_bytes = 0;
     std::uint64_t told_events = 0;
     for (;;) {
@@ -119,13 +120,15 @@ class Flow final : public analysis::fused::EffectiveSink {
         deliver(targets_[batch[i].source], batch[i]);
       }
       events_ += batch.size();
+      last = batch.back().time;
       if (events_ - told_events < kTellEvents) continue;
       told_events = events_;
       progress.add(next.bytes_done - told_bytes);
       told_bytes = next.bytes_done;
-      if (input_.partial != nullptr && input_.partial->tables_wanted()) tell_partial(before);
+      tell_partial(before, last);
       if (progress.cancelled()) return Progress::cancel_error();
     }
+    tell_partial(before, last);
     while (next_end_ < by_end_.size()) finish(runs_[by_end_[next_end_++]]);
     return {};
   }
@@ -168,10 +171,19 @@ class Flow final : public analysis::fused::EffectiveSink {
     }
   }
 
-  void tell_partial(const PipelineOutput& before) const {
+  /// If somebody wants it. `now`: of the last event.
+  void tell_partial(const PipelineOutput& before, HostTime now) const {
+    if (input_.partial == nullptr || !input_.partial->tables_wanted()) return;
     std::vector<model::SmallTable> tables = before.tables;
     append_names(tables);
-    input_.partial->tell_tables(std::move(tables));
+    std::vector<model::OpenRow> open;
+    for (const MachineRun& run : runs_) {
+      if (run.finished) continue;
+      run.kernel->list_open(now, open);
+      if (run.vcpus) run.vcpus->list_open(now, open);
+    }
+    fusion_.list_open(now, open);
+    input_.partial->tell_tables(std::move(tables), std::move(open));
   }
 
   void add_machine(MachineIndex index) {

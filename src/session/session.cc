@@ -526,7 +526,7 @@ std::uint64_t Session::issue_version() const {
   return version;
 }
 
-model::SmallTable Session::make_issue_table() const {
+model::SmallTable Session::issue_table() const {
   std::vector<LocatedIssue> located;
   for (std::size_t t = 0; t < traces_.size(); ++t) {
     for (model::Issue& issue : traces_[t].issues->rows()) located.push_back({std::move(issue), t});
@@ -541,14 +541,14 @@ model::SmallTable Session::make_issue_table() const {
   std::stable_sort(located.begin(), located.end(), [](const auto& a, const auto& b) {
     return model::spec_of(a.issue.code).severity > model::spec_of(b.issue.code).severity;
   });
-  return issue_table(located);
+  return session::issue_table(located);
 }
 
 const model::SmallTable& Session::small_table(model::TableId table) const {
   const auto index = static_cast<std::size_t>(table);
   if (table == model::TableId::kIssue) {
     const std::uint64_t version = issue_version();
-    if (version != issue_table_version_) tables_[index] = make_issue_table();
+    if (version != issue_table_version_) tables_[index] = issue_table();
     issue_table_version_ = version;
   }
   return tables_[index];

@@ -111,6 +111,9 @@ class Session {
   /// trace, machine, clock_sync, loss and vcpu after join(); thread and container after analyse();
   /// issue always, as of now.
   [[nodiscard]] const model::SmallTable& small_table(model::TableId table) const;
+  /// The issue table as of now, which changes with its version; from any thread after join().
+  [[nodiscard]] model::SmallTable issue_table() const;
+  [[nodiscard]] std::uint64_t issue_version() const;
   /// Every issue so far, with the index of its trace where it has one.
   [[nodiscard]] std::vector<model::Issue> issues() const;
   [[nodiscard]] model::Severity worst_issue() const;
@@ -139,8 +142,6 @@ class Session {
   [[nodiscard]] bool restore();
   [[nodiscard]] Status build_history(const std::string& fingerprint);
   [[nodiscard]] std::string history_file(const std::string& fingerprint) const;
-  [[nodiscard]] std::uint64_t issue_version() const;
-  [[nodiscard]] model::SmallTable make_issue_table() const;
   void refresh_tables();
   void take_tables();
 

@@ -450,6 +450,9 @@ const posts: Record<string, (body: Body) => unknown> = {
   active: (body) => ({
     rows: rowsOf(body['view'] as string).flatMap((one) => (one.id % 2 ? [one.id] : [])),
   }),
+  ran_on: (body) => ({
+    rows: rowsOf(body['view'] as string).map((one) => ({ id: one.id, cpus: [one.id % 4] })),
+  }),
   totals: () => ({ columns: ['machine', 'state', 'count', 'total_ns'], rows: [] }),
   events: (body) => ({
     rows: Array.from({ length: Math.min(100, body['limit'] as number) }, (_, index) => ({

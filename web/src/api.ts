@@ -327,6 +327,12 @@ export const api = {
   /** Ids of the rows that do something in a span. */
   active: async (view: string, from_ns: AbsText, to_ns: AbsText, signal?: AbortSignal) =>
     (await json<{ rows: number[] }>('active', 'POST', { view, from_ns, to_ns }, signal)).rows,
+  /** The CPUs that rows ran on in a span; rows that did not run are not in it. */
+  ranOn: async (view: string, from_ns: AbsText, to_ns: AbsText, signal?: AbortSignal) => {
+    type Answer = { rows: Array<{ id: number; cpus: number[] }> };
+    const { rows } = await json<Answer>('ran_on', 'POST', { view, from_ns, to_ns }, signal);
+    return new Map(rows.map(({ id, cpus }) => [id, cpus]));
+  },
   /** Machine, state, count and total_ns of a table of states, over the whole experiment. */
   totals: (table: string) => json<Section>('totals', 'POST', { table }),
   /** Requests of each user of each disk: machine, device, vm, count, bytes, total_ns, max_ns. */

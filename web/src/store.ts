@@ -4,12 +4,21 @@
 
 import { useEffect, useReducer, useRef } from 'preact/hooks';
 import type { Bookmark, Experiment, Marks, Report, Row, ViewInfo } from './api';
+import type { RanOnOf } from './filter/evaluate';
 import { clampSpan, type Rel, type Span } from './time';
 
 export interface RowRef {
   view: string;
   id: number;
+  /** Which copy of the view; missing: the view itself. */
+  copy?: number;
 }
+/** A view once more below itself, with a filter of its own. */
+export interface ViewCopy {
+  view: string;
+  filter: string;
+}
+export const mostCopies = 8;
 export type Theme = 'system' | 'dark' | 'light';
 /**
  * Threads: those that ran longest first, by number, by name, in the order of their beginning, or so
@@ -26,6 +35,8 @@ export interface Facts {
   views: ViewInfo[];
   /** Rows by view id, filled when the view is first shown. */
   rows: Record<string, Row[]>;
+  /** Where rows ran in the window, while the filter asks for it. */
+  ranOn: RanOnOf;
   marks: Marks;
   bookmarks: Bookmark[];
   /** The whole experiment. */
@@ -53,6 +64,7 @@ export interface Position {
   /** Two marks of the measure. */
   measure: [Rel | null, Rel | null];
   openViews: string[];
+  copies: ViewCopy[];
   collapsed: Record<string, true>;
   pins: RowRef[];
   filter: string;
@@ -99,6 +111,7 @@ export function firstPosition(): Position {
     task: null,
     measure: [null, null],
     openViews: ['fused', 'vms'],
+    copies: [],
     collapsed: {},
     pins: [],
     filter: '',
@@ -128,6 +141,7 @@ function noFacts(): Facts {
     report: null,
     views: [],
     rows: {},
+    ranOn: {},
     marks: { losses: [], clocks: [] },
     bookmarks: [],
     limit: everything,
@@ -281,6 +295,25 @@ export const actions = {
       openViews: openViews.includes(id)
         ? openViews.filter((view) => view !== id)
         : [...openViews, id],
+    });
+  },
+  /** Shows a view that is open once more, at first with the filter that all views have. */
+  copyView(view: string): void {
+    const { copies, filter, openViews } = store.get();
+    if (!openViews.includes(view)) return;
+    if (copies.length >= mostCopies)
+      return actions.notify(`There are ${mostCopies} copies of views; close one first.`);
+    store.set({ copies: [...copies, { view, filter }] });
+  },
+  filterCopy(number: number, filter: string): void {
+    const { copies } = store.get();
+    store.set({ copies: copies.map((one, at) => (at === number ? { ...one, filter } : one)) });
+  },
+  closeCopy(number: number): void {
+    const { copies, row } = store.get();
+    store.set({
+      copies: copies.filter((_, at) => at !== number),
+      row: row && { view: row.view, id: row.id },
     });
   },
   togglePin(row: RowRef): void {

@@ -5,10 +5,12 @@
 import {
   type BottomTab,
   firstPosition,
+  mostCopies,
   orders,
   type RowRef,
   type State,
   type Theme,
+  type ViewCopy,
 } from './store';
 import { toAbs, toRel } from './time';
 
@@ -43,11 +45,19 @@ function parseTime(text: string | null): number | null {
 }
 
 function parseRow(text: string | null): RowRef | null {
-  const match = /^([a-z]{1,20})\.(\d{1,9})$/.exec(text ?? '');
-  return match ? { view: match[1] as string, id: Number(match[2]) } : null;
+  const match = /^([a-z]{1,20})\.(\d{1,9})(?:\.(\d))?$/.exec(text ?? '');
+  if (!match) return null;
+  const row = { view: match[1] as string, id: Number(match[2]) };
+  return match[3] === undefined ? row : { ...row, copy: Number(match[3]) };
 }
 
-const rowText = (row: RowRef): string => `${row.view}.${row.id}`;
+const rowText = ({ view, id, copy }: RowRef): string =>
+  copy === undefined ? `${view}.${id}` : `${view}.${id}.${copy}`;
+
+function parseCopy(text: string): ViewCopy[] {
+  const match = /^([a-z]{1,20})\.(.{0,500})$/.exec(text);
+  return match ? [{ view: match[1] as string, filter: match[2] as string }] : [];
+}
 
 /** `vms:3`, `vms:4`, `vms:9` as `vms.3-4.9`; views are joined by `_`. */
 function rangesText(keys: string[]): string {
@@ -113,6 +123,7 @@ export function encodePosition(state: State): string {
   if (state.row) out.set('r', rowText(state.row));
   if (state.task) out.set('task', state.task);
   if (state.openViews.join() !== usual.openViews.join()) out.set('v', state.openViews.join('.'));
+  for (const { view, filter } of state.copies) out.append('copy', `${view}.${filter}`);
   if (state.pins.length > 0) out.set('p', state.pins.map(rowText).join('_'));
   const collapsed = Object.keys(state.collapsed);
   if (collapsed.length > 0) out.set('c', collapsed.map((key) => key.replace(':', '.')).join('_'));
@@ -168,6 +179,8 @@ export function decodePosition(fragment: string): Partial<State> {
   if (task) out.task = task.slice(0, 200);
   if (from.has('v'))
     out.openViews = list(from.get('v'), '.').filter((id) => /^[a-z]{1,20}$/.test(id));
+  const copies = from.getAll('copy').slice(0, mostCopies).flatMap(parseCopy);
+  if (copies.length > 0) out.copies = copies;
   const pins = list(from.get('p'), '_')
     .map(parseRow)
     .filter((pin): pin is RowRef => pin !== null);

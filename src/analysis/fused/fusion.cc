@@ -281,6 +281,19 @@ Fusion::PreemptionRow Fusion::preemption_row(const Vcpu& vcpu) const {
 
 // ---- rows ----
 
+void Fusion::list_open(HostTime until, std::vector<model::OpenRow>& out) const {
+  for (const Machine& machine : machines_) {
+    for (std::size_t i = 0; i < machine.cpus.size(); ++i) {
+      const Cpu& cpu = machine.cpus[i];
+      if (!cpu.has_entity) continue;
+      cpu.row.peek(until, [&](HostTime begin, HostTime end, const FusedRow& row) {
+        const auto values = values_of(row);
+        out.push_back({cpu.entity, begin, end, {values.begin(), values.end()}});
+      });
+    }
+  }
+}
+
 void Fusion::update_fused(HostTime time, MachineIndex machine, std::uint32_t number, Cpu& cpu) {
   if (!cpu.has_entity) {
     const std::int64_t key[] = {machines_[machine].name, number};
@@ -315,18 +328,22 @@ model::StringId Fusion::name_of(MachineIndex machine) const {
   return machine == kNoMachine ? kNull : machines_[machine].name;
 }
 
-void Fusion::emit(Cpu& cpu, HostTime begin, HostTime end, const FusedRow& row) {
+std::array<std::int64_t, 8> Fusion::values_of(const FusedRow& row) const {
   const Holder& holder = row.holder;
+  return {static_cast<std::int64_t>(row.condition),
+          name_of(holder.machine),
+          holder.vcpu,
+          tid_cell(holder.tid),
+          holder.comm,
+          static_cast<std::int64_t>(holder.state),
+          holder.container,
+          holder.lossy ? 1 : 0};
+}
+
+void Fusion::emit(Cpu& cpu, HostTime begin, HostTime end, const FusedRow& row) {
   model::RowMemo* const noted = memo_of(row);
   if (noted != nullptr && sink_.add_again(cpu.entity, begin, end, *noted)) return;
-  const std::array<std::int64_t, 8> values = {static_cast<std::int64_t>(row.condition),
-                                              name_of(holder.machine),
-                                              holder.vcpu,
-                                              tid_cell(holder.tid),
-                                              holder.comm,
-                                              static_cast<std::int64_t>(holder.state),
-                                              holder.container,
-                                              holder.lossy ? 1 : 0};
+  const std::array<std::int64_t, 8> values = values_of(row);
   if (noted != nullptr) {
     sink_.add_noting(cpu.entity, begin, end, values, *noted);
   } else {

@@ -27,6 +27,7 @@
 #include "base/time.h"
 #include "model/experiment.h"
 #include "model/interval_sink.h"
+#include "model/open_row.h"
 #include "model/states.h"
 
 namespace vs::analysis::fused {
@@ -60,6 +61,9 @@ class Fusion final : public vcpu::VcpuObserver {
   void on_vcpu_change(const vcpu::VcpuChange& change) override;
   /// Closes the rows of a machine's processors and of the vCPUs it hosts. Once per host.
   void finish(model::MachineIndex host, HostTime end);
+
+  /// Adds the rows of processors that have not ended; `until`: of the last event.
+  void list_open(HostTime until, std::vector<model::OpenRow>& out) const;
 
  private:
   static constexpr std::uint32_t kNone = 0xffffffffU;
@@ -158,6 +162,7 @@ class Fusion final : public vcpu::VcpuObserver {
   [[nodiscard]] PreemptionRow preemption_row(const Vcpu& vcpu) const;
   [[nodiscard]] model::StringId name_of(model::MachineIndex machine) const;
   void emit(Cpu& cpu, HostTime begin, HostTime end, const FusedRow& row);
+  [[nodiscard]] std::array<std::int64_t, 8> values_of(const FusedRow& row) const;
   [[nodiscard]] static model::RowMemo* memo_of(const FusedRow& row);
   void emit(Vcpu& vcpu, HostTime begin, HostTime end, const PreemptionRow& row);
 

@@ -50,6 +50,14 @@ class Span {
     open_ = pending_ = false;
   }
 
+  /// Calls visit(begin, end, value) for the row that is open, as far as it is sure before `until`.
+  template <typename Visit>
+  void peek(HostTime until, Visit&& visit) const {
+    const bool ends = pending_ && !(values_[0] == values_[1]);
+    const HostTime end = ends ? pending_at_ : until;
+    if (open_ && begin_ < end) visit(begin_, end, values_[now_]);
+  }
+
  private:
   [[nodiscard]] Value& now() { return values_[now_]; }
   template <typename Emit>

@@ -60,6 +60,8 @@ class MachineState::Impl {
   void set_effective(HostTime time, std::uint32_t cpu, model::Effective effective);
   void finish(HostTime end);
 
+  void list_open(HostTime until, std::vector<model::OpenRow>& out) const;
+
   [[nodiscard]] const CpuView& view(std::uint32_t cpu) const;
   [[nodiscard]] std::optional<HostTime> interrupt_since(std::uint32_t cpu) const;
   [[nodiscard]] const Thread* find(std::int32_t tid) const {

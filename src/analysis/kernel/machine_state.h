@@ -26,6 +26,7 @@
 #include "base/time.h"
 #include "model/event.h"
 #include "model/interval_sink.h"
+#include "model/open_row.h"
 #include "model/states.h"
 #include "model/stream_analysis.h"
 #include "model/tables.h"
@@ -83,6 +84,9 @@ class MachineState final : public model::ThreadFacts {
   void set_effective(HostTime time, std::uint32_t cpu, model::Effective effective);
   /// Ends all rows. No calls that change anything have an effect afterwards.
   void finish(HostTime end);
+
+  /// Adds the rows of threads that have not ended; `until`: of the last event.
+  void list_open(HostTime until, std::vector<model::OpenRow>& out) const;
 
   /// A CPU never heard of gives an unknown view. Valid until the next call that changes anything.
   [[nodiscard]] const CpuView& cpu(std::uint32_t cpu) const;

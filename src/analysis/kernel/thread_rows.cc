@@ -5,6 +5,21 @@
 #include <utility>
 
 namespace vs::analysis::kernel {
+namespace {
+
+std::array<std::int64_t, 7> values_of(const ThreadRow& row, bool lossy) {
+  std::array<std::int64_t, 7> values{};
+  values[model::slot::kTsState] = static_cast<std::int64_t>(row.state);
+  values[model::slot::kTsCpu] = row.cpu;
+  values[model::slot::kTsEffective] = row.effective;
+  values[model::slot::kTsDetail] = row.detail;
+  values[model::slot::kTsWakerMachine] = row.waker_machine;
+  values[model::slot::kTsWakerTid] = row.waker_tid;
+  values[model::slot::kTsLossy] = lossy ? 1 : 0;
+  return values;
+}
+
+}  // namespace
 
 ThreadRows::ThreadRows(model::IntervalSink& sink, std::string machine_name)
     : sink_(sink),
@@ -53,16 +68,18 @@ void ThreadRows::emit(Thread& thread, HostTime end, HostTime loss_end) {
   const bool lossy = begin < loss_end;
   model::RowMemo* const memo = lossy ? nullptr : row.memo;
   if (memo != nullptr && sink_.add_again(thread.entity, begin, end, *memo)) return;
-  std::array<std::int64_t, 7> values{};
-  values[model::slot::kTsState] = static_cast<std::int64_t>(row.state);
-  values[model::slot::kTsCpu] = row.cpu;
-  values[model::slot::kTsEffective] = row.effective;
-  values[model::slot::kTsDetail] = row.detail;
-  values[model::slot::kTsWakerMachine] = row.waker_machine;
-  values[model::slot::kTsWakerTid] = row.waker_tid;
-  values[model::slot::kTsLossy] = lossy ? 1 : 0;
   model::RowMemo unused;
-  sink_.add_noting(thread.entity, begin, end, values, memo != nullptr ? *memo : unused);
+  sink_.add_noting(thread.entity, begin, end, values_of(row, lossy),
+                   memo != nullptr ? *memo : unused);
+}
+
+void ThreadRows::list_open(HostTime until, HostTime (*loss_end)(const void*, const Thread&),
+                           const void* context, std::vector<model::OpenRow>& out) const {
+  for (const Thread& thread : threads_) {
+    if (thread.entity == kNoEntity || until <= thread.since) continue;
+    const auto values = values_of(thread.row, thread.since < loss_end(context, thread));
+    out.push_back({thread.entity, thread.since, until, {values.begin(), values.end()}});
+  }
 }
 
 void ThreadRows::finish(HostTime end, HostTime (*loss_end)(const void*, const Thread&),

@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "model/event.h"
 #include "model/interval_sink.h"
+#include "model/open_row.h"
 #include "model/states.h"
 #include "model/tables.h"
 
@@ -119,6 +120,10 @@ class ThreadRows {
   void end_row(Thread& thread, HostTime at, HostTime loss_end) { emit(thread, at, loss_end); }
   /// Ends the open rows of all threads.
   void finish(HostTime end, HostTime (*loss_end)(const void*, const Thread&), const void* context);
+
+  /// Adds the open rows of threads that have ended one before. `loss_end` as for finish().
+  void list_open(HostTime until, HostTime (*loss_end)(const void*, const Thread&),
+                 const void* context, std::vector<model::OpenRow>& out) const;
 
   void set_comm(Thread& thread, std::string_view comm);
   [[nodiscard]] model::StringId machine_id() const { return machine_id_; }

@@ -326,19 +326,33 @@ void HostVcpus::hold(Vcpu& vcpu, HostTime end) {
 void HostVcpus::flush(Vcpu& vcpu, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const HeldRow& held = vcpu.held[i];
-    const Row& row = held.row;
-    const std::int64_t values[] = {static_cast<std::int64_t>(row.state),
-                                   row.pcpu < 0 ? kNull : row.pcpu,
-                                   row.level,
-                                   row.reason,
-                                   row.waker_tid,
-                                   row.lossy ? 1 : 0};
-    sink_.add(vcpu.entity, held.begin, held.end, values);
+    sink_.add(vcpu.entity, held.begin, held.end, values_of(held.row));
     for (VcpuObserver* observer : observers_) {
-      observer->on_vcpu_interval({held.begin, held.end, vcpu.ref, row.state});
+      observer->on_vcpu_interval({held.begin, held.end, vcpu.ref, held.row.state});
     }
   }
   vcpu.held.erase(vcpu.held.begin(), vcpu.held.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+std::array<std::int64_t, 6> HostVcpus::values_of(const Row& row) {
+  return {static_cast<std::int64_t>(row.state),
+          row.pcpu < 0 ? kNull : row.pcpu,
+          row.level,
+          row.reason,
+          row.waker_tid,
+          row.lossy ? 1 : 0};
+}
+
+void HostVcpus::list_open(HostTime until, std::vector<model::OpenRow>& out) const {
+  const auto add = [&out](const Vcpu& vcpu, const HeldRow& row) {
+    const auto values = values_of(row.row);
+    out.push_back({vcpu.entity, row.begin, row.end, {values.begin(), values.end()}});
+  };
+  for (const Vcpu& vcpu : vcpus_) {
+    if (!vcpu.started) continue;
+    for (const HeldRow& held : vcpu.held) add(vcpu, held);
+    if (vcpu.since < until) add(vcpu, {vcpu.since, until, vcpu.row});
+  }
 }
 
 void HostVcpus::cut(HostTime time, Vcpu& vcpu, VcpuBreak why) {

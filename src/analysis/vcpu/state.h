@@ -33,6 +33,7 @@
 #include "model/event.h"
 #include "model/experiment.h"
 #include "model/interval_sink.h"
+#include "model/open_row.h"
 
 namespace vs::analysis::vcpu {
 
@@ -70,6 +71,10 @@ class HostVcpus {
   /// order.
   void on_loss(HostTime begin, HostTime end, std::uint32_t cpu);
   void finish(HostTime end);
+
+  /// Adds the rows that have not been put out yet, the last of them open; `until`: of the last
+  /// event. What is held back may still become polling, what is blocked stopped.
+  void list_open(HostTime until, std::vector<model::OpenRow>& out) const;
 
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
@@ -186,6 +191,7 @@ class HostVcpus {
   void change(HostTime time, Vcpu& vcpu, Row row);
   void tell_change(HostTime time, const Vcpu& vcpu);
   void hold(Vcpu& vcpu, HostTime end);
+  [[nodiscard]] static std::array<std::int64_t, 6> values_of(const Row& row);
   void flush(Vcpu& vcpu, std::size_t count);
   void cut(HostTime time, Vcpu& vcpu, VcpuBreak why);
   void mark_polling(HostTime begin, Vcpu& vcpu);

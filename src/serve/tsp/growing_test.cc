@@ -137,6 +137,42 @@ TEST_F(TspGrowing, TablesOfAPartAreNotKept) {
   EXPECT_NE(whole["model"]["lines"], part["model"]["lines"]);
 }
 
+// Whether there is such a thread is known at the end.
+TEST_F(TspGrowing, ThePathOfAThreadThatWasNotSeenYet) {
+  const auto answer = [this](const std::string& what, const std::string& thread) {
+    Request request;
+    request.method = Method::kPost;
+    request.path = {"experiments", uuid_, "outputs", "timeGraph", "critical-path", what};
+    request.body = json{{"parameters",
+                         {{"selected_thread", thread},
+                          {"requested_items", {0}},
+                          {"requested_element", {{"time", capture_.at(0.1).ns}}},
+                          {"requested_timerange", range(0, 1, 100)}}}}
+                       .dump();
+    return tsp_->handle(request);
+  };
+  const std::map<std::string, json> empty = {
+      {"tree", {{"headers", json::array()}, {"entries", json::array()}}},
+      {"states", {{"rows", json::array()}}},
+      {"arrows", json::array()},
+      {"tooltip", json::object()}};
+  capture_.grow(0.3);
+  for (const auto& [what, model] : empty) {
+    const Response later = answer(what, "vm1/999999");
+    ASSERT_EQ(later.status, 200U) << what << later.body;
+    const json body = json::parse(later.body);
+    EXPECT_EQ(body["status"], "RUNNING") << what;
+    EXPECT_EQ(body["model"], model) << what;
+    EXPECT_NE(body["statusMessage"].get<std::string>().find("999999 so far"), std::string::npos);
+    EXPECT_EQ(answer(what, "no thread").status, 400U) << what;
+  }
+  capture_.complete();
+  for (const auto& [what, model] : empty) {
+    EXPECT_EQ(answer(what, "vm1/999999").status, 400U) << what;
+    EXPECT_EQ(answer(what, "vm1/156").status, 200U) << what;
+  }
+}
+
 TEST_F(TspGrowing, ThePathOfAPart) {
   capture_.grow(0.6);
   const json tree = output("timeGraph", "critical-path", "tree", {{"selected_thread", "vm1/15"}});

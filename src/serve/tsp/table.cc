@@ -44,9 +44,9 @@ struct Rows {
   std::vector<Cells> cells;
 };
 Result<Rows> run(const Shown& shown, const Call& call, const std::string& sql, std::size_t most) {
-  const auto lock = Service::lock(shown, call.request.cancel);
-  if (!lock) return given_up();
-  VS_ASSIGN(auto database, query::Database::open(lock->source(), call.request.cancel));
+  const auto seat = shown.seats.take(call.request.cancel);
+  if (!seat) return given_up();
+  VS_ASSIGN(auto database, query::Database::open(seat->source(), call.request.cancel));
   VS_ASSIGN(auto statement, database->prepare(sql));
   Rows out;
   out.columns = statement.columns();
@@ -245,8 +245,8 @@ std::pair<std::int64_t, HostTime> start_of(Context& context, std::int64_t index)
 Result<std::string> event_page(Context& context, const Shown& shown, const Call& call,
                                const Parameters& asked, const Searches& searches) {
   constexpr std::int64_t kStep = 16384;
-  const auto lock = Service::lock(shown, call.request.cancel);
-  if (!lock) return given_up();
+  const auto seat = shown.seats.take(call.request.cancel);
+  if (!seat) return given_up();
   std::int64_t size = 0;
   for (const auto& trace : context.service.summary().traces) {
     size += static_cast<std::int64_t>(trace.event_total());
@@ -259,7 +259,7 @@ Result<std::string> event_page(Context& context, const Shown& shown, const Call&
                            : start_of(context, wanted);
   query::EventFilter filter;
   filter.from = from;
-  VS_ASSIGN(auto stream, lock->source().events(filter));
+  VS_ASSIGN(auto stream, seat->source().events(filter));
   query::EventView event;
   Page page(asked, searches, kEventColumns.size());
   std::optional<std::pair<std::int64_t, Cells>> before;

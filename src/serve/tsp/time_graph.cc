@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "base/escape.h"
 #include "query/database.h"
 #include "serve/json.h"
 #include "serve/limits.h"
@@ -189,28 +191,31 @@ Result<std::string> draw(const Scene& scene) {
   return out.close(']').close('}').take();
 }
 
-/// The steps of a thread's critical path, from the table-valued function.
-Result<std::vector<model::Row>> path_of(const Scene& scene) {
-  std::string_view text = *scene.asked.thread;
+using Path = std::vector<model::Row>;
+
+/// Machine and number of a thread.
+using Thread = std::pair<std::string, std::string>;
+
+std::optional<Thread> parse_thread(std::string_view text) {
   const std::size_t slash = text.find_last_of('/');
   const std::string tid(slash == std::string_view::npos ? "" : text.substr(slash + 1));
   if (tid.empty() || tid.size() > 9 || tid.find_first_not_of("0123456789") != std::string::npos) {
-    return Error{ErrorCode::kBadUse, "selected_thread is not like vm1/156", "parameters", ""};
+    return std::nullopt;
   }
-  std::string machine;
-  for (const char letter : text.substr(0, slash)) {
-    machine += letter;
-    if (letter == '\'') machine += '\'';
-  }
+  return Thread{text.substr(0, slash), tid};
+}
+
+/// The steps of a thread's critical path, from the table-valued function.
+Result<Path> path_of(const Scene& scene, const Thread& thread) {
   const std::atomic<bool>* const cancel = scene.call.request.cancel;
-  const auto lock = Service::lock(scene.shown, cancel);
-  if (!lock) return Error{ErrorCode::kCancelled, "given up", "", ""};
-  VS_ASSIGN(auto database, query::Database::open(lock->source(), cancel));
+  const auto seat = scene.shown.seats.take(cancel);
+  if (!seat) return Error{ErrorCode::kCancelled, "given up", "", ""};
+  VS_ASSIGN(auto database, query::Database::open(seat->source(), cancel));
   VS_ASSIGN(auto statement,
             database->prepare(fmt::format("SELECT ts, dur, label, exec_machine, exec_tid, exec_comm"
-                                          " FROM critical_path('{}', {})",
-                                          machine, tid)));
-  std::vector<model::Row> rows;
+                                          " FROM critical_path({}, {})",
+                                          sql_text(thread.first), thread.second)));
+  Path rows;
   for (;;) {
     VS_ASSIGN(const bool more, statement.step());
     if (!more) return rows;
@@ -234,7 +239,7 @@ std::string worker(const model::Row& row) {
 }
 
 /// Who took part, in the order of their first step: entry 0 is the first.
-std::vector<std::string> workers(const std::vector<model::Row>& path) {
+std::vector<std::string> workers(const Path& path) {
   std::vector<std::string> out;
   for (const model::Row& row : path) {
     std::string name = worker(row);
@@ -243,41 +248,31 @@ std::vector<std::string> workers(const std::vector<model::Row>& path) {
   return out;
 }
 
-Response path_tree(const Scene& scene) {
-  const Parameters& asked = scene.asked;
+Response path_tree(const Scene& scene, const Path& path) {
   JsonWriter out;
   write_header(out);
-  std::string message = "name a thread with selected_thread";
-  if (asked.thread) {
-    const Result<std::vector<model::Row>> path = path_of(scene);
-    if (!path.ok()) return failed(path.error());
-    message.clear();
-    std::int32_t id = 0;
-    for (const std::string& name : workers(*path)) {
-      Row row;
-      row.id = id++;
-      row.label = name;
-      row.begin = scene.context.service.begin();
-      row.end = scene.context.service.end();
-      row.entity = model::EntityId{0};
-      write_entry(row, 0, out);
-    }
+  std::int32_t id = 0;
+  for (const std::string& name : workers(path)) {
+    Row row;
+    row.id = id++;
+    row.label = name;
+    row.begin = scene.context.service.begin();
+    row.end = scene.context.service.end();
+    row.entity = model::EntityId{0};
+    write_entry(row, 0, out);
   }
-  return scene.answer(out.close(']').close('}').take(), message);
+  return scene.answer(out.close(']').close('}').take());
 }
 
-Response path_states(const Scene& scene) {
+Response path_states(const Scene& scene, const Path& path) {
   const Parameters& asked = scene.asked;
-  if (!asked.thread) return scene.answer(R"({"rows":[]})");
-  const Result<std::vector<model::Row>> path = path_of(scene);
-  if (!path.ok()) return failed(path.error());
-  const std::vector<std::string> names = workers(*path);
+  const std::vector<std::string> names = workers(path);
   JsonWriter out;
   out.open('{').key("rows").open('[');
   for (const std::int32_t item : *asked.items) {
     if (item < 0 || static_cast<std::size_t>(item) >= names.size()) continue;
     out.open('{').key("entryId").integer(item).key("states").open('[');
-    for (const model::Row& row : *path) {
+    for (const model::Row& row : path) {
       const std::int64_t begin = integer_of(row[0]);
       const std::int64_t end = begin + integer_of(row[1]);
       if (worker(row) != names[static_cast<std::size_t>(item)]) continue;
@@ -290,25 +285,22 @@ Response path_states(const Scene& scene) {
 }
 
 /// From one who took part to the next, where the path goes over.
-Response path_arrows(const Scene& scene) {
+Response path_arrows(const Scene& scene, const Path& path) {
   const Parameters& asked = scene.asked;
-  if (!asked.thread) return scene.answer("[]");
-  const Result<std::vector<model::Row>> path = path_of(scene);
-  if (!path.ok()) return failed(path.error());
-  const std::vector<std::string> names = workers(*path);
+  const std::vector<std::string> names = workers(path);
   const auto number = [&](const model::Row& row) {
     return std::find(names.begin(), names.end(), worker(row)) - names.begin();
   };
   JsonWriter out;
   out.open('[');
-  for (std::size_t i = 1; i < path->size(); ++i) {
-    const model::Row& before = (*path)[i - 1];
+  for (std::size_t i = 1; i < path.size(); ++i) {
+    const model::Row& before = path[i - 1];
     const std::int64_t from = integer_of(before[0]) + integer_of(before[1]);
-    const std::int64_t to = integer_of((*path)[i][0]);
-    if (worker(before) == worker((*path)[i]) || from > to) continue;
+    const std::int64_t to = integer_of(path[i][0]);
+    if (worker(before) == worker(path[i]) || from > to) continue;
     if (to < asked.range->from.ns || from >= asked.range->to.ns) continue;
     out.open('{').key("sourceId").integer(number(before));
-    out.key("targetId").integer(number((*path)[i])).key("start").integer(from);
+    out.key("targetId").integer(number(path[i])).key("start").integer(from);
     out.key("end").integer(to).key("style").open('{').key("values").open('{');
     out.key("color").text(colour_of("path")).close('}').close('}').close('}');
   }
@@ -316,17 +308,14 @@ Response path_arrows(const Scene& scene) {
 }
 
 /// The step that a worker was in.
-Response path_tooltip(const Scene& scene) {
+Response path_tooltip(const Scene& scene, const Path& path) {
   const Parameters& asked = scene.asked;
-  if (!asked.thread) return scene.answer("{}");
-  const Result<std::vector<model::Row>> path = path_of(scene);
-  if (!path.ok()) return failed(path.error());
-  const std::vector<std::string> names = workers(*path);
+  const std::vector<std::string> names = workers(path);
   const auto item = static_cast<std::size_t>(asked.items->front());
   const std::int64_t time = asked.times.empty() ? asked.element->time.ns : asked.times.front().ns;
   JsonWriter out;
   out.open('{');
-  for (const model::Row& row : *path) {
+  for (const model::Row& row : path) {
     const std::int64_t begin = integer_of(row[0]);
     const std::int64_t duration = integer_of(row[1]);
     if (item >= names.size() || worker(row) != names[item]) continue;
@@ -342,15 +331,29 @@ Response missing(std::string_view what) {
   return problem(400, "Missing query parameters", std::string(what) + " is missing");
 }
 
+/// Of a part of the experiment it is not known yet whether there is such a thread.
+Response answer_path(const Scene& scene, std::string_view empty,
+                     Response (*write)(const Scene&, const Path&)) {
+  if (!scene.asked.thread) return scene.answer(empty, "name a thread with selected_thread");
+  const auto thread = parse_thread(*scene.asked.thread);
+  if (!thread) {
+    return failed({ErrorCode::kBadUse, "selected_thread is not like vm1/156", "parameters", ""});
+  }
+  const Result<Path> path = path_of(scene, *thread);
+  if (path.ok()) return write(scene, *path);
+  const bool may_come = !scene.shown.complete && path.error().code == ErrorCode::kBadUse;
+  return may_come ? scene.answer(empty, path.error().what + " so far") : failed(path.error());
+}
+
 /// The answer to a request that asks for nothing wrong; `empty`: the model while there is nothing.
 Response answer(const Context& context, const Call& call, const Asked& query,
-                std::string_view empty, Response (*path)(const Scene&),
+                std::string_view empty, Response (*path)(const Scene&, const Path&),
                 Response (*view)(const Scene&)) {
   const auto shown = context.service.shown();
   if (shown == nullptr) return not_yet(context.service, empty);
   const Scene scene{context,          call,   *query.output,
                     query.parameters, *shown, shown->views.find(query.output->view)};
-  if (query.output->view.empty()) return path(scene);
+  if (query.output->view.empty()) return answer_path(scene, empty, path);
   return scene.view == nullptr ? scene.answer(empty) : view(scene);
 }
 

@@ -4,6 +4,11 @@
 import type { Row } from '../api';
 import { type Expression, FilterError, type Look, parseFilter } from './language';
 
+/** CPUs that the rows of a view ran on in the window, by row; those that did not run are missing. */
+export type RanOn = ReadonlyMap<number, readonly number[]>;
+/** By view; of one that is not here it is not known. */
+export type RanOnOf = Readonly<Record<string, RanOn>>;
+
 /** true, false, or what is left to ask of the states of a row. */
 export type Verdict = boolean | Expression;
 
@@ -44,8 +49,9 @@ function asks(expression: Expression, name: string): boolean {
   return expression.parts.some((part) => asks(part, name));
 }
 
-function lookAtRow(row: Row): Look {
+function lookAtRow(row: Row, ranOn: RanOn | undefined): Look {
   return (name) => {
+    if (name === 'ran_on') return row.kind === 'pcpu' ? row.cpu : (ranOn?.get(row.id) ?? null);
     if (name === '') return `${row.label} ${row.sub} ${row.machine} ${row.kind} ${row.tid ?? ''}`;
     if (name === 'ran_ns') return row.kind === 'thread' ? Number(row.ran_ns) : null;
     return row[name as 'label' | 'sub' | 'machine' | 'kind' | 'cpu' | 'vcpu' | 'tid'];
@@ -83,26 +89,40 @@ export class StateTest {
   }
 }
 
+/** Rows of which the server says where they ran. */
+export const hasRun: ReadonlyArray<Row['kind']> = ['thread', 'vcpu'];
+const none: RanOn = new Map();
+
 /** A filter that was understood. */
 export class Filter {
-  private readonly byRow = new WeakMap<Row, boolean | StateTest>();
+  /** By what was known of the rows. */
+  private readonly verdicts = new WeakMap<object, WeakMap<Row, boolean | StateTest>>();
   private readonly tests = new Map<string, StateTest>();
   private readonly numbers = new Map<Expression, number>();
+  /** Whether it depends on where rows ran. */
+  readonly asksRanOn: boolean;
   /** Null: nothing is filtered. */
-  constructor(private readonly expression: Expression | null) {}
+  constructor(private readonly expression: Expression | null) {
+    this.asksRanOn = expression !== null && asks(expression, 'ran_on');
+  }
 
   get empty(): boolean {
     return this.expression === null;
   }
 
   /** true: shown, all states as they are; false: not shown; else what is asked of its states. */
-  of(row: Row): boolean | StateTest {
+  of(row: Row, ranOn?: RanOn): boolean | StateTest {
     if (!this.expression) return true;
-    const known = this.byRow.get(row);
+    // Not known yet: nothing is hidden that comes back a moment later.
+    if (this.asksRanOn && !ranOn && hasRun.includes(row.kind)) return true;
+    const facts = ranOn ?? none;
+    let byRow = this.verdicts.get(facts);
+    if (!byRow) this.verdicts.set(facts, (byRow = new WeakMap()));
+    const known = byRow.get(row);
     if (known !== undefined) return known;
-    const verdict = reduce(this.expression, lookAtRow(row));
+    const verdict = reduce(this.expression, lookAtRow(row, ranOn));
     const found = typeof verdict === 'boolean' ? verdict : this.test(verdict);
-    this.byRow.set(row, found);
+    byRow.set(row, found);
     return found;
   }
 
@@ -126,18 +146,31 @@ export class Filter {
 }
 
 const everything = new Filter(null);
-let last: { text: string; filter: Filter; error: FilterError | null } = {
-  ...{ text: '', filter: everything, error: null },
-};
 
-/** The filter of a text, kept until another text is asked for; one that is wrong filters nothing. */
-export function filterOf(text: string): { filter: Filter; error: FilterError | null } {
-  if (text === last.text) return last;
+interface Understood {
+  filter: Filter;
+  error: FilterError | null;
+}
+
+function understand(text: string): Understood {
   try {
-    last = { text, filter: new Filter(parseFilter(text)), error: null };
+    return { filter: new Filter(parseFilter(text)), error: null };
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
-    last = { text, filter: everything, error };
+    return { filter: everything, error };
   }
-  return last;
+}
+
+/** More than are in use at a time: one for all views and those of copies. */
+const mostKept = 16;
+const kept = new Map<string, Understood>();
+
+/** The filter of a text, kept for those who ask again; one that is wrong filters nothing. */
+export function filterOf(text: string): Understood {
+  const known = kept.get(text);
+  if (known) return known;
+  const made = understand(text);
+  if (kept.size >= mostKept) kept.delete(kept.keys().next().value as string);
+  kept.set(text, made);
+  return made;
 }

@@ -2,6 +2,7 @@
 //
 //   expression: terms joined by && (or just a blank), ||, !, and parentheses
 //   term:       field == value, !=, matches, contains, >, >=, <, <=; field present
+//               field == 0-3,7 holds for any of these numbers
 //               field:value is short for field == value, and a word alone for "contains it anywhere"
 //
 // A value is a word or stands in quotes. Case does not matter.
@@ -37,6 +38,7 @@ export const fields: ReadonlyMap<string, { of: Field; kind: Kind; name: string; 
         ['vcpu', 'row', 'number', 'vcpu', 'number of the vCPU'],
         ['tid', 'row', 'number', 'tid', 'number of the thread'],
         ['ran', 'row', 'time', 'ran_ns', 'how long the thread ran in all'],
+        ['ran_on', 'row', 'number', 'ran_on', 'any CPU it ran on in the window: a vCPU on pCPUs'],
         ['state', 'event', 'text', 'state', 'any of the names of a state'],
         ['believed', 'event', 'text', 'layer:state', 'state as its own machine has it'],
         ['effective', 'event', 'text', 'layer:effective', 'what the thread gets'],
@@ -49,8 +51,11 @@ export const fields: ReadonlyMap<string, { of: Field; kind: Kind; name: string; 
     ).map(([word, of, kind, name, says]) => [word, { of, kind, name, says }]),
   );
 
-/** What a test looks at. Numbers and times (ns) as numbers, null where it has no such field. */
-export type Look = (name: string) => string | number | null;
+/**
+ * What a test looks at. Numbers and times (ns) as numbers, null where it has no such field; of
+ * several numbers a test holds when it holds for one of them.
+ */
+export type Look = (name: string) => string | number | readonly number[] | null;
 
 export interface Term {
   of: Field;
@@ -128,6 +133,18 @@ export function numberOf(text: string, kind: Kind): number | null {
   if (!found || (found[2] && kind !== 'time')) return null;
   const unit = units[(found[2] ?? '').toLowerCase()] as number;
   return Number(found[1]) * unit;
+}
+
+/** `3`, `0-3` or `0-3,7`; null when it is nothing like that. */
+export function rangesOf(text: string): ((number: number) => boolean) | null {
+  const ranges: Array<[number, number]> = [];
+  for (const part of text.split(',')) {
+    const found = /^(\d{1,9})-(\d{1,9})$/.exec(part);
+    const one = found ? null : numberOf(part, 'number');
+    if (!found && one === null) return null;
+    ranges.push(found ? [Number(found[1]), Number(found[2])] : [one as number, one as number]);
+  }
+  return (number) => ranges.some(([from, to]) => number >= from && number <= to);
 }
 
 const order: Record<string, (a: number, b: number) => boolean> = {
@@ -217,7 +234,7 @@ class Parser {
       if (operator === 'present') return present(field);
       return this.comparison(field, operator, next);
     }
-    const short = first.kind === 'word' ? /^([a-z]+):(.+)$/i.exec(first.text) : null;
+    const short = first.kind === 'word' ? /^([a-z_]+):(.+)$/i.exec(first.text) : null;
     const shortField = short && fields.get((short[1] as string).toLowerCase());
     if (short && shortField) {
       const begin = first.at + (short[1] as string).length + 1;
@@ -253,18 +270,23 @@ class Parser {
         this.fail(`${operator} compares numbers and times; this field is a text`, token);
       return { of, name, test: textTest(name, (text) => text.toLowerCase() === wanted) };
     }
+    const ranges = field.kind === 'number' && operator === '==' ? rangesOf(value) : null;
     const number = numberOf(value, field.kind);
-    if (number === null)
+    if (number === null && ranges === null)
       this.fail(
         field.kind === 'time'
           ? 'a time is wanted here: 200us, 5ms, 1.5s'
-          : 'a number is wanted here',
+          : operator === '=='
+            ? 'a number is wanted here, or some: 0-3,7'
+            : 'a number is wanted here',
         token,
       );
-    const holds = order[operator] ?? ((a: number, b: number) => a === b);
+    const compare = order[operator] ?? ((a: number, b: number) => a === b);
+    const holds = ranges ?? ((seen: number) => compare(seen, number as number));
     const test = (look: Look): boolean => {
       const seen = look(name);
-      return typeof seen === 'number' && holds(seen, number);
+      if (typeof seen === 'number') return holds(seen);
+      return Array.isArray(seen) && (seen as readonly number[]).some(holds);
     };
     return { of, name, test };
   }
@@ -275,7 +297,7 @@ type FieldOf = NonNullable<ReturnType<typeof fields.get>>;
 function present({ of, name }: FieldOf): Term {
   const test = (look: Look): boolean => {
     const seen = look(name);
-    return seen !== null && seen !== '';
+    return seen !== null && String(seen) !== '';
   };
   return { of, name, test };
 }
@@ -284,7 +306,9 @@ function present({ of, name }: FieldOf): Term {
 function textTest(name: string, test: (text: string) => boolean): (look: Look) => boolean {
   return (look) => {
     const seen = look(name);
-    return seen !== null && String(seen).split('\n').some(test);
+    if (seen === null) return false;
+    const texts = typeof seen === 'object' ? seen.map(String) : String(seen).split('\n');
+    return texts.some(test);
   };
 }
 

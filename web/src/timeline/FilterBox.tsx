@@ -143,6 +143,7 @@ const samples: ReadonlyArray<readonly [string, string]> = [
   ['state == preempted || state == deprived', 'fades all but time that was robbed'],
   ['kind == thread && label matches "^kworker/[0-3]"', 'rows by a regular expression'],
   ['vm:vm1 && (tid < 100 || cpu present)', 'rows of a VM'],
+  ['ran_on == 0-1 && !(ran_on > 1)', 'what ran on CPUs 0 and 1 in the window, and on no other'],
   ['duration > 2ms && !(state == blocked)', 'what lasts long'],
 ];
 

@@ -3,14 +3,15 @@
 
 import type { Series } from '../api';
 import { actions, type RowRef, store, useStore } from '../store';
-import { type Lane, pathView } from './lanes';
+import { CopyFilter, copyView } from './CopyFilter';
+import { type Lane, pathView, refOf, seriesView } from './lanes';
 import { sameRow } from './rows';
 import { css, machineColour } from './palette';
 import { useScheme } from './theme';
 
 /** Of the element that names a row; pinned rows are named twice, their element has no id. */
-export function rowId(row: RowRef): string {
-  return `row-${row.view}-${row.id}`;
+export function rowId({ view, id, copy }: RowRef): string {
+  return copy === undefined ? `row-${view}-${id}` : `row-${view}-${id}-copy-${copy}`;
 }
 
 function Swatch({ machine }: { machine: string }) {
@@ -30,10 +31,29 @@ function Header({ lane }: { lane: Lane & { kind: 'header' } }) {
     else if (lane.view === 'pins') store.set({ pins: [] });
     else actions.toggleView(lane.view);
   };
+  if (lane.copy !== undefined)
+    return (
+      <>
+        <b title={lane.description}>{lane.name}</b>
+        <span class="count">{lane.count}</span>
+        <CopyFilter number={lane.copy} name={lane.name} />
+      </>
+    );
+  const canCopy = ![pathView, 'pins', seriesView].includes(lane.view);
   return (
     <>
       <b title={lane.description}>{lane.name}</b>
       <span class="count">{lane.count}</span>
+      {canCopy && (
+        <button
+          class="bare copy"
+          aria-label={`Copy ${lane.name}`}
+          title="Once more, with a filter of its own (Shift+C)"
+          onClick={() => copyView(lane.view)}
+        >
+          ⧉
+        </button>
+      )}
       <button class="bare" aria-label={`Close ${lane.name}`} onClick={close}>
         ×
       </button>
@@ -119,7 +139,7 @@ function LaneLabel({ lane, top }: { lane: Lane; top: number }) {
   const select = (): void => {
     const { time, window } = store.get();
     store.set({
-      row: { view: lane.view, id: lane.row.id },
+      row: refOf(lane),
       time: time ?? (window.from + window.to) / 2,
     });
   };
@@ -131,7 +151,7 @@ function LaneLabel({ lane, top }: { lane: Lane; top: number }) {
         paddingLeft: `${4 + lane.depth * 12}px`,
         fontSize: lane.height < 13 ? '0px' : undefined,
       }}
-      {...(lane.fixed ? {} : { id: rowId({ view: lane.view, id: lane.row.id }) })}
+      {...(lane.fixed ? {} : { id: rowId(refOf(lane)) })}
       role="treeitem"
       aria-level={lane.depth + 1}
       aria-selected={selected}

@@ -4,12 +4,13 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/ho
 import { actions, type RowRef, store, useStore } from '../store';
 import { formatDuration } from '../time';
 import { bind, onKey } from './commands';
+import { wantedCopy } from './CopyFilter';
 import { ensureRows } from './data';
 import { dragLanes, dragRuler, useWheel } from './gestures';
 import { Labels, rowId } from './Labels';
-import { layout } from './lanes';
-import { sameRow, wouldHide } from './rows';
-import { useArrows, useAwake, useCriticalPath, useRanks, useSeries } from './live';
+import { type Lane, laneOf, layout, refOf } from './lanes';
+import { wouldHide } from './rows';
+import { useArrows, useAwake, useCriticalPath, useRanks, useRanOn, useSeries } from './live';
 import { Minimap } from './Minimap';
 import { rulerHeight } from './palette';
 import { frames, Scene } from './scene';
@@ -31,9 +32,11 @@ export function Timeline() {
   const parts = useStore((state) => state.views);
   const rows = useStore((state) => state.rows);
   const openViews = useStore((state) => state.openViews);
+  const copies = useStore((state) => state.copies);
   const collapsed = useStore((state) => state.collapsed);
   const pins = useStore((state) => state.pins);
   const filter = useStore((state) => state.filter);
+  const ranOn = useStore((state) => state.ranOn);
   const rowHeight = useStore((state) => state.rowHeight);
   const idle = useStore((state) => state.idle);
   const active = useStore((state) => state.active);
@@ -41,23 +44,24 @@ export function Timeline() {
   const hidden = useStore((state) => state.hidden);
   const row = useStore((state) => state.row);
   const awake = useAwake();
+  useRanOn();
   const ranks = useRanks();
   const path = useCriticalPath();
   const series = useSeries(size.width);
   // Only a row that would be hidden changes the layout by being selected.
   const selected = row && rows[row.view]?.find((one) => one.id === row.id);
-  const choice = { filter, hidden, idle, active, order, awake, ranks, row };
+  const choice = { filter, ranOn, hidden, idle, active, order, awake, ranks, row };
   const kept = row && selected && wouldHide(selected, row.view, choice) ? row : null;
   const laid = useMemo(
     () =>
       layout(
-        { views: parts, rows, openViews, collapsed, pins, rowHeight, ...choice, row: kept },
+        { views: parts, rows, openViews, copies, collapsed, pins, rowHeight, ...choice, row: kept },
         series,
         path,
       ),
     [
-      ...[parts, rows, openViews, collapsed, pins, filter, rowHeight, idle, active, order],
-      ...[hidden, awake, ranks, kept, series, path],
+      ...[parts, rows, openViews, collapsed, pins, filter, ranOn, rowHeight, idle, active, order],
+      ...[copies, hidden, awake, ranks, kept, series, path],
     ],
   );
 
@@ -145,10 +149,7 @@ export function Timeline() {
   function scrollTo(row: RowRef): void {
     requestAnimationFrame(() => {
       const box = lanesBox.current;
-      const lane = scene?.layout.lanes.find(
-        (item) =>
-          item.kind === 'row' && !item.fixed && sameRow({ view: item.view, id: item.row.id }, row),
-      );
+      const lane = laneOf(scene?.layout.lanes.filter((item) => !item.fixed) ?? [], row);
       if (!box || !lane || !scene) return;
       const visible = box.clientHeight - scene.layout.fixedHeight;
       if (lane.top < box.scrollTop + 24) box.scrollTop = Math.max(0, lane.top - 48);
@@ -158,11 +159,8 @@ export function Timeline() {
   }
 
   // A link or a panel selected a row: bring it onto the screen once its lane is known.
-  const known =
-    row !== null &&
-    laid.lanes.some(
-      (lane) => lane.kind === 'row' && lane.view === row.view && lane.row.id === row.id,
-    );
+  const lane = laneOf(laid.lanes, row);
+  const known = lane !== undefined;
   useEffect(() => {
     if (row && known) scrollTo(row);
   }, [row, known, awake]);
@@ -177,14 +175,20 @@ export function Timeline() {
     const next = laid.lanes[header ? laid.lanes.indexOf(header) + 1 : 0];
     if (!header || next?.view !== wanted || !lanesBox.current) return;
     opened.current.wanted = '';
-    if (!row || row.view !== wanted) scrollToView(wanted);
+    if (!row || row.view !== wanted) scrollToHeader((lane) => lane.view === wanted);
   }, [openViews, laid]);
 
-  function scrollToView(view: string): void {
+  // The same for a copy that was just made.
+  useEffect(() => {
+    const made = wantedCopy();
+    if (made !== null) scrollToHeader((lane) => lane.kind === 'header' && lane.copy === made);
+  }, [copies]);
+
+  function scrollToHeader(meant: (lane: Lane) => boolean): void {
     // After the element that gives the lanes their height has grown; the lanes may have changed.
     requestAnimationFrame(() => {
       const header = scene?.layout.lanes.find(
-        (lane) => lane.kind === 'header' && lane.view === view && !lane.fixed,
+        (lane) => lane.kind === 'header' && !lane.fixed && meant(lane),
       );
       if (header && lanesBox.current) lanesBox.current.scrollTop = Math.max(0, header.top - 4);
     });
@@ -226,7 +230,7 @@ export function Timeline() {
         tabIndex={0}
         role="tree"
         aria-label="Rows of the timeline; arrow keys move"
-        {...(row && known ? { 'aria-activedescendant': rowId(row) } : {})}
+        {...(lane ? { 'aria-activedescendant': rowId(refOf(lane)) } : {})}
         onScroll={(event) => scrolled(event.currentTarget as HTMLElement)}
       >
         <div class="stage">

@@ -3,6 +3,7 @@
 import { api, type Row } from '../api';
 import { followCulprit, guarded } from '../jump';
 import { actions, firstPosition, orders, store } from '../store';
+import { copyView } from './CopyFilter';
 import { openDialog } from './Dialog';
 import { orderNames } from './Display';
 import { formatDuration, panSpan, parseTime, toAbs, toRel, zoomSpan } from '../time';
@@ -10,7 +11,7 @@ import { follow, followArrow } from './follow';
 import { nextPlace } from './places';
 import { scaleRows } from './gestures';
 import { exportPng, exportSvg } from './picture';
-import { pathView } from './lanes';
+import { laneOf, pathView, refOf } from './lanes';
 import type { Scene } from './scene';
 
 export interface Context {
@@ -73,16 +74,13 @@ export function step(context: Context, direction: 1 | -1, extend: boolean): Prom
 export function moveRow(context: Context, delta: number): void {
   const lanes = context.scene.layout.lanes.filter((lane) => lane.kind === 'row');
   const { row } = store.get();
-  const at = lanes.findIndex(
-    (lane) =>
-      lane.kind === 'row' && row !== null && lane.view === row.view && lane.row.id === row.id,
-  );
+  const here = laneOf(lanes, row);
+  const at = here ? lanes.indexOf(here) : -1;
   const wanted = at < 0 && Number.isFinite(delta) ? 0 : Math.max(0, at) + delta;
   const next = lanes[Math.max(0, Math.min(lanes.length - 1, wanted))];
   if (next?.kind !== 'row') return;
-  const ref = { view: next.view, id: next.row.id };
   store.set({
-    row: ref,
+    row: refOf(next),
     time: store.get().time ?? (store.get().window.from + store.get().window.to) / 2,
   });
 }
@@ -131,6 +129,13 @@ function pathOfSelected(): void {
     store.set({ task: task === wanted ? null : wanted });
   } else if (task) store.set({ task: null });
   else actions.notify('Select a thread first.');
+}
+
+function copyViewOfRow(): void {
+  const { row, openViews } = store.get();
+  const view = row && row.view !== pathView ? row.view : openViews[0];
+  if (!view || !openViews.includes(view)) return actions.notify('Select a row of a view first.');
+  copyView(view);
 }
 
 async function goToTime(context: Context): Promise<void> {
@@ -299,6 +304,12 @@ export const keys: Key[] = [
       const { row } = store.get();
       if (row) actions.togglePin(row);
     },
+  },
+  {
+    keys: ['C'],
+    label: 'Shift+C',
+    text: 'Show the view of the row once more, with a filter of its own',
+    run: () => copyViewOfRow(),
   },
   {
     keys: ['/'],

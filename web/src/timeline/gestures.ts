@@ -3,6 +3,7 @@
 import { useEffect } from 'preact/hooks';
 import { actions, type RowRef, store } from '../store';
 import { panSpan, type Span, wholeSpan, zoomSpan } from '../time';
+import { refOf } from './lanes';
 import type { Scene } from './scene';
 
 export const lowestRow = 4;
@@ -97,7 +98,7 @@ export function dragLanes(scene: Scene, event: PointerEvent): void {
 
 function rowAt(scene: Scene, y: number): { row?: RowRef } {
   const lane = scene.laneAt(y);
-  return lane?.kind === 'row' ? { row: { view: lane.view, id: lane.row.id } } : {};
+  return lane?.kind === 'row' ? { row: refOf(lane) } : {};
 }
 
 function click(scene: Scene, x: number, y: number, extend: boolean): void {

@@ -3,8 +3,16 @@
 
 import type { Row, Series, ViewInfo } from '../api';
 import { filterOf } from '../filter/evaluate';
-import type { State } from '../store';
-import { type Awake, flatten, hiddenText, type Ranks, shownRows, type TreeRow } from './rows';
+import type { RowRef, State } from '../store';
+import {
+  type Awake,
+  flatten,
+  hiddenText,
+  type Ranks,
+  sameRow,
+  shownRows,
+  type TreeRow,
+} from './rows';
 
 export type Lane =
   | {
@@ -17,6 +25,7 @@ export type Lane =
       height: number;
       fixed: boolean;
       count: number;
+      copy?: number;
     }
   | {
       kind: 'row';
@@ -29,6 +38,7 @@ export type Lane =
       top: number;
       height: number;
       fixed: boolean;
+      copy?: number;
     }
   | {
       kind: 'series';
@@ -68,7 +78,9 @@ type Parts = Pick<
   State,
   | 'views'
   | 'rows'
+  | 'ranOn'
   | 'openViews'
+  | 'copies'
   | 'collapsed'
   | 'pins'
   | 'filter'
@@ -85,9 +97,30 @@ function rowHeight(row: Row, base: number): number {
   return row.kind === 'pcpu' || row.kind === 'vcpu' ? Math.round(base * 1.25) : base;
 }
 
+/** The row that a lane shows, where it shows it. */
+export function refOf({ view, row, copy }: Lane & { kind: 'row' }): RowRef {
+  return copy === undefined ? { view, id: row.id } : { view, id: row.id, copy };
+}
+
+/** The lane of a row: in the copy of its view that is meant, else where it is shown first. */
+export function laneOf(
+  lanes: readonly Lane[],
+  row: RowRef | null,
+): (Lane & { kind: 'row' }) | undefined {
+  let first: (Lane & { kind: 'row' }) | undefined;
+  for (const lane of lanes) {
+    if (lane.kind !== 'row' || !sameRow({ view: lane.view, id: lane.row.id }, row)) continue;
+    if (lane.copy === row?.copy) return lane;
+    first ??= lane;
+  }
+  return first;
+}
+
 class Builder {
   readonly lanes: Lane[] = [];
   top = 0;
+  /** What the lanes that come belong to. */
+  copy: number | undefined;
   constructor(private readonly base: number) {}
   header(view: string, name: string, description: string, count: number, fixed = false): void {
     this.push({
@@ -118,7 +151,9 @@ class Builder {
     });
   }
   push(lane: Lane): void {
-    this.lanes.push({ ...lane, top: this.top });
+    const { copy } = this;
+    const own = copy === undefined ? {} : { copy, key: `c${copy}.${lane.key}` };
+    this.lanes.push({ ...lane, ...own, top: this.top });
     this.top += lane.height;
   }
 }
@@ -148,7 +183,8 @@ function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
   const all = state.rows[view.id] ?? [];
   const rows = shownRows(all, view.id, state);
   const { filter } = filterOf(state.filter);
-  const tree = flatten(rows, filter, (id) => state.collapsed[`${view.id}:${id}`] === true);
+  const kept = (row: Row): boolean => filter.of(row, state.ranOn[view.id]) !== false;
+  const tree = flatten(rows, kept, (id) => state.collapsed[`${view.id}:${id}`] === true);
   builder.header(
     view.id,
     view.name,
@@ -180,6 +216,19 @@ function viewLanes(view: ViewInfo, state: Parts, builder: Builder): void {
     });
   }
   for (const item of tree) builder.row(view.id, item);
+}
+
+/** A view and its copies, each with its own filter. */
+function viewAndCopies(view: ViewInfo, state: Parts, builder: Builder): void {
+  viewLanes(view, state, builder);
+  let number = 1;
+  state.copies.forEach((copy, at) => {
+    if (copy.view !== view.id) return;
+    builder.copy = at;
+    const name = `${view.name} ${++number}`;
+    viewLanes({ ...view, name }, { ...state, filter: copy.filter }, builder);
+  });
+  builder.copy = undefined;
 }
 
 /** Why there are no rates: what the machines' views lack, they lack, too. */
@@ -217,7 +266,7 @@ export function layout(
     }
   }
   for (const view of state.views)
-    if (state.openViews.includes(view.id)) viewLanes(view, state, builder);
+    if (state.openViews.includes(view.id)) viewAndCopies(view, state, builder);
   if (state.openViews.includes(seriesView)) {
     builder.header(seriesView, 'Rates', 'Steal, exits and traffic over time', series.length);
     if (series.length === 0) {

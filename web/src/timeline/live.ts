@@ -3,6 +3,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { api, type Series } from '../api';
+import { filterOf, hasRun, type RanOn } from '../filter/evaluate';
 import { actions, store, useStore } from '../store';
 import { toAbs, type Span } from '../time';
 import { type Lane, pathView, seriesView } from './lanes';
@@ -112,6 +113,33 @@ export function useAwake(): Awake {
   return awake;
 }
 
+/** Where rows ran in the window, while the filter asks for it. */
+export function useRanOn(): void {
+  const on = useStore(({ filter, copies }) =>
+    [filter, ...copies.map((copy) => copy.filter)].some((one) => filterOf(one).filter.asksRanOn),
+  );
+  const openViews = useStore((state) => state.openViews);
+  const pins = useStore((state) => state.pins);
+  const rows = useStore((state) => state.rows);
+  const part = usePart();
+  useEffect(() => {
+    if (!on) store.set({ ranOn: {} });
+  }, [on]);
+  useWindow(
+    on,
+    async (window, signal) => {
+      const wanted = new Set([...openViews, ...pins.map((pin) => pin.view)]);
+      const views = [...wanted].filter((id) => rows[id]?.some((row) => hasRun.includes(row.kind)));
+      const answers = await Promise.all(
+        views.map((view) => api.ranOn(view, toAbs(window.from), toAbs(window.to), signal)),
+      );
+      store.set({ ranOn: Object.fromEntries(views.map((view, i) => [view, answers[i] as RanOn])) });
+    },
+    150,
+    [openViews, pins, rows, part],
+  );
+}
+
 /** Places of rows that make arrows short, for the window in which they were asked for. */
 export function useRanks(): Ranks {
   const on = useStore((state) => state.order === 'linked');
@@ -166,11 +194,12 @@ export function useArrows(scene: Scene | null, path: CriticalPath | null, lanes:
     scene !== null && on && row !== null && row.view !== pathView,
     async (window, signal) => {
       if (!scene || !row) return;
-      const rows = lanes.flatMap((lane) =>
+      const shown = lanes.flatMap((lane) =>
         lane.kind === 'row' && lane.view === row.view && lane.row.kind !== 'group'
           ? [lane.row.id]
           : [],
       );
+      const rows = [...new Set(shown)];
       const { arrows } = await api.arrows(
         {
           view: row.view,

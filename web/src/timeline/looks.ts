@@ -37,23 +37,29 @@ interface Choice {
   view: string;
   vcpu: boolean;
   faded: boolean;
+  filter: string;
   test: StateTest | null;
 }
 
 function choiceOf(lane: RowLane, state: State): Choice {
   const { view, row } = lane;
-  const verdict = filterOf(state.filter).filter.of(row);
+  const filter = (lane.copy === undefined ? null : state.copies[lane.copy]?.filter) ?? state.filter;
+  const verdict = filterOf(filter).filter.of(row, state.ranOn[view]);
   return {
     view,
     vcpu: row.kind === 'vcpu',
     faded: view !== 'fused' && state.machine !== null && state.machine !== row.machine,
+    filter,
     test: verdict instanceof StateTest && view !== pathView ? verdict : null,
   };
 }
 
+type Made = Pick<State, 'machine' | 'filterHides' | 'copies'> & { all: string; scheme: Scheme };
+
 export class Looks {
   private readonly tables = new Map<string, Kept>();
-  private made: { key: string; scheme: Scheme | null } = { key: '', scheme: null };
+  /** What the tables were made for. */
+  private made: Made | null = null;
   scheme: Scheme;
 
   constructor(
@@ -73,14 +79,22 @@ export class Looks {
   }
 
   private kept(choice: Choice, state: State): Kept {
-    const key = `${state.machine ?? ''}/${state.filterHides}/${state.filter}`;
-    if (key !== this.made.key || this.scheme !== this.made.scheme) {
-      this.made = { key, scheme: this.scheme };
+    const { machine, filterHides, filter: all, copies } = state;
+    const { made: last, scheme } = this;
+    if (
+      last === null ||
+      machine !== last.machine ||
+      filterHides !== last.filterHides ||
+      all !== last.all ||
+      copies !== last.copies ||
+      scheme !== last.scheme
+    ) {
+      this.made = { machine, filterHides, all, copies, scheme };
       this.tables.clear();
     }
-    const { view, vcpu, faded, test } = choice;
+    const { view, vcpu, faded, filter, test } = choice;
     const sizes = this.sizes(view);
-    const slot = `${view}/${vcpu}/${faded}/${test?.id ?? ''}/${sizes.join()}`;
+    const slot = `${view}/${vcpu}/${faded}/${sizes.join()}/${test?.id ?? ''}/${test ? filter : ''}`;
     const known = this.tables.get(slot);
     if (known) return known;
     const layers = this.layersOf(view);

@@ -2,7 +2,7 @@
 // that do nothing in the window, and the tree with what is folded.
 
 import type { Row } from '../api';
-import { type Filter, filterOf } from '../filter/evaluate';
+import { filterOf } from '../filter/evaluate';
 import type { Order, RowRef, State } from '../store';
 
 export function sameRow(a: RowRef | null, b: RowRef | null): boolean {
@@ -12,7 +12,7 @@ export function sameRow(a: RowRef | null, b: RowRef | null): boolean {
 /** Rows by view that do something in the window; a view that is not known yet shows all. */
 export type Awake = Record<string, ReadonlySet<number>>;
 
-type Choice = Pick<State, 'filter' | 'hidden' | 'idle' | 'active' | 'order' | 'row'> & {
+type Choice = Pick<State, 'filter' | 'ranOn' | 'hidden' | 'idle' | 'active' | 'order' | 'row'> & {
   awake: Awake;
   ranks?: Ranks;
 };
@@ -32,7 +32,7 @@ function hides(row: Row, view: string, choice: Choice): boolean {
   if (!neverRan(row) || choice.idle) return false;
   // Whoever asks for a row by what it is gets it.
   const { filter } = filterOf(choice.filter);
-  return filter.empty || filter.of(row) !== true;
+  return filter.empty || filter.of(row, choice.ranOn[view]) !== true;
 }
 
 /** Places of rows of a view, lowest first, so that arrows are short; by id. */
@@ -101,7 +101,7 @@ export interface TreeRow {
  */
 export function flatten(
   rows: readonly Row[],
-  filter: Filter,
+  matches: (row: Row) => boolean,
   folded: (id: number) => boolean,
 ): TreeRow[] {
   const children = new Map<number, Row[]>();
@@ -113,7 +113,7 @@ export function flatten(
   const keep = new Map<number, boolean>();
   const wanted = (row: Row): boolean => {
     const below = (children.get(row.id) ?? []).map(wanted).includes(true);
-    const any = below || (row.kind !== 'group' && row.has_data && filter.of(row) !== false);
+    const any = below || (row.kind !== 'group' && row.has_data && matches(row));
     keep.set(row.id, any);
     return any;
   };

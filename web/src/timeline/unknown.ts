@@ -40,7 +40,7 @@ export function knownUntil({ experiment }: State): number | null {
   return until && !experiment.shown?.complete ? toRel(until) : null;
 }
 
-/** From when on a row is not known yet: its last state has not ended. */
+/** From when on a row is not known yet; its last state may go on there. */
 function openFrom(row: Row): number {
   return toRel(row.end_ns);
 }

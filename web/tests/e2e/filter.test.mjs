@@ -109,6 +109,50 @@ export const tests = {
     assert.equal(await colourAt(page, vcpu, middle), inside, 'it goes on at both sides');
   },
 
+  'threads and vCPUs by the CPUs that they ran on in the window': async (page) => {
+    const { from, to } = await page.state('limit');
+    const middle = Math.round((from + to) / 2);
+    const window = { from: middle, to: middle + Math.round((to - from) / 50) };
+    const begin = BigInt((await page.state('experiment')).begin_ns);
+    const ranOn = async (cpu) => {
+      const [a, b] = [window.from, window.to].map((time) => begin + BigInt(time));
+      const rows = await page.sql(
+        `SELECT DISTINCT machine, tid AS n, 'thread' AS kind FROM thread_state WHERE cpu = ${cpu}
+            AND ts < ${b} AND ts + dur > ${a} AND state IN ('user', 'syscall', 'irq')
+          UNION SELECT DISTINCT machine, vcpu, 'vcpu' FROM vcpu_state WHERE pcpu = ${cpu}
+            AND ts < ${b} AND ts + dur > ${a}
+            AND state IN ('guest', 'hypervisor', 'userspace', 'host_irq', 'polling', 'emulated')`,
+      );
+      return rows.map((row) => `${row.machine} ${row.kind} ${row.n}`).sort();
+    };
+    const shown = () =>
+      page.ask(() => [
+        ...new Set(
+          virtscopeTimeline.scene.layout.lanes
+            .filter((lane) => lane.kind === 'row' && ['thread', 'vcpu'].includes(lane.row.kind))
+            .map(({ row }) => `${row.machine} ${row.kind} ${row.tid ?? row.vcpu}`),
+        ),
+      ]);
+    await page.set({ window, openViews: ['fused', 'vms', 'control'] });
+    const here = await ranOn(1);
+    const there = await ranOn(0);
+    assert.ok(here.length > 2, 'something ran on CPU 1');
+    assert.notDeepEqual(here, there);
+    await type(page, 'ran_on == 1');
+    const same = (wanted) => async () => (await shown()).sort().join() === wanted.join();
+    await until('what ran on CPU 1', same(here));
+    assert.ok((await labels(page)).includes('fused host pcpu CPU 1'));
+    assert.equal((await labels(page)).filter((row) => row.includes(' pcpu ')).length, 1);
+    await page.find('#row-filter').fill('ran_on == 0');
+    await until('what ran on CPU 0', same(there));
+    // Another window has others; the filter follows it.
+    window.to = window.from + 1000;
+    await page.set({ window });
+    const fewer = await ranOn(0);
+    assert.ok(fewer.length < there.length);
+    await until('what ran on CPU 0 then', same(fewer));
+  },
+
   'rows on which a filter cannot hold are not shown': async (page) => {
     await type(page, 'tid == 156 && state == syscall || kind == pcpu && runs == vm1');
     const rows = await until('rows', async () => {

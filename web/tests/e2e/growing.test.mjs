@@ -101,6 +101,17 @@ export const tests = {
       const known = Number(BigInt(first.until_ns) - BigInt(experiment.begin_ns));
       assert.ok(known > 0 && known < limit.to / 2, `${known} of ${limit.to}`);
 
+      // What is blocked for long is in no row that has ended: many rows end at the same moment.
+      const ends = await page.ask(() =>
+        virtscopeTimeline.store
+          .get()
+          .rows.vms.filter((one) => one.kind === 'thread')
+          .map((one) => one.end_ns),
+      );
+      const counts = new Map();
+      for (const one of ends) counts.set(one, (counts.get(one) ?? 0) + 1);
+      assert.ok(Math.max(...counts.values()) > 10, `going on: ${[...counts.values()]}`);
+
       const { row } = await page.place('vms', { kind: 'vcpu', machine: 'vm1', vcpu: 0 });
       await until(
         'the hatch',

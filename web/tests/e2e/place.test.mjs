@@ -18,6 +18,7 @@ export const tests = {
       row: { view: 'vms', id: row.id },
       measure: [6_110_000_017, 6_120_000_019],
       openViews: ['vms', 'fused', 'disk', 'series'],
+      copies: [{ view: 'vms', filter: 'vm == vm2 && ran_on == 1' }],
       collapsed: { [`fused:${group.id}`]: true },
       pins: [{ view: 'vms', id: row.id }],
       filter: 'kind:thread !swapper',

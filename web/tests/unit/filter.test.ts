@@ -83,6 +83,45 @@ test('rows of which the same is asked share a test', () => {
   expect(tests[1]).toBe(tests[2]);
 });
 
+test('numbers: one of several, ranges', () => {
+  for (const [text, wanted] of [
+    ['tid == 1,150-160', true],
+    ['tid == 1,157-160', false],
+    ['tid != 150-160', false],
+    ['tid:156-156', true],
+    ['vcpu == 0-9', false],
+  ] as const)
+    expect(onRow(text), text).toBe(wanted);
+});
+
+test('where a row ran in the window: a set, known a moment later', () => {
+  const on = (text: string, ranOn?: Map<number, number[]>, of = row): boolean | StateTest =>
+    filterOf(text).filter.of(of, ranOn);
+  const there = new Map([[156, [0, 3]]]);
+  for (const [text, wanted] of [
+    ['ran_on == 3', true],
+    ['ran_on:3', true],
+    ['ran_on == 1,2', false],
+    ['ran_on == 1-3', true],
+    ['ran_on != 3', false],
+    ['ran_on == 0-1 && !(ran_on > 1)', false],
+    ['ran_on == 0-3 && !(ran_on > 3)', true],
+    ['ran_on present', true],
+    ['ran_on contains 3', true],
+    ['ran_on >= 4', false],
+  ] as const) {
+    expect(on(text, there), text).toBe(wanted);
+    expect(on(text), `${text}, while nobody knows`).toBe(true);
+  }
+  expect(on('ran_on present', new Map()), 'it did not run in the window').toBe(false);
+  expect(on('ran_on == 3', there), 'the window before').toBe(true);
+  const pcpu: Row = { ...row, kind: 'pcpu', cpu: 2 };
+  expect(on('ran_on == 2', undefined, pcpu), 'a processor has its own number').toBe(true);
+  expect(on('ran_on == 3', undefined, pcpu)).toBe(false);
+  expect(filterOf('!(tid == 1) && ran_on == 1').filter.asksRanOn).toBe(true);
+  expect(filterOf('ran > 1ms').filter.asksRanOn).toBe(false);
+});
+
 describe('what is wrong is said with its place', () => {
   test.each([
     ['tid ==', 4, /a value is missing/],
@@ -90,6 +129,8 @@ describe('what is wrong is said with its place', () => {
     ['foo == 3', 0, /no field foo; fields: label/],
     ['foo:bar == 3', 0, /no field/],
     ['tid == abc', 7, /a number is wanted/],
+    ['tid == 1,x-3', 7, /a number is wanted here, or some/],
+    ['tid > 1-3', 6, /a number is wanted here$/],
     ['tid == 5ms', 7, /a number is wanted/],
     ['ran > soon', 6, /a time is wanted/],
     ['duration > 5min', 11, /a time is wanted/],

@@ -100,16 +100,11 @@ const tree = [
 ];
 
 test('a filter keeps matches and what is above them; empty rows do not show', () => {
-  expect(flatten(tree, filterOf('').filter, () => false).map((item) => item.row.id)).toEqual([
-    0, 1, 2,
-  ]);
-  expect(flatten(tree, filterOf('fill').filter, () => false).map((item) => item.row.id)).toEqual([
-    0, 2,
-  ]);
-  expect(flatten(tree, filterOf('nothing').filter, () => false)).toEqual([]);
-  expect(flatten(tree, filterOf('').filter, (id) => id === 0).map((item) => item.row.id)).toEqual([
-    0,
-  ]);
+  const matches = (text: string) => (one: Row) => filterOf(text).filter.of(one) !== false;
+  expect(flatten(tree, matches(''), () => false).map((item) => item.row.id)).toEqual([0, 1, 2]);
+  expect(flatten(tree, matches('fill'), () => false).map((item) => item.row.id)).toEqual([0, 2]);
+  expect(flatten(tree, matches('nothing'), () => false)).toEqual([]);
+  expect(flatten(tree, matches(''), (id) => id === 0).map((item) => item.row.id)).toEqual([0]);
 });
 
 test('which rows are shown: those that ran, those that are awake, the selected one, all', () => {
@@ -123,6 +118,7 @@ test('which rows are shown: those that ran, those that are awake, the selected o
   const usual = {
     ...{ filter: '', hidden: {}, idle: false, active: false, row: null },
     order: 'ran' as const,
+    ranOn: {},
     awake: { vms: new Set([2]) },
   };
   const shown = (change: Partial<typeof usual> | object, view = 'vms'): number[] =>

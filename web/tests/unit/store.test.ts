@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { actions, firstPosition, store } from '../../src/store';
+import { actions, firstPosition, mostCopies, store } from '../../src/store';
 import { setOrigin } from '../../src/time';
 import { decodePosition, encodePosition } from '../../src/url';
 
@@ -36,7 +36,11 @@ test('a link restores the whole position', () => {
     window: { from: 1_000_001, to: 2_000_003 },
     range: { from: 1_100_000, to: 1_200_007 },
     time: 1_100_000,
-    row: { view: 'vms', id: 12 },
+    row: { view: 'vms', id: 12, copy: 1 },
+    copies: [
+      { view: 'vms', filter: 'vm == vm1 && label matches "^b.c&=+#"' },
+      { view: 'vms', filter: '' },
+    ],
     task: 'vm1/156',
     openViews: ['fused', 'control', 'series'],
     pins: [{ view: 'fused', id: 2 }],
@@ -72,6 +76,28 @@ test('reset goes back to where the page begins and keeps what the server said', 
   expect(store.get()).toEqual(begin);
 });
 
+test('copies of views: one more, its filter, one less', () => {
+  actions.copyView('disk');
+  expect(store.get().copies, 'a view that is not open').toEqual([]);
+  store.set({ filter: 'burst' });
+  actions.copyView('vms');
+  actions.copyView('fused');
+  actions.filterCopy(1, 'cpu == 1');
+  expect(store.get().copies).toEqual([
+    { view: 'vms', filter: 'burst' },
+    { view: 'fused', filter: 'cpu == 1' },
+  ]);
+  store.set({ row: { view: 'fused', id: 3, copy: 1 } });
+  actions.closeCopy(0);
+  expect(store.get().copies).toEqual([{ view: 'fused', filter: 'cpu == 1' }]);
+  expect(store.get().row, 'numbers have changed').toEqual({ view: 'fused', id: 3 });
+  for (let i = 0; i < 20; ++i) actions.copyView('vms');
+  expect(store.get().copies.length).toBe(mostCopies);
+  expect(store.get().notice?.text).toMatch(/close one first/);
+});
+
 test('wrong parts of a link are left out', () => {
-  expect(decodePosition('#w=9-3&s=x&t=1e5&r=vms.-1&h=9999&tab=nothing&theme=pink')).toEqual({});
+  expect(
+    decodePosition('#w=9-3&s=x&t=1e5&r=vms.-1&h=9999&tab=nothing&theme=pink&copy=V.x&copy=vms'),
+  ).toEqual({});
 });
