@@ -313,7 +313,7 @@ class Suite:
                                f"timeline {count} rows x 2000 px, {window * 100:g} % of the trace", "us",
                                after_label(label), after_label(label), target=target_ms * 1000,
                                limit=4 if count == 50 else 2.5, published=published))
-        out.append(row("detail-500", "the same at 100 %, level of detail as served (2 px)", "us",
+        out.append(row("detail-500", "the same at 100 %, level of detail (16 px)", "us",
                        after_label("level of detail 500 x 2000 px, window 1"), lambda run: None, target=16_000,
                        published="SHT 390-570 ms"))
         return out

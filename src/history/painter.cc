@@ -84,8 +84,22 @@ void Painter<Parts>::add_across(std::int64_t begin_ns, std::int64_t end_ns, doub
     const std::int64_t stop_ns = std::min(end_ns, frame_.edge(at_ + 1));
     const double unit = share_ns * static_cast<double>(stop_ns - begin_ns) * all;
     add_shares(unit, shares, values);
+    const bool whole = begin_ns == frame_.edge(at_) && stop_ns == frame_.edge(at_ + 1);
     begin_ns = stop_ns;
+    if (whole && begin_ns < end_ns) begin_ns = repeat_pixel(end_ns);
   }
+}
+
+// The current pixel is complete, and those up to `end_ns` are like it: one stretch. Gives where it
+// ends.
+template <typename Parts>
+std::int64_t Painter<Parts>::repeat_pixel(std::int64_t end_ns) {
+  const std::uint32_t behind = std::max(frame_.pixel_of(end_ns), at_ + 1);
+  Stretch like = close_pixel();
+  like.pixels = behind - at_;
+  out_.push_back(like);
+  at_ = behind;
+  return done() ? end_ns : frame_.edge(at_);
 }
 
 template <typename Parts>

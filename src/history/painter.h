@@ -182,6 +182,7 @@ class Painter {
       parts_.add(values[v], static_cast<double>(static_cast<int>(shares[v])) * unit_ns);
     }
   }
+  [[nodiscard]] std::int64_t repeat_pixel(std::int64_t end_ns);
   void put(std::span<const Stretch> stretches) {
     out_.insert(out_.end(), stretches.begin(), stretches.end());
   }
