@@ -34,12 +34,18 @@ HostVcpus::HostVcpus(const model::Experiment& experiment, model::MachineIndex ho
       const std::int64_t key[] = {sink_.intern(machine.name), machine.vcpus[slot].id};
       vcpu.entity = sink_.entity(model::TableId::kVcpuState, key);
       for (const model::VcpuThread& thread : machine.vcpus[slot].threads) {
-        threads_[thread.tid].bindings.push_back(
-            {vcpu.index, clock.to_host(thread.first), clock.to_host(thread.last)});
+        if (thread.tid < 0) continue;
+        if (thread_of(thread.tid) == nullptr) {
+          thread_numbers_.insert(thread.tid, static_cast<std::uint32_t>(threads_.size()));
+          threads_.emplace_back();
+        }
+        thread_of(thread.tid)
+            ->bindings.push_back(
+                {vcpu.index, clock.to_host(thread.first), clock.to_host(thread.last)});
       }
     }
   }
-  for (auto& [tid, thread] : threads_) {
+  for (Thread& thread : threads_) {
     std::ranges::sort(thread.bindings, {}, &Binding::first);
   }
 }
@@ -137,34 +143,32 @@ void HostVcpus::end_guest_implicitly(HostTime time, Vcpu& vcpu) {
 
 // ---- threads and their vCPUs ----
 
-/// The vCPU that `tid` runs at `time`, by the first pass over the trace.
-HostVcpus::Vcpu* HostVcpus::bound(std::int32_t tid, HostTime time) {
-  const auto at = threads_.find(tid);
-  if (at == threads_.end()) return nullptr;
-  Thread& thread = at->second;
+/// The vCPU that a thread runs at `time`, by the first pass over the trace.
+HostVcpus::Vcpu& HostVcpus::bound(Thread& thread, HostTime time) {
   while (thread.current + 1 < thread.bindings.size() &&
          thread.bindings[thread.current].last < time &&
          thread.bindings[thread.current + 1].first <= time) {
     ++thread.current;
   }
-  return &vcpus_[thread.bindings[thread.current].vcpu];
+  return vcpus_[thread.bindings[thread.current].vcpu];
 }
 
 /// The same, if the vCPU is not in the hands of another thread; takes it when nobody has it.
 HostVcpus::Vcpu* HostVcpus::active(std::int32_t tid, HostTime time) {
-  if (tid <= 0) return nullptr;
-  Vcpu* vcpu = bound(tid, time);
-  if (vcpu == nullptr) return nullptr;
-  if (vcpu->tid < 0) bind(time, *vcpu, tid);
-  return vcpu->tid == tid ? vcpu : nullptr;
+  Thread* const thread = tid > 0 ? thread_of(tid) : nullptr;
+  if (thread == nullptr) return nullptr;
+  Vcpu& vcpu = bound(*thread, time);
+  if (vcpu.tid < 0) bind(vcpu, tid, *thread);
+  return vcpu.tid == tid ? &vcpu : nullptr;
 }
 
 /// The vCPU whose thread made a KVM event. `id` decides where one thread runs several vCPUs.
 HostVcpus::Vcpu* HostVcpus::own(HostTime time, const Event& event, Cpu& cpu, std::int64_t id) {
   const std::int32_t tid = event.tid != model::kNoTid ? event.tid : cpu.tid;
-  Vcpu* vcpu = tid > 0 ? bound(tid, time) : nullptr;
-  if (vcpu == nullptr) return nullptr;
-  Thread& thread = threads_.find(tid)->second;
+  Thread* const made = tid > 0 ? thread_of(tid) : nullptr;
+  if (made == nullptr) return nullptr;
+  Thread& thread = *made;
+  Vcpu* vcpu = &bound(thread, time);
   if (id >= 0 && thread.bindings.size() > 1) {
     for (std::size_t i = 0; i < thread.bindings.size(); ++i) {
       const Binding& binding = thread.bindings[i];
@@ -174,7 +178,7 @@ HostVcpus::Vcpu* HostVcpus::own(HostTime time, const Event& event, Cpu& cpu, std
       vcpu = &vcpus_[binding.vcpu];
     }
   }
-  if (vcpu->tid != tid) bind(time, *vcpu, tid);
+  if (vcpu->tid != tid) bind(*vcpu, tid, thread);
   place(time, *vcpu, event.cpu, cpu);
   if (vcpu->base == VcpuState::kUnknown) vcpu->base = VcpuState::kHypervisor;
   vcpu->lost = false;
@@ -182,8 +186,7 @@ HostVcpus::Vcpu* HostVcpus::own(HostTime time, const Event& event, Cpu& cpu, std
   return vcpu;
 }
 
-void HostVcpus::bind(HostTime, Vcpu& vcpu, std::int32_t tid) {
-  Thread& thread = threads_.find(tid)->second;
+void HostVcpus::bind(Vcpu& vcpu, std::int32_t tid, Thread& thread) {
   vcpu.tid = tid;
   vcpu.base = thread.newborn ? VcpuState::kUserspace : VcpuState::kUnknown;
   vcpu.entered = false;

@@ -23,9 +23,9 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
+#include "analysis/kernel/tid_map.h"
 #include "analysis/vcpu/exit_reason.h"
 #include "analysis/vcpu/observer.h"
 #include "base/per_cpu.h"
@@ -172,10 +172,15 @@ class HostVcpus {
 
   void note_context(HostTime time, const model::Event& event, Cpu& cpu);
   void end_guest_implicitly(HostTime time, Vcpu& vcpu);
-  Vcpu* bound(std::int32_t tid, HostTime time);
+  /// Null for a thread that is no vCPU's.
+  [[nodiscard]] Thread* thread_of(std::int32_t tid) {
+    const std::uint32_t number = tid < 0 ? kernel::TidMap::kNone : thread_numbers_.find(tid);
+    return number == kernel::TidMap::kNone ? nullptr : &threads_[number];
+  }
+  Vcpu& bound(Thread& thread, HostTime time);
   Vcpu* active(std::int32_t tid, HostTime time);
   Vcpu* own(HostTime time, const model::Event& event, Cpu& cpu, std::int64_t id);
-  void bind(HostTime time, Vcpu& vcpu, std::int32_t tid);
+  static void bind(Vcpu& vcpu, std::int32_t tid, Thread& thread);
   void place(HostTime time, Vcpu& vcpu, std::uint32_t cpu_number, Cpu& cpu);
   void release(HostTime time, Cpu& cpu);
   void displace(HostTime time, Cpu& cpu);
@@ -201,7 +206,8 @@ class HostVcpus {
   model::IntervalSink& sink_;
   std::vector<VcpuObserver*> observers_;
   std::vector<Vcpu> vcpus_;
-  std::unordered_map<std::int32_t, Thread> threads_;
+  kernel::TidMap thread_numbers_;  ///< looked up for most events of a host
+  std::vector<Thread> threads_;
   PerCpu<Cpu> cpus_;
   ExitTexts reasons_;
   HostTime lossy_until_ = kHostTimeMin;

@@ -77,7 +77,7 @@ void HostVcpus::switch_out(HostTime time, Vcpu& vcpu, std::uint32_t cpu_number,
   if (is_runnable(prev_state)) {
     change(time, vcpu, off_cpu_row(time, vcpu, VcpuState::kPreempted));
   } else if ((prev_state & kDeadBits) != 0) {
-    end_thread(time, vcpu, threads_.find(vcpu.tid)->second);
+    end_thread(time, vcpu, *thread_of(vcpu.tid));
   } else {
     change(time, vcpu, off_cpu_row(time, vcpu, sleep_state(vcpu, prev_state)));
     // try_to_wake_up waits for this switch: from here on the thread waits for a processor.
@@ -129,9 +129,9 @@ void HostVcpus::on_wakeup(HostTime time, const Event& event, Cpu&) {
 }
 
 void HostVcpus::on_wakeup_new(HostTime time, const Event& event, Cpu& cpu) {
-  const auto at = threads_.find(tid_arg(event, arg::kWakeTid));
-  if (at == threads_.end()) return;
-  at->second.newborn = true;
+  Thread* const thread = thread_of(tid_arg(event, arg::kWakeTid));
+  if (thread == nullptr) return;
+  thread->newborn = true;
   on_wakeup(time, event, cpu);
 }
 
@@ -156,13 +156,13 @@ void HostVcpus::on_migrate(HostTime time, const Event& event, Cpu&) {
 }
 
 void HostVcpus::on_fork(HostTime, const Event& event, Cpu&) {
-  const auto at = threads_.find(tid_arg(event, arg::kForkChildTid));
-  if (at != threads_.end()) at->second.newborn = true;
+  Thread* const thread = thread_of(tid_arg(event, arg::kForkChildTid));
+  if (thread != nullptr) thread->newborn = true;
 }
 
 void HostVcpus::on_thread_end(HostTime time, const Event& event, Cpu&) {
   const auto tid = tid_arg(event, arg::kProcessTid);
-  if (Vcpu* vcpu = active(tid, time)) end_thread(time, *vcpu, threads_.find(tid)->second);
+  if (Vcpu* vcpu = active(tid, time)) end_thread(time, *vcpu, *thread_of(tid));
 }
 
 void HostVcpus::end_thread(HostTime time, Vcpu& vcpu, Thread& thread) {
