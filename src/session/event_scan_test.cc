@@ -112,13 +112,13 @@ TEST_F(Scan, FieldsAreThoseOfTheLastItem) {
 TEST_F(Scan, AStreamThatCannotBeReadIsAnErrorNotAnEnd) {
   FakeTrace at_once;
   at_once.add_stream({0, {wake_at(1, 0)}, 0});
-  EXPECT_EQ(scan({{&at_once, &host_clock_, 0, false}}, {}), "cannot read");
+  EXPECT_EQ(scan({{&at_once, &host_clock_, 0, false}}, {}), "fake cpu 0: cannot read");
   FakeTrace later;
   std::vector<Event> events;
   for (std::int64_t i = 0; i < 9; ++i) events.push_back(wake_at(i, 0));
   later.add_stream({0, events, 6});
   const std::string text = scan({{&later, &host_clock_, 0, false}}, {});
-  EXPECT_TRUE(text.ends_with("| cannot read")) << text;
+  EXPECT_TRUE(text.ends_with("| fake cpu 0: cannot read")) << text;
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 // they have to, and may fail after some events.
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +23,7 @@ class FakeTrace final : public reader::Trace {
     std::uint32_t cpu = model::kNoCpu;
     std::vector<model::Event> events;
     std::size_t fails_at = static_cast<std::size_t>(-1);  ///< next() fails when it gets there
+    std::uint64_t bytes = 0;                              ///< 0: one per event
   };
 
   FakeTrace() {
@@ -44,7 +47,7 @@ class FakeTrace final : public reader::Trace {
     reader::StreamInfo info;
     info.place = "fake cpu " + std::to_string(stream.cpu);
     info.cpu = stream.cpu;
-    info.bytes = stream.events.size();
+    info.bytes = stream.bytes != 0 ? stream.bytes : stream.events.size();
     infos_.push_back(info);
     streams_.push_back(std::move(stream));
   }
@@ -56,29 +59,43 @@ class FakeTrace final : public reader::Trace {
   [[nodiscard]] std::span<const reader::StreamInfo> streams() const override { return infos_; }
   [[nodiscard]] Result<std::unique_ptr<reader::StreamCursor>> open_stream(
       std::size_t stream, const reader::StreamRequest& request, model::IssueLog&) const override {
-    opened_.push_back(stream);
+    {
+      const std::lock_guard lock(seen_->mutex);
+      seen_->opened.push_back(stream);
+    }
     reader::StreamRequest kept = request;
     if (!fades_) kept.fading = {};
     return std::unique_ptr<reader::StreamCursor>(
-        std::make_unique<Cursor>(streams_.at(stream), kept, delivered_));
+        std::make_unique<Cursor>(streams_.at(stream), kept, seen_->delivered));
   }
   /// Its readers know nothing of fading.
   void deliver_all() { fades_ = false; }
   /// Events and losses that its cursors have delivered.
-  [[nodiscard]] std::size_t delivered() const { return delivered_; }
+  [[nodiscard]] std::size_t delivered() const { return seen_->delivered; }
   /// Streams in the order in which they were opened.
-  [[nodiscard]] const std::vector<std::size_t>& opened() const { return opened_; }
+  [[nodiscard]] const std::vector<std::size_t>& opened() const { return seen_->opened; }
 
  private:
+  /// What its users did, from any thread.
+  struct Seen {
+    std::mutex mutex;
+    std::vector<std::size_t> opened;
+    std::atomic<std::size_t> delivered = 0;
+  };
+
   class Cursor final : public reader::StreamCursor {
    public:
-    Cursor(const Stream& stream, const reader::StreamRequest& request, std::size_t& delivered)
+    Cursor(const Stream& stream, const reader::StreamRequest& request,
+           std::atomic<std::size_t>& delivered)
         : stream_(stream), request_(request), passed_(request.passed), delivered_(delivered) {}
     Result<std::span<const model::Event>> next() override {
       constexpr std::size_t kRun = 3;
       run_.clear();
       while (position_ < stream_.events.size() && run_.size() < kRun) {
-        if (position_ == stream_.fails_at) return Error{ErrorCode::kIo, "cannot read", "", ""};
+        if (position_ == stream_.fails_at) {
+          return Error{ErrorCode::kIo, "cannot read", "fake cpu " + std::to_string(stream_.cpu),
+                       ""};
+        }
         const model::Event& event = stream_.events[position_++];
         const bool loss = event.kind == model::EventKind::kLoss;
         if (!loss) passed_.add(stream_.cpu, event.own.value, event.type);
@@ -100,7 +117,9 @@ class FakeTrace final : public reader::Trace {
       }
       return {};
     }
-    [[nodiscard]] std::uint64_t bytes_done() const override { return position_; }
+    [[nodiscard]] std::uint64_t bytes_done() const override {
+      return stream_.bytes == 0 ? position_ : position_ * stream_.bytes / stream_.events.size();
+    }
     void fields_json(const model::Event& event, std::string& out) const override {
       out += "{\"own\":" + std::to_string(event.own.value) + "}";
     }
@@ -157,7 +176,7 @@ class FakeTrace final : public reader::Trace {
     std::int32_t running_ = model::kNoTid;  ///< as switches tell it
     OwnTime last_ = kOwnTimeMin;
     bool fades_ = true;
-    std::size_t& delivered_;
+    std::atomic<std::size_t>& delivered_;
   };
 
   std::uint16_t type_of(model::EventKind kind) {
@@ -173,8 +192,7 @@ class FakeTrace final : public reader::Trace {
   std::vector<Stream> streams_;
   std::vector<reader::StreamInfo> infos_;
   bool fades_ = true;
-  mutable std::vector<std::size_t> opened_;
-  mutable std::size_t delivered_ = 0;
+  std::unique_ptr<Seen> seen_ = std::make_unique<Seen>();
 };
 
 }  // namespace vs::session::test

@@ -167,10 +167,10 @@ Status Session::survey_traces(bool sampled) {
       OpenTrace& open = traces_[t];
       const SurveyScope scope = survey_scope(t);
       auto hints = vm_hints(capture_, open.input);
-      auto survey =
-          sampled ? sample_trace(*open.trace, std::move(hints), *open.issues,
-                                 options_.overview->events / traces_.size(), scope)
-                  : survey_trace(*open.trace, std::move(hints), *open.issues, progress_, scope);
+      auto survey = sampled ? sample_trace(*open.trace, std::move(hints), *open.issues,
+                                           options_.overview->events / traces_.size(), scope)
+                            : survey_trace(*open.trace, std::move(hints), *open.issues, progress_,
+                                           scope, traces_.size() == 1 ? options_.jobs : 1);
       if (survey.ok()) {
         open.survey = std::move(survey).value();
       } else {

@@ -5,7 +5,8 @@
 // is never dark (trace-compass.md 12.7).
 //
 // Memory: per thread, CPU and event type; clock evidence is capped by its gatherers.
-// Threads: one call works on one trace in the calling thread.
+// Threads: one call works on one trace, in the calling thread and in further ones where several are
+// allowed: what it finds does not depend on their number.
 
 #include <cstdint>
 #include <optional>
@@ -73,11 +74,11 @@ struct SurveyScope {
 };
 
 /// `hints`: what a snapshot says about the VMs of this trace's machine; the file's own guest list
-/// is added.
+/// is added. `jobs`: threads, of which more than one are of use for a trace that is alone.
 [[nodiscard]] Result<TraceSurvey> survey_trace(const reader::Trace& trace,
                                                std::vector<analysis::vcpu::VmHint> hints,
                                                model::IssueLog& issues, Progress& progress,
-                                               SurveyScope scope = {});
+                                               SurveyScope scope = {}, unsigned jobs = 1);
 
 /// The same from about `events` events of the trace, in pieces spread over each stream from its
 /// first event to its last one, and from the packet headers (survey_sample.cc).

@@ -24,8 +24,9 @@ void add_guest_list(const reader::TraceInfo& info, std::vector<analysis::vcpu::V
   }
 }
 
+constexpr std::size_t kMaxDevices = 4096;
+
 void note_block_device(const Event& event, TraceSurvey& out) {
-  constexpr std::size_t kMaxDevices = 4096;
   if (event.texts[0].empty() || !event.has(model::arg::kStateDevice)) return;
   if (out.block_devices.size() == kMaxDevices) return;
   out.block_devices.push_back(
@@ -140,7 +141,7 @@ void Surveyor::on_passed(std::uint32_t cpu, std::span<const std::int64_t> times,
   last_ = OwnTime{times.back()};
   first_ = std::min(first_, least);
   end_ = std::max(end_, greatest);
-  evidence_.on_times(cpu == model::kNoCpu ? cpu_ : cpu, times, least, greatest);
+  if (gathers_) evidence_.on_times(cpu == model::kNoCpu ? cpu_ : cpu, times, least, greatest);
 }
 
 void Surveyor::on_gap(OwnTime begin, OwnTime end) {
@@ -198,8 +199,12 @@ void Surveyor::count_loss(const Event& event, std::size_t stream) {
   LossWindow window{event.cpu == model::kNoCpu ? trace_.streams()[stream].cpu : event.cpu,
                     event.own, OwnTime{event.i(model::arg::kLossEndOwn)}, std::nullopt, stream};
   if (event.has(model::arg::kLossLost)) window.lost = event.u(model::arg::kLossLost);
+  add_loss(window);
+}
+
+void Surveyor::add_loss(const LossWindow& window) {
   const bool full = out_.losses.size() >= limits::kLossWindows;
-  if (!full || out_.losses.back().stream != stream) {
+  if (!full || out_.losses.back().stream != window.stream) {
     out_.losses.push_back(window);
     return;
   }
@@ -212,6 +217,25 @@ void Surveyor::count_loss(const Event& event, std::size_t stream) {
     last.lost.reset();
   }
   ++merged_losses_;
+}
+
+bool Surveyor::may_be_split() const { return kernel_ && !gathers_ && search_ == VmSearch::kLeft; }
+
+void Surveyor::take(Surveyor&& later) {
+  for (std::size_t i = 0; i < out_.events_by_type.size(); ++i) {
+    out_.events_by_type[i] += later.out_.events_by_type[i];
+  }
+  out_.streams.insert(out_.streams.end(), later.out_.streams.begin(), later.out_.streams.end());
+  for (const LossWindow& window : later.out_.losses) add_loss(window);
+  merged_losses_ += later.merged_losses_;
+  out_.time_reversals += later.out_.time_reversals;
+  for (model::BlockDeviceName& device : later.out_.block_devices) {
+    if (out_.block_devices.size() < kMaxDevices) out_.block_devices.push_back(std::move(device));
+  }
+  first_ = std::min(first_, later.first_);
+  end_ = std::max(end_, later.end_);
+  found_vcpu_ = found_vcpu_ || later.found_vcpu_;
+  initial_.take(std::move(later.initial_));
 }
 
 void Surveyor::finish_counts() {

@@ -44,6 +44,11 @@ class Surveyor final : private reader::PassedSink {
   /// Events of the stream between these two were not read: nothing is concluded across them.
   void on_gap(OwnTime begin, OwnTime end);
   void end_stream();
+  /// What it finds in some streams can be put together with what others find in the rest of them:
+  /// nothing that it looks for needs more than one stream at a time.
+  [[nodiscard]] bool may_be_split() const;
+  /// Takes what another one, for the same, found in later streams. Requires may_be_split().
+  void take(Surveyor&& later);
   /// `hints`: as of survey_trace().
   [[nodiscard]] TraceSurvey finish(std::vector<analysis::vcpu::VmHint> hints,
                                    model::IssueLog& issues);
@@ -55,6 +60,7 @@ class Surveyor final : private reader::PassedSink {
   void count(std::span<const model::Event> events);
   void count_losses(std::span<const model::Event> events);
   void count_loss(const model::Event& event, std::size_t stream);
+  void add_loss(const LossWindow& window);
   void look(std::span<const model::Event> events);
   void finish_counts();
 

@@ -94,6 +94,10 @@ class InitialStateCollector {
   /// A name that the file keeps beside its events (trace.dat's saved command lines).
   void add_known_name(std::int32_t tid, std::string_view comm);
 
+  /// What another collector of the same machine has seen, as if its streams had been read after
+  /// this one's. Of a CPU that both have seen this one's facts count.
+  void take(InitialStateCollector&& later);
+
   /// The result. The collector is empty afterwards.
   [[nodiscard]] InitialState finish();
 

@@ -128,6 +128,36 @@ TEST(PidNamespaces, EnteringAnOldOneDoesNotMoveIt) {
   EXPECT_EQ(spaces.make_synthetic(-1, 14), -2);
 }
 
+TEST(PidNamespaces, WhatOthersWereToldLaterIsTakenAsIfToldHere) {
+  struct Note {
+    std::int32_t tid;
+    std::int64_t level;
+    std::int64_t inum;
+  };
+  const std::vector<Note> notes = {{7, 1, 600}, {7, 0, 100}, {8, 0, 100}, {1, 2, 700},
+                                   {1, 1, 600}, {1, 0, 100}, {9, 0, 100}};
+  for (std::size_t cut = 0; cut <= notes.size(); ++cut) {
+    PidNamespaces all;
+    PidNamespaces first;
+    PidNamespaces second;
+    for (std::size_t i = 0; i < notes.size(); ++i) {
+      const bool init = notes[i].tid == 1;
+      all.note_level(notes[i].tid, notes[i].level, notes[i].inum, init);
+      // What one task is in is told in one stream.
+      const bool before = notes[i].tid != 1 ? i < cut : cut > 3;
+      (before ? first : second).note_level(notes[i].tid, notes[i].level, notes[i].inum, init);
+    }
+    first.take(second);
+    EXPECT_EQ(first.container_of(100), all.container_of(100)) << cut;
+    EXPECT_EQ(first.container_of(700), 700) << cut;
+    if (cut == 1) continue;  // task 7's levels are told apart
+    for (const auto& [inum, space] : all.all()) {
+      EXPECT_EQ(first.all().at(inum).parent, space.parent) << cut << " " << inum;
+      EXPECT_EQ(first.all().at(inum).init_tid, space.init_tid) << cut << " " << inum;
+    }
+  }
+}
+
 TEST(Syscalls, TheTableEndsWhereTheKernelsDoes) {
   EXPECT_EQ(x86_64_syscall_name(0), "read");
   EXPECT_EQ(x86_64_syscall_name(16), "ioctl");

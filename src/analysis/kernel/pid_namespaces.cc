@@ -17,6 +17,20 @@ void PidNamespaces::note_level(std::int32_t tid, std::int64_t level, std::int64_
   last_ = {tid, level, inum};
 }
 
+void PidNamespaces::take(const PidNamespaces& later) {
+  for (const auto& [inum, entry] : later.all_) {
+    Namespace& ours = all_[inum];
+    if (entry.parent != model::kNull) ours.parent = entry.parent;
+    if (entry.init_tid != -1) ours.init_tid = entry.init_tid;
+    if (ours.name.empty()) ours.name = entry.name;
+  }
+  for (const auto& [inum, count] : later.level0_) level0_[inum] += count;
+  for (const auto& [inum, count] : level0_) {
+    if (count > level0_[initial_]) initial_ = inum;
+  }
+  if (later.last_.tid != -1) last_ = later.last_;
+}
+
 void PidNamespaces::note_child(std::int64_t ns, std::int64_t parent, std::int32_t tid) {
   if (ns == model::kNull || container_of(ns) == model::kNull) return;
   const auto [found, fresh] = all_.try_emplace(ns);

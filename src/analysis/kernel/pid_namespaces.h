@@ -25,6 +25,8 @@ class PidNamespaces {
   /// A task in `ns` was created by one in `parent` (kNull = unknown). A namespace seen before keeps
   /// its parent: a task can also enter an old one from anywhere.
   void note_child(std::int64_t ns, std::int64_t parent, std::int32_t tid);
+  /// What another one was told after this one was told its own.
+  void take(const PidNamespaces& later);
   /// A fresh synthetic namespace under `parent`; `tid` is its first task.
   [[nodiscard]] std::int64_t make_synthetic(std::int64_t parent, std::int32_t tid);
 

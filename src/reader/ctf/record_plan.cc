@@ -155,27 +155,47 @@ void store_loads(const SortedLoads& sorted, RecordPlan& plan, std::vector<FieldL
   plan.has_tid = !sorted.lists[SortedLoads::kTid].empty();
 }
 
+bool is_32_bits(const FieldLoad& load, ByteOrder order) {
+  return load.right == 32 && load.left == (order == ByteOrder::kBig ? 0 : 32);
+}
+
 // What says of an event, without more than its fixed part, that it is of no use.
-void plan_fading(const SortedLoads& sorted, const RecordUse& use, RecordPlan& plan,
-                 std::vector<FieldLoad>& loads) {
+void plan_fading(const SortedLoads& sorted, const RecordUse& use, ByteOrder order,
+                 RecordPlan& plan) {
   const model::FadeRule* const rule = use.fade;
   if (rule == nullptr || !plan.deliver || plan.tail != kNone || plan.register_tid) return;
-  if (plan.sets_tid && (rule->count == 0 || rule->args[rule->count - 1] != model::arg::kNextTid)) {
-    return;
+  const std::size_t count = std::min<std::size_t>(rule->count, plan.fade_bytes.size());
+  if (plan.sets_tid && (count == 0 || rule->args[count - 1] != model::arg::kNextTid)) return;
+  if (plan.has_tid) {
+    const FieldLoad& tid = sorted.lists[SortedLoads::kTid].front();
+    if (!is_32_bits(tid, order)) return;
+    plan.tid_byte = tid.byte;
   }
-  std::vector<FieldLoad> threads;
-  for (std::size_t i = 0; i < rule->count; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     const auto& args = sorted.lists[SortedLoads::kArgs];
     const auto found = std::find_if(args.begin(), args.end(), [&](const FieldLoad& load) {
-      return load.dest == rule->args[i];
+      return load.dest == rule->args[i] && is_32_bits(load, order);
     });
     if (found == args.end()) return;
-    threads.push_back(*found);
+    plan.fade_bytes[i] = found->byte;
   }
+  plan.fade_count = static_cast<std::uint8_t>(count);
   plan.fade = rule->mark;
-  plan.fade_first = static_cast<std::uint32_t>(loads.size());
-  plan.fade_count = rule->count;
-  loads.insert(loads.end(), threads.begin(), threads.end());
+}
+
+// A switch that is not delivered: all that is read of it is the next thread.
+void plan_switch(const SortedLoads& sorted, std::uint32_t next_tid, ByteOrder order,
+                 RecordPlan& plan) {
+  if (plan.deliver || !plan.sets_tid || plan.tail != kNone) return;
+  const bool big = order == ByteOrder::kBig;
+  const auto& registers =
+      sorted.lists[big ? SortedLoads::kBigRegisters : SortedLoads::kLittleRegisters];
+  const auto found = std::find_if(registers.begin(), registers.end(), [&](const FieldLoad& load) {
+    return load.dest == next_tid && is_32_bits(load, order);
+  });
+  if (found == registers.end()) return;
+  plan.only_switches = true;
+  plan.fade_bytes[0] = found->byte;
 }
 
 }  // namespace
@@ -216,7 +236,8 @@ void plan_record(const ProgramSet& programs, std::uint32_t program, const Specia
           0 ||
       plan.register_tid || plan.sets_tid || plan.tail != kNone;
   plan.skip = !plan.deliver && !plan.more && !plan.has_tid && plan.args == 0;
-  plan_fading(loads, use, plan, out.loads);
+  plan_fading(loads, use, out.order, plan);
+  plan_switch(loads, special.next_tid, out.order, plan);
   out.aligned = out.aligned || plan.align_mask != 0;
 }
 

@@ -11,11 +11,13 @@
 //
 // Threads: immutable once made. No allocation while events are decoded.
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 #include "base/bytes.h"
+#include "model/fading.h"
 #include "reader/ctf/program.h"
 #include "reader/ctf/trace_model.h"
 
@@ -64,8 +66,13 @@ struct RecordPlan {
   std::uint32_t align_mask = 0;  ///< the fixed part begins at a multiple of this + 1 bytes
   std::uint32_t tail = kNone;    ///< program of the rest
   std::uint32_t fade = 0;        ///< mark by which it is of no use (model/fading.h); 0: none
-  std::uint32_t fade_first = 0;  ///< into RecordSet::loads: the threads that it is about
-  std::uint8_t fade_count = 0;   ///< none: the thread that runs
+  std::uint32_t tid_byte = 0;    ///< for fading: where the first load is
+  /// The threads that it is about, numbers of 32 bits; none: the one that runs.
+  std::array<std::uint32_t, model::FadeRule::kMaxThreads> fade_bytes{};
+  std::uint8_t fade_count = 0;
+  /// Nothing of it is wanted but its time, its type and who runs from now on, who is at
+  /// fade_bytes[0].
+  bool only_switches = false;
 };
 
 /// The plans of a stream, by event id.
@@ -86,8 +93,8 @@ struct RecordUse {
 
 /// Makes the fixed part and the tail of `plan` from a program that begins at a byte. Registers of
 /// the layout are filled for the tail only; the `special` ones always. It can fade where all that
-/// decides about that is in the fixed part; of a type that sets the thread that runs, the last one
-/// that it is about is that thread.
+/// decides about that is in the fixed part, in 32 bits each; of a type that sets the thread that
+/// runs, the last one that it is about is that thread.
 void plan_record(const ProgramSet& programs, std::uint32_t program, const SpecialRegisters& special,
                  const RecordUse& use, RecordPlan& plan, RecordSet& out);
 

@@ -13,21 +13,24 @@ inline void read_numbers(const FieldLoad*& load, std::size_t count, Bytes memory
   }
 }
 
-/// Tells which events have faded.
+/// Tells which of the events that are more than time and type can be stepped over.
 template <ByteOrder kOrder>
-struct Fader {
+struct Passer {
   Bytes memory;
-  const FieldLoad* loads;
   const model::ThreadMarks* marks;  ///< null: none has
 
-  /// The fixed part is at `at`. `tid`: who runs; where it has faded, from now on.
-  [[nodiscard]] bool has_faded(const RecordPlan& plan, std::size_t at, std::int32_t& tid) const {
+  /// The fixed part is at `at`. `tid`: who runs; where the event can be stepped over, from now on.
+  [[nodiscard]] bool passes(const RecordPlan& plan, std::size_t at, std::int32_t& tid) const {
+    if (plan.only_switches) {
+      tid = thread(at + plan.fade_bytes[0]);
+      return true;
+    }
     if (plan.fade == 0 || marks == nullptr || tid == model::kNoTid) return false;
-    if (plan.has_tid && thread(at, loads[plan.first]) != tid) return false;
+    if (plan.has_tid && thread(at + plan.tid_byte) != tid) return false;
     if (plan.fade_count == 0) return marks->has(tid, plan.fade);
     std::int32_t last = tid;
-    for (std::uint32_t i = 0; i < plan.fade_count; ++i) {
-      last = thread(at, loads[plan.fade_first + i]);
+    for (std::size_t i = 0; i < plan.fade_count; ++i) {
+      last = thread(at + plan.fade_bytes[i]);
       if (!marks->has(last, plan.fade)) return false;
     }
     if (plan.sets_tid) tid = last;
@@ -35,8 +38,8 @@ struct Fader {
   }
 
  private:
-  [[nodiscard]] std::int32_t thread(std::size_t at, const FieldLoad& load) const {
-    return static_cast<std::int32_t>(load_field<kOrder>(memory, at, load));
+  [[nodiscard]] std::int32_t thread(std::size_t byte) const {
+    return static_cast<std::int32_t>(load_unchecked<std::uint32_t>(memory, byte, kOrder));
   }
 };
 
@@ -92,7 +95,7 @@ void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
   const std::span<const RecordPlan> plans = plan_->records.plans;
   const RecordPlace place{machine_.memory(), static_cast<std::size_t>(machine_.base_byte())};
   const TimeScale& scale = converter_.scale();
-  const Fader<kOrder> fader{place.memory, plan_->records.loads.data(), marks_};
+  const Passer<kOrder> passer{place.memory, marks_};
   const reader::PassedBuffer::Room room = passed_.room();
   // One by one: loads of more than was stored at once would wait for the stores.
   std::size_t now_at = state.at;
@@ -113,7 +116,7 @@ void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
     if (at > end || !scale.is_sum(cycles)) break;
     const OwnTime own = scale.sum(cycles);
     if (own < now_own) break;
-    if (!plan.skip && !fader.has_faded(plan, fixed, now_tid)) break;
+    if (!plan.skip && !passer.passes(plan, fixed, now_tid)) break;
     room.times[count] = own.value;
     room.types[count] = plan.type;
     ++count;
@@ -174,7 +177,8 @@ model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event
     now.at = next;
     now.cycles = cycles;
     now.own = own;
-    if (plan.skip || marks_ != nullptr) skip_planned<kOrder, kAligned>(now, end);
+    if (plan.skip || plan.only_switches || marks_ != nullptr)
+      skip_planned<kOrder, kAligned>(now, end);
     event += plan.deliver ? 1 : 0;
   }
   state = now;

@@ -1,9 +1,11 @@
-// The first pass lets most events fade (model/fading.h). What it finds is what it finds when every
-// event is delivered: on random streams, with losses, switches that are missing, threads named by
-// each event, by some or by none, times that go back, and several streams of one CPU.
+// The first pass lets most events fade (model/fading.h), and reads the streams of a trace that is
+// alone in parts. What it finds is what it finds when every event is delivered, in one part: on
+// random streams, with losses, switches that are missing, threads named by each event, by some or
+// by none, times that go back, and several streams of one CPU.
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <random>
 #include <sstream>
 #include <string>
@@ -135,7 +137,8 @@ class StreamMaker {
   std::int64_t own_ = 0;
 };
 
-test::FakeTrace random_trace(Random& random) {
+test::FakeTrace random_trace(std::uint64_t seed, std::uint64_t stream_bytes = 0) {
+  Random random(seed);
   test::FakeTrace trace;
   const bool kvm = chance(random, 30);
   if (kvm) trace.add_type("kvm_entry", EventKind::kKvmEntry);
@@ -144,7 +147,9 @@ test::FakeTrace random_trace(Random& random) {
   const unsigned named = named_percents[below(random, named_percents.size())];
   for (std::uint64_t streams = 1 + below(random, 4); streams-- > 0;) {
     const auto cpu = static_cast<std::uint32_t>(below(random, 3));
-    trace.add_stream(StreamMaker(random, cpu, named, kvm).make(20 + below(random, 600)));
+    auto stream = StreamMaker(random, cpu, named, kvm).make(20 + below(random, 600));
+    stream.bytes = stream_bytes;
+    trace.add_stream(stream);
   }
   return trace;
 }
@@ -210,25 +215,89 @@ std::string words_of(const TraceSurvey& survey) {
   return out.str();
 }
 
-std::string survey(const test::FakeTrace& trace, const SurveyScope& scope) {
+std::string survey(const test::FakeTrace& trace, const SurveyScope& scope, unsigned jobs = 1) {
   model::IssueLog issues;
   Progress progress({}, nullptr);
-  const auto result = survey_trace(trace, {}, issues, progress, scope);
+  const auto result = survey_trace(trace, {}, issues, progress, scope, jobs);
   EXPECT_TRUE(result.ok());
   return result.ok() ? words_of(result.value()) : "";
 }
 
 TEST(SurveyFading, ChangesNothingThatIsFound) {
   for (std::uint64_t seed = 1; seed <= 400; ++seed) {
-    Random random(seed);
-    test::FakeTrace fading = random_trace(random);
-    test::FakeTrace whole = fading;
+    const test::FakeTrace fading = random_trace(seed);
+    test::FakeTrace whole = random_trace(seed);
     whole.deliver_all();
     SurveyScope scope;
-    scope.alone = chance(random, 50);
-    scope.guest = chance(random, 50);
+    scope.alone = seed % 2 == 0;
+    scope.guest = seed % 3 != 0;
     ASSERT_EQ(survey(fading, scope), survey(whole, scope)) << "seed " << seed;
     EXPECT_LE(fading.delivered(), whole.delivered());
+  }
+}
+
+TEST(SurveyParts, FindTogetherWhatOneFinds) {
+  std::size_t several = 0;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    const test::FakeTrace small = random_trace(seed);
+    const test::FakeTrace large = random_trace(seed, std::uint64_t{1} << 22);
+    SurveyScope scope;
+    scope.alone = true;
+    const std::string one = survey(small, scope);
+    ASSERT_EQ(survey(large, scope), one) << "seed " << seed;
+    ASSERT_EQ(survey(large, scope, 3), one) << "seed " << seed;
+    several += small.streams().size() > 1 ? 1U : 0U;
+  }
+  EXPECT_GT(several, 100U);
+}
+
+TEST(SurveyParts, TheFirstStreamThatFailsIsTheOneThatIsSaid) {
+  test::FakeTrace trace;
+  Random random(3);
+  for (std::uint32_t cpu = 0; cpu < 4; ++cpu) {
+    auto stream = StreamMaker(random, cpu, 0, false).make(2000);
+    stream.bytes = std::uint64_t{1} << 22;
+    if (cpu > 0) stream.fails_at = 1500 / cpu;
+    trace.add_stream(stream);
+  }
+  SurveyScope scope;
+  scope.alone = true;
+  for (const unsigned jobs : {1U, 4U}) {
+    model::IssueLog issues;
+    Progress progress({}, nullptr);
+    const auto result = survey_trace(trace, {}, issues, progress, scope, jobs);
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().where, "fake cpu 1");
+  }
+}
+
+TEST(SurveyParts, BytesAreToldOnceAlsoWhenAVcpuComesLate) {
+  constexpr std::uint64_t kBytes = std::uint64_t{1} << 22;
+  test::FakeTrace trace;
+  trace.add_type("kvm_entry", EventKind::kKvmEntry);
+  Random random(5);
+  for (std::uint32_t cpu = 0; cpu < 4; ++cpu) {
+    auto stream = StreamMaker(random, cpu, 0, false).make(2000);
+    stream.bytes = kBytes;
+    if (cpu == 2) {
+      stream.events.back().kind = EventKind::kKvmEntry;
+      stream.events.back().tid = 80;
+    }
+    trace.add_stream(stream);
+  }
+  SurveyScope scope;
+  scope.alone = true;
+  for (const unsigned jobs : {1U, 3U}) {
+    model::IssueLog issues;
+    std::atomic<std::uint64_t> done = 0;
+    Progress progress([&done](std::string_view, std::uint64_t bytes,
+                              std::uint64_t) { done = std::max<std::uint64_t>(done, bytes); },
+                      nullptr);
+    const auto result = survey_trace(trace, {}, issues, progress, scope, jobs);
+    ASSERT_TRUE(result.ok());
+    EXPECT_EQ(result.value().vms.size(), 1U);
+    EXPECT_LE(done.load(), 4 * kBytes);
+    EXPECT_GT(done.load(), 3 * kBytes);
   }
 }
 
