@@ -141,7 +141,8 @@ class Queries {
     full_states("full state", false);
     full_states("full state, same time", true);
     for (const std::size_t rows : {50U, 500U}) {
-      for (const double window : {1.0, 0.1, 0.01, 0.001}) timelines(rows, window);
+      for (const double window : {1.0, 0.1, 0.01, 0.001}) timelines(rows, window, 1);
+      timelines(rows, 1, kDetailPixels);
     }
     std::printf("(check %lld)\n", static_cast<long long>(sum_));  // the answers are really used
   }
@@ -181,7 +182,10 @@ class Queries {
     report(what, times);
   }
 
-  void timelines(std::size_t rows, double window) {
+  /// What pictures of many rows are drawn with by the server (src/serve/views.cc).
+  static constexpr std::size_t kDetailPixels = 2;
+
+  void timelines(std::size_t rows, double window, std::size_t bucket_pixels) {
     std::vector<double> times;
     for (int i = 0; i < (window == 1 ? 5 : 20); ++i) {
       std::set<EntityId> set;
@@ -191,12 +195,14 @@ class Queries {
       const std::int64_t from = time(span_ - length);
       const double b = now();
       const Status done = reader_.timelines(
-          chosen, Window{HostTime{from}, HostTime{from + length}, 2000, 0}, pictures_);
+          chosen, Window{HostTime{from}, HostTime{from + length}, 2000, 0, bucket_pixels},
+          pictures_);
       times.push_back(now() - b);
       if (!done.ok()) die(done.error());
       for (const auto& picture : pictures_) sum_ += static_cast<std::int64_t>(picture.size());
     }
-    report(fmt::format("timeline {} x 2000 px, window {:g}", rows, window), times);
+    const char* const what = bucket_pixels > 1 ? "level of detail" : "timeline";
+    report(fmt::format("{} {} x 2000 px, window {:g}", what, rows, window), times);
   }
 
   const Reader& reader_;

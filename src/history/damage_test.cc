@@ -94,7 +94,7 @@ TEST(Damage, OtherVersionsAndStrangersAreRefusedByName) {
   bytes[8] = 1;  // the version before
   EXPECT_EQ(test::open_bytes(bytes).error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(test::open_bytes(bytes).error().to_string(),
-            "h: the history has version 1, this program reads version 3 (the history will be "
+            "h: the history has version 1, this program reads version 4 (the history will be "
             "rebuilt)");
   EXPECT_EQ(test::open_bytes("").error().what, "this is not a history file");
   EXPECT_EQ(test::open_bytes(std::string(5000, 'x')).error().what, "this is not a history file");

@@ -314,12 +314,37 @@ struct Wanted {
   std::size_t place = 0;
 };
 
+/// Entities whose pictures are drawn together: of the rows of one table, by one of its columns.
+struct Group {
+  TableId table = TableId::kCount;
+  std::size_t slot = 0;
+  std::vector<Wanted> wanted;  ///< by entity, once sorted
+};
+
+class Groups {
+ public:
+  void add(TableId table, std::size_t slot, Wanted wanted) {
+    const auto found = std::ranges::find_if(
+        groups_, [&](const Group& group) { return group.table == table && group.slot == slot; });
+    Group& group = found != groups_.end() ? *found : groups_.emplace_back(Group{table, slot, {}});
+    group.wanted.push_back(wanted);
+  }
+  [[nodiscard]] std::span<const Group> sorted() {
+    for (Group& group : groups_) std::ranges::stable_sort(group.wanted, {}, &Wanted::entity);
+    return groups_;
+  }
+
+ private:
+  std::vector<Group> groups_;
+};
+
 template <typename Parts>
-Status draw_table(const Store& store, TableId table, std::span<const Wanted> wanted,
-                  const Window& window, std::vector<std::vector<Stretch>>& pictures,
-                  DrawCost* cost) {
-  Drawing<Parts> drawing(store, table, window);
-  for (const Wanted& want : wanted) drawing.add(want.entity, pictures[want.place]);
+Status draw_group(const Store& store, const Group& group, const Window& window,
+                  std::vector<std::vector<Stretch>>& pictures, DrawCost* cost) {
+  Window of_group = window;
+  of_group.value_slot = group.slot;
+  Drawing<Parts> drawing(store, group.table, of_group);
+  for (const Wanted& want : group.wanted) drawing.add(want.entity, pictures[want.place]);
   VS_TRY(drawing.run());
   if (cost != nullptr) {
     cost->nodes += drawing.cost().nodes;
@@ -329,55 +354,70 @@ Status draw_table(const Store& store, TableId table, std::span<const Wanted> wan
   return {};
 }
 
+/// Which values of a column are in a set, by their number.
+std::array<std::int64_t, 256> numbers_in(std::span<const std::int64_t> set,
+                                         std::span<const std::int64_t> known) {
+  std::array<std::int64_t, 256> in_set{};
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    in_set[i] = std::ranges::find(set, known[i]) != set.end() ? 1 : 0;
+  }
+  return in_set;
+}
+
 }  // namespace
 
 Status draw_shares(const Store& store, std::span<const EntityId> entities, const Window& window,
                    std::span<const std::int64_t> values,
                    std::vector<std::vector<Stretch>>& pictures) {
   pictures.resize(entities.size());
-  if (entities.empty()) return {};
-  const TableId table = store.footer().entities[entities.front()].table;
-  const TableLayout& layout = layout_of(table);
-  const auto& known = store.values(table)[0];
-  if (!layout.has_state() || layout.overlaps || known.size() > StateParts::kMost) {
-    return Error{ErrorCode::kUnsupported, "this table has no summaries of states", "", ""};
+  Groups groups;
+  for (std::size_t i = 0; i < entities.size(); ++i) {
+    const RowsOf rows = store.rows_of(entities[i]);
+    const TableLayout& layout = layout_of(store.footer().entities[entities[i]].table);
+    const std::size_t slot = layout.has_state() ? rows.slot(layout.state_slot) : 0;
+    groups.add(rows.table, slot, {rows.entity, i});
   }
-  std::array<std::int64_t, 256> in_set{};
-  for (std::size_t i = 0; i < known.size(); ++i) {
-    in_set[i] = std::ranges::find(values, known[i]) != values.end() ? 1 : 0;
+  for (const Group& group : groups.sorted()) {
+    const TableLayout& layout = layout_of(group.table);
+    const std::size_t drawn = layout.drawn(group.slot);
+    const bool summed = drawn < layout.drawn_slots.size() && !layout.overlaps &&
+                        store.values(group.table)[drawn].size() <= StateParts::kMost;
+    if (!summed) {
+      return Error{ErrorCode::kUnsupported, "this table has no summaries of states", "", ""};
+    }
+    const auto in_set = numbers_in(values, store.values(group.table)[drawn]);
+    Drawing<SetParts> drawing(store, group.table,
+                              Window{window.from, window.to, window.pixels, group.slot});
+    drawing.paint_with(in_set);
+    for (const Wanted& want : group.wanted) drawing.add(want.entity, pictures[want.place]);
+    VS_TRY(drawing.run());
   }
-  Drawing<SetParts> drawing(store, table,
-                            Window{window.from, window.to, window.pixels, layout.state_slot});
-  drawing.paint_with(in_set);
-  for (std::size_t i = 0; i < entities.size(); ++i) drawing.add(entities[i], pictures[i]);
-  return drawing.run();
+  return {};
 }
 
 Status draw(const Store& store, std::span<const EntityId> entities, const Window& window,
             std::vector<std::vector<Stretch>>& pictures, DrawCost* cost) {
   const auto& known = store.footer().entities;
   pictures.resize(entities.size());
-  std::array<std::vector<Wanted>, static_cast<std::size_t>(TableId::kCount)> by_table;
+  Groups groups;
   for (std::size_t i = 0; i < entities.size(); ++i) {
     const bool real = entities[i] < known.size() &&
                       window.value_slot < layout_of(known[entities[i]].table).values;
     if (real) {
-      by_table[static_cast<std::size_t>(known[entities[i]].table)].push_back({entities[i], i});
+      const RowsOf rows = store.rows_of(entities[i]);
+      groups.add(rows.table, rows.slot(window.value_slot), {rows.entity, i});
     } else {
       const Frame frame(window);
       Painter<ValueParts>(frame, {}, pictures[i]).finish();
     }
   }
-  for (std::size_t t = 0; t < by_table.size(); ++t) {
-    const auto table = static_cast<TableId>(t);
-    if (by_table[t].empty()) continue;
-    std::ranges::stable_sort(by_table[t], {}, &Wanted::entity);
-    const TableLayout& layout = layout_of(table);
-    const std::size_t drawn = layout.drawn(window.value_slot);
+  for (const Group& group : groups.sorted()) {
+    const TableLayout& layout = layout_of(group.table);
+    const std::size_t drawn = layout.drawn(group.slot);
     const bool numbered = drawn < layout.drawn_slots.size() && (drawn == 0 || !layout.overlaps) &&
-                          store.values(table)[drawn].size() <= StateParts::kMost;
-    const auto draw_all = numbered ? draw_table<StateParts> : draw_table<ValueParts>;
-    VS_TRY(draw_all(store, table, by_table[t], window, pictures, cost));
+                          store.values(group.table)[drawn].size() <= StateParts::kMost;
+    const auto draw_all = numbered ? draw_group<StateParts> : draw_group<ValueParts>;
+    VS_TRY(draw_all(store, group, window, pictures, cost));
   }
   return {};
 }

@@ -68,23 +68,30 @@ void put_meta(const std::map<std::string, std::string>& meta, ByteSink& out) {
   }
 }
 
+void put_totals(std::span<const StateTotal> totals, ByteSink& out) {
+  out.put_varint(totals.size());
+  for (const StateTotal& total : totals) {
+    out.put_value(total.value);
+    out.put_varint(static_cast<std::uint64_t>(total.duration_ns));
+    out.put_varint(total.rows);
+  }
+}
+
 void put_entities(const Footer& footer, ByteSink& out) {
   out.put_varint(footer.entities.size());
   std::int64_t base_ns = 0;
   for (const EntityInfo& entity : footer.entities) {
     out.put_u8(static_cast<std::uint8_t>(entity.table));
     for (const std::int64_t value : footer.key_of(entity)) out.put_value(value);
-    out.put_varint(entity.rows);
-    if (entity.rows == 0) continue;
-    out.put_signed(entity.first_ns - base_ns);
-    out.put_varint(static_cast<std::uint64_t>(entity.last_ns - entity.first_ns));
-    base_ns = entity.first_ns;
-    out.put_varint(entity.total_count);
-    for (const StateTotal& total : footer.totals_of(entity)) {
-      out.put_value(total.value);
-      out.put_varint(static_cast<std::uint64_t>(total.duration_ns));
-      out.put_varint(total.rows);
+    out.put_varint(entity.is_view() ? std::uint64_t{entity.shows} + 1 : 0);
+    if (!entity.is_view()) {
+      out.put_varint(entity.rows);
+      if (entity.rows == 0) continue;
+      out.put_signed(entity.first_ns - base_ns);
+      out.put_varint(static_cast<std::uint64_t>(entity.last_ns - entity.first_ns));
+      base_ns = entity.first_ns;
     }
+    put_totals(footer.totals_of(entity), out);
   }
 }
 
@@ -164,6 +171,17 @@ void parse_totals(VarReader& in, Footer& footer, EntityInfo& entity) {
   }
 }
 
+/// A view has its rows from an entity before it, of a table that has all of its columns.
+void parse_view(std::uint64_t shows, VarReader& in, Footer& footer, EntityInfo& entity) {
+  const EntityInfo& of = footer.entities[static_cast<std::size_t>(shows)];
+  if (of.is_view() || model::view_slots(entity.table, of.table).empty()) return in.fail();
+  entity.shows = static_cast<EntityId>(shows);
+  entity.rows = of.rows;
+  entity.first_ns = of.first_ns;
+  entity.last_ns = of.last_ns;
+  parse_totals(in, footer, entity);
+}
+
 void parse_entities(VarReader& in, Footer& footer) {
   const std::size_t count = in.count();
   if (count > kMaxEntities) in.fail();
@@ -177,6 +195,10 @@ void parse_entities(VarReader& in, Footer& footer) {
     entity.key_at = static_cast<std::uint32_t>(footer.keys.size());
     for (std::size_t k = 0; k < layout_of(entity.table).keys; ++k) {
       footer.keys.push_back(in.value());
+    }
+    if (const std::uint64_t shows = in.varint_up_to(i); shows != 0) {
+      parse_view(shows - 1, in, footer, entity);
+      continue;
     }
     entity.rows = in.varint();
     if (entity.rows == 0) continue;

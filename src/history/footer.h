@@ -37,6 +37,11 @@ struct EntityInfo {
   std::uint64_t rows = 0;
   std::int64_t first_ns = 0;  ///< begin of the first row
   std::int64_t last_ns = 0;   ///< end of the last row
+  /// The entity whose rows it shows (model::IntervalSink::view()), an earlier one; kNoEntity: it
+  /// has its own.
+  EntityId shows = kNoEntity;
+
+  [[nodiscard]] bool is_view() const { return shows != kNoEntity; }
 };
 
 /// Texts one after the other, numbered from 0.

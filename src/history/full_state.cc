@@ -378,7 +378,71 @@ Status StateWalk::step_rows(std::uint32_t number, std::span<const Step> steps) {
   return {};
 }
 
+/// The full states of the tables that have the rows of a table with views.
+class SeenState {
+ public:
+  SeenState(const Store& store, TableId table, std::span<const Entity> entities)
+      : store_(store), table_(table), entities_(entities) {
+    for (const Entity& entity : entities) {
+      const RowsOf rows = store.rows_of(entity.id);
+      part_of(rows.table).entities.push_back(Entity{rows.entity, {}});
+    }
+  }
+  [[nodiscard]] Status run(std::int64_t time_ns, FullState& out);
+
+ private:
+  struct Part {
+    TableId table = TableId::kCount;
+    std::vector<Entity> entities;
+    FullState state;
+  };
+  Part& part_of(TableId table) {
+    const auto found = std::ranges::find(parts_, table, &Part::table);
+    return found != parts_.end() ? *found : parts_.emplace_back(Part{table, {}, {}});
+  }
+  [[nodiscard]] const FullState::Row* row_of(const RowsOf& rows);
+
+  const Store& store_;
+  const TableId table_;
+  const std::span<const Entity> entities_;
+  std::vector<Part> parts_;
+};
+
+const FullState::Row* SeenState::row_of(const RowsOf& rows) {
+  const std::vector<FullState::Row>& there = part_of(rows.table).state.rows;
+  const auto row = std::ranges::lower_bound(there, rows.entity, {}, &FullState::Row::entity);
+  return row != there.end() && row->entity == rows.entity ? &*row : nullptr;
+}
+
+Status SeenState::run(std::int64_t time_ns, FullState& out) {
+  for (Part& part : parts_) {
+    std::ranges::sort(part.entities, {}, &Entity::id);
+    VS_TRY(state_at(store_, part.table, part.entities, time_ns, part.state));
+  }
+  const std::size_t width = layout_of(table_).values;
+  out.rows.clear();
+  out.slots.clear();
+  out.slots.reserve(entities_.size() * width);  // spans into it stay valid
+  std::array<std::int64_t, kMaxValues> room;
+  for (const Entity& entity : entities_) {
+    const RowsOf rows = store_.rows_of(entity.id);
+    const FullState::Row* const row = row_of(rows);
+    if (row == nullptr) continue;
+    const auto values = rows.seen(row->values, room);
+    const std::size_t at = out.slots.size();
+    out.slots.insert(out.slots.end(), values.begin(), values.end());
+    out.rows.push_back(
+        FullState::Row{entity.id, row->begin, row->end, std::span(out.slots).subspan(at)});
+  }
+  return {};
+}
+
 }  // namespace
+
+Status seen_state_at(const Store& store, TableId table, std::span<const Entity> entities,
+                     std::int64_t time_ns, FullState& state) {
+  return SeenState(store, table, entities).run(time_ns, state);
+}
 
 Status state_at(const Store& store, TableId table, std::span<const Entity> entities,
                 std::int64_t time_ns, FullState& state) {

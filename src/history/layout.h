@@ -20,9 +20,10 @@ using model::EntityId;
 using model::StringId;
 using model::TableId;
 
+inline constexpr EntityId kNoEntity = 0xffffffffU;
 inline constexpr std::string_view kMagic = "VSHIST\r\n";
 inline constexpr std::string_view kEndMagic = "VSHISEND";
-inline constexpr std::uint32_t kVersion = 3;
+inline constexpr std::uint32_t kVersion = 4;
 inline constexpr std::size_t kHeaderBytes = 32;
 inline constexpr std::size_t kTrailerBytes = 56;
 

@@ -39,6 +39,11 @@ struct Leaf {
 [[nodiscard]] Status state_at(const Store& store, TableId table, std::span<const Entity> entities,
                               std::int64_t time_ns, FullState& state);
 
+/// The same of a table some of whose entities are views.
+[[nodiscard]] Status seen_state_at(const Store& store, TableId table,
+                                   std::span<const Entity> entities, std::int64_t time_ns,
+                                   FullState& state);
+
 /// Unpacks and parses every piece, decodes every row and compares the index with the pieces.
 [[nodiscard]] Status check_all(const Store& store);
 

@@ -14,6 +14,13 @@ namespace {
 
 constexpr std::size_t kTables = static_cast<std::size_t>(TableId::kCount);
 
+void see(const RowsOf& rows, OwnedRow& row) {
+  std::array<std::int64_t, kMaxValues> room;
+  const auto seen = rows.seen(row.values(), room);
+  row.count = seen.size();
+  if (seen.data() == room.data()) std::ranges::copy(seen, row.slots.begin());
+}
+
 }  // namespace
 
 struct Reader::State {
@@ -24,6 +31,7 @@ struct Reader::State {
 
   Store store;
   std::array<std::vector<Entity>, kTables> by_table;
+  std::array<bool, kTables> has_views{};
   std::array<std::uint64_t, kTables> rows{};
   mutable std::once_flag strings_once;
   mutable std::unordered_map<std::string_view, StringId> string_ids;
@@ -36,22 +44,31 @@ void Reader::State::list_entities() {
     const auto table = static_cast<std::size_t>(info.table);
     by_table[table].push_back(Entity{static_cast<EntityId>(i), footer.key_of(info)});
     rows[table] += info.rows;
+    has_views[table] = has_views[table] || info.is_view();
   }
 }
 
 struct RowCursor::State {
   State(std::shared_ptr<const Reader> owner, const Store& store, EntityId entity, HostTime from,
         HostTime to)
-      : reader(std::move(owner)), merge(store, entity, from.ns, to.ns) {}
+      : reader(std::move(owner)),
+        rows_of(entity < store.footer().entities.size() ? store.rows_of(entity) : RowsOf{}),
+        merge(store, rows_of.entity, from.ns, to.ns) {}
   std::shared_ptr<const Reader> reader;
+  const RowsOf rows_of;
   RowMerge merge;
+  std::array<std::int64_t, kMaxValues> room{};
 };
 
 RowCursor::RowCursor(std::unique_ptr<State> state) : state_(std::move(state)) {}
 RowCursor::RowCursor(RowCursor&&) noexcept = default;
 RowCursor& RowCursor::operator=(RowCursor&&) noexcept = default;
 RowCursor::~RowCursor() = default;
-bool RowCursor::next(Row& row) { return state_->merge.next(row); }
+bool RowCursor::next(Row& row) {
+  if (!state_->merge.next(row)) return false;
+  row.values = state_->rows_of.seen(row.values, state_->room);
+  return true;
+}
 const Status& RowCursor::status() const { return state_->merge.status(); }
 
 Reader::Reader(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -137,7 +154,10 @@ Result<std::optional<OwnedRow>> Reader::at(EntityId entity, HostTime time) const
   std::optional<OwnedRow> found;
   if (entity >= entity_count()) return found;
   if (!layout_of(this->entity(entity).table).overlaps) {
-    return row_at(state_->store, entity, time.ns);
+    const RowsOf rows = state_->store.rows_of(entity);
+    VS_ASSIGN(found, row_at(state_->store, rows.entity, time.ns));
+    if (found) see(rows, *found);
+    return found;
   }
   RowMerge rows(state_->store, entity, time.ns, time.ns + 1);
   Row row;
@@ -158,7 +178,10 @@ Result<FullState> Reader::full_state(TableId table, HostTime time) const {
 
 Status Reader::full_state(TableId table, HostTime time, FullState& state) const {
   if (!layout_of(table).overlaps) {
-    return state_at(state_->store, table, entities(table), time.ns, state);
+    if (!state_->has_views[static_cast<std::size_t>(table)]) {
+      return state_at(state_->store, table, entities(table), time.ns, state);
+    }
+    return seen_state_at(state_->store, table, entities(table), time.ns, state);
   }
   state.rows.clear();
   state.slots.clear();

@@ -6,6 +6,8 @@
 namespace vs::history {
 namespace {
 
+const EntityCount kNothing;
+
 /// Adds to the totals, which are kept by value.
 void add_total(std::vector<StateTotal>& totals, const StateTotal& more) {
   const auto found = std::ranges::lower_bound(totals, more.value, {}, &StateTotal::value);
@@ -96,14 +98,24 @@ void Sealer::count_state(std::uint8_t number, std::uint32_t rows, std::uint64_t 
   held_ns_[number] += held_ns;
 }
 
-void Sealer::sum_states(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
-                        bool summed) {
-  std::vector<StateTotal>& totals = counts_[entity].totals;
-  const std::span<const std::uint8_t> numbers = slab.numbers_of(0);
+void Sealer::sum_states(const TableSlab& slab, TableId table, EntityId entity,
+                        std::span<const SlabRow> rows, bool summed) {
+  sum_values(slab, 0, rows, summed, counts_[entity].totals);
+  const EntityId view = counts_[entity].view;
+  if (view == kNoEntity) return;
+  const TableId seen = counts_[entity].view_table;
+  if (!layout_of(seen).has_state()) return;
+  const std::size_t slot = model::view_slots(seen, table)[layout_of(seen).state_slot];
+  sum_values(slab, layout_of(table).drawn(slot), rows, summed, counts_[view].totals);
+}
+
+void Sealer::sum_values(const TableSlab& slab, std::size_t drawn, std::span<const SlabRow> rows,
+                        bool summed, std::vector<StateTotal>& totals) {
+  const std::span<const std::uint8_t> numbers = slab.numbers_of(drawn);
   present_.clear();
   if (summed) {
     for (std::size_t i = 0; i < run_.combinations(); ++i) {
-      count_state(run_.value(i, 0), run_.rows(i), run_.held_ns(i));
+      count_state(run_.value(i, drawn), run_.rows(i), run_.held_ns(i));
     }
   } else {
     for (const SlabRow& row : rows) {
@@ -114,11 +126,11 @@ void Sealer::sum_states(const TableSlab& slab, EntityId entity, std::span<const 
   for (const std::uint8_t number : present_) {
     const std::uint32_t count = std::exchange(value_rows_[number], 0);
     const auto ns = static_cast<std::int64_t>(std::exchange(held_ns_[number], 0));
-    if (all_numbered) add_total(totals, StateTotal{slab.values(0)[number], ns, count});
+    if (all_numbered) add_total(totals, StateTotal{slab.values(drawn)[number], ns, count});
   }
   if (all_numbered) return;
   for (const SlabRow& row : rows) {
-    add_total(totals, StateTotal{slab.state_of(row), row.end_ns - row.begin_ns, 1});
+    add_total(totals, StateTotal{slab.value_of(row, drawn), row.end_ns - row.begin_ns, 1});
   }
 }
 
@@ -186,7 +198,7 @@ void Sealer::seal_part(const TableSlab& slab, TableId table, EntityId entity,
   IndexTree& tree = *trees_[static_cast<std::size_t>(table)];
   if (!layout.has_state()) return tree.add(entry, {});
   if (layout.overlaps) {
-    sum_states(slab, entity, rows, false);
+    sum_states(slab, table, entity, rows, false);
     return tree.add(entry, {});
   }
   std::array<Carry, kMaxDrawn> carries;
@@ -194,7 +206,7 @@ void Sealer::seal_part(const TableSlab& slab, TableId table, EntityId entity,
   // Of few rows each column is a few spans.
   const bool summed = rows.size() > kLeastBuckets &&
                       run_.sum(rows, std::max(kLeastBuckets, rows.size() / kSummaryRows));
-  sum_states(slab, entity, rows, summed);
+  sum_states(slab, table, entity, rows, summed);
   for (std::size_t i = 0; i < drawn; ++i) {
     carries[i] = sum_column(slab, entity, rows, i, summed);
   }
@@ -217,9 +229,14 @@ void Sealer::seal_table(TableId table, TableSlab& slab) {
   slab.clear();
 }
 
-void Sealer::seal(Slabs& slabs, std::size_t entities) {
+void Sealer::seal(Slabs& slabs, std::size_t entities, std::span<const EntityView> views) {
   if (!status_.ok()) return;
-  counts_.resize(std::max(counts_.size(), entities), EntityCount{0, 0, -kTimeLimit, {}});
+  counts_.resize(std::max(counts_.size(), entities), kNothing);
+  for (const EntityView& view : views.subspan(views_)) {
+    counts_[view.of].view = view.view;
+    counts_[view.of].view_table = view.table;
+  }
+  views_ = views.size();
   for (std::size_t i = 0; i < slabs.size(); ++i) {
     if (slabs[i] == nullptr || slabs[i]->empty()) continue;
     seal_table(static_cast<TableId>(i), *slabs[i]);
@@ -227,16 +244,19 @@ void Sealer::seal(Slabs& slabs, std::size_t entities) {
 }
 
 void Sealer::fill_in(Footer& footer) const {
-  const EntityCount none{0, 0, -kTimeLimit, {}};
+  const auto count_of = [this](std::size_t entity) -> const EntityCount& {
+    return entity < counts_.size() ? counts_[entity] : kNothing;
+  };
   for (std::size_t i = 0; i < footer.entities.size(); ++i) {
-    const EntityCount& count = i < counts_.size() ? counts_[i] : none;
     EntityInfo& entity = footer.entities[i];
-    entity.rows = count.rows;
-    entity.first_ns = count.first_ns;
-    entity.last_ns = count.last_ns;
+    const EntityCount& rows = count_of(entity.is_view() ? entity.shows : i);
+    entity.rows = rows.rows;
+    entity.first_ns = rows.first_ns;
+    entity.last_ns = rows.last_ns;
+    const std::vector<StateTotal>& totals = count_of(i).totals;
     entity.totals_at = static_cast<std::uint32_t>(footer.totals.size());
-    entity.total_count = static_cast<std::uint32_t>(count.totals.size());
-    footer.totals.insert(footer.totals.end(), count.totals.begin(), count.totals.end());
+    entity.total_count = static_cast<std::uint32_t>(totals.size());
+    footer.totals.insert(footer.totals.end(), totals.begin(), totals.end());
   }
   footer.drawn_values = values_;
   for (DrawnValues& columns : footer.drawn_values) {

@@ -35,8 +35,17 @@ using Slabs = std::array<std::unique_ptr<TableSlab>, kTables>;
 struct EntityCount {
   std::uint64_t rows = 0;
   std::int64_t first_ns = 0;
-  std::int64_t last_ns = 0;
+  std::int64_t last_ns = -kTimeLimit;
   std::vector<StateTotal> totals;  ///< by value
+  EntityId view = kNoEntity;       ///< the entity that shows its rows
+  TableId view_table = TableId::kCount;
+};
+
+/// An entity that shows another one's rows.
+struct EntityView {
+  EntityId view = kNoEntity;
+  EntityId of = kNoEntity;
+  TableId table = TableId::kCount;  ///< of the view
 };
 
 /// Whether a sort of piece is worth compressing. Pieces that gain nothing are tried more and more
@@ -66,8 +75,8 @@ class Sealer final : public PieceSink {
   Sealer(os::OutputFile& output, Codec codec, std::string path);
 
   /// Writes the rows of the slabs, which are closed, and empties them. `entities`: how many there
-  /// are in all.
-  void seal(Slabs& slabs, std::size_t entities);
+  /// are in all; `views`: all of them, each of an entity of its own.
+  void seal(Slabs& slabs, std::size_t entities, std::span<const EntityView> views);
   /// Writes what is left of the index, then the footer (its pieces, and the entities' counts, are
   /// filled in here) and the trailer.
   void finish(Footer footer);
@@ -95,9 +104,13 @@ class Sealer final : public PieceSink {
   void seal_part(const TableSlab& slab, TableId table, EntityId entity,
                  std::span<const SlabRow> rows);
   void count_rows(const TableSlab::Run& run, bool overlaps);
-  /// Adds what each state held to the entity's totals. `summed`: run_ has the sums of these rows.
-  void sum_states(const TableSlab& slab, EntityId entity, std::span<const SlabRow> rows,
-                  bool summed);
+  /// Adds what each state held to the totals of the entity, and of its view. `summed`: run_ has the
+  /// sums of these rows.
+  void sum_states(const TableSlab& slab, TableId table, EntityId entity,
+                  std::span<const SlabRow> rows, bool summed);
+  /// Adds what each value of a drawn column held.
+  void sum_values(const TableSlab& slab, std::size_t drawn, std::span<const SlabRow> rows,
+                  bool summed, std::vector<StateTotal>& totals);
   void count_state(std::uint8_t number, std::uint32_t rows, std::uint64_t held_ns);
   [[nodiscard]] Carry sum_column(const TableSlab& slab, EntityId entity,
                                  std::span<const SlabRow> rows, std::size_t drawn, bool summed);
@@ -118,6 +131,7 @@ class Sealer final : public PieceSink {
   std::uint64_t offset_ = 0;
   std::vector<PieceInfo> pieces_;
   std::vector<EntityCount> counts_;
+  std::size_t views_ = 0;  ///< of the views, how many are noted in the counts
   std::array<std::unique_ptr<IndexTree>, kTables> trees_;
   std::array<DrawnValues, kTables> values_;  ///< numbers of the slabs, kept
 

@@ -65,7 +65,8 @@ struct OpenEntity {
   std::uint32_t last_chunk = 0;
   std::uint32_t memo = 0;  ///< what its table adds to the number of a tuple in memos
   TableId table = TableId::kCount;
-  std::uint8_t values = 0;  ///< how many a row has
+  static constexpr std::uint8_t kTakesNone = 0xff;
+  std::uint8_t values = 0;  ///< how many a row has; kTakesNone: it takes no rows
   bool points = false;
 };
 
@@ -129,9 +130,9 @@ class TableSlab {
   [[nodiscard]] std::span<const std::uint8_t> numbers_of(std::size_t drawn) const {
     return drawn_[drawn].numbers;
   }
-  /// The value of the state column.
-  [[nodiscard]] std::int64_t state_of(const SlabRow& row) const {
-    return dictionary_.tuples()[row.tuple * layout_.tuple_slots.size() + drawn_[0].column];
+  /// The value of a drawn column.
+  [[nodiscard]] std::int64_t value_of(const SlabRow& row, std::size_t drawn) const {
+    return dictionary_.tuples()[row.tuple * layout_.tuple_slots.size() + drawn_[drawn].column];
   }
   /// No row is added any more: the entities forget this slab. `entities`: those of add_row().
   void close(std::span<OpenEntity> entities);

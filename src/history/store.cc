@@ -61,6 +61,13 @@ std::uint32_t Store::root_of(EntityId entity, TableId table) const {
   return root == roots.end() ? static_cast<std::uint32_t>(footer_.pieces.size()) : *root;
 }
 
+RowsOf Store::rows_of(EntityId entity) const {
+  const EntityInfo& info = footer_.entities[entity];
+  if (!info.is_view()) return {entity, info.table, {}};
+  const TableId stored = footer_.entities[info.shows].table;
+  return {info.shows, stored, model::view_slots(info.table, stored)};
+}
+
 void Store::list_values() {
   values_ = footer_.drawn_values;
   for (const EntityInfo& entity : footer_.entities) {

@@ -19,6 +19,25 @@
 
 namespace vs::history {
 
+/// Where an entity's rows are and how they are seen.
+struct RowsOf {
+  EntityId entity = kNoEntity;
+  TableId table = TableId::kCount;
+  std::span<const std::uint8_t> slots;  ///< of a view: model::view_slots(); else empty
+
+  /// The slot of the stored rows that is seen as this one.
+  [[nodiscard]] std::size_t slot(std::size_t seen) const {
+    return slots.empty() ? seen : slots[seen];
+  }
+  /// The values of a stored row as they are seen; those of a view are put into `room`.
+  [[nodiscard]] std::span<const std::int64_t> seen(std::span<const std::int64_t> stored,
+                                                   std::span<std::int64_t, kMaxValues> room) const {
+    if (slots.empty()) return stored;
+    for (std::size_t i = 0; i < slots.size(); ++i) room[i] = stored[slots[i]];
+    return room.first(slots.size());
+  }
+};
+
 class Store {
  public:
   Store(std::unique_ptr<os::File> file, std::string path, std::size_t cache_bytes)
@@ -41,6 +60,8 @@ class Store {
   }
   /// The root piece that may have the entity; the number of pieces when there is none.
   [[nodiscard]] std::uint32_t root_of(EntityId entity, TableId table) const;
+  /// Requires an entity of the file.
+  [[nodiscard]] RowsOf rows_of(EntityId entity) const;
   /// Values that the table's drawn columns have anywhere, ascending. Where there are kMaxStates of
   /// them, there may be more.
   [[nodiscard]] const DrawnValues& values(TableId table) const {

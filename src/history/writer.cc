@@ -32,6 +32,9 @@ constexpr std::int64_t kOverlapping = INT64_MAX;
 constexpr unsigned kMemoTableShift = 24;
 constexpr std::uint32_t kMemoTuple = (1U << kMemoTableShift) - 1;
 static_assert(kSlabRowsMax <= kMemoTuple);
+/// OpenEntity::memo of an entity that takes no rows: no memo is of its table.
+constexpr std::uint32_t kNoMemos = 1U << 31;
+static_assert((static_cast<std::uint32_t>(TableId::kCount) << kMemoTableShift) < kNoMemos);
 
 }  // namespace
 
@@ -81,6 +84,9 @@ struct Writer::State {
                                  std::int64_t end_ns, std::uint32_t tuple);
   /// Makes times keep the rules; false for an empty row that is not kept.
   [[nodiscard]] bool repair(const OpenEntity& open, std::int64_t& begin_ns, std::int64_t& end_ns);
+  /// The entity with this key; a new one is the view of another, or has rows of its own.
+  [[nodiscard]] EntityId entity(TableId table, std::span<const std::int64_t> key, EntityId shows);
+  void add_entity(TableId table, std::span<const std::int64_t> key, EntityId shows);
   /// A row that add() cannot take.
   void refuse(EntityId entity, std::size_t values);
   [[nodiscard]] std::size_t slab_rows() const { return look_at - rows_left; }
@@ -110,6 +116,7 @@ struct Writer::State {
   std::vector<EntityInfo> infos;  ///< of the same; tables and keys
   NumberTable entity_numbers;
   std::vector<std::int64_t> keys;
+  std::vector<EntityView> views;
 
   Slabs slabs;
   Slabs closed_slabs;                 ///< of `sealing`; in its place once it has ended
@@ -157,6 +164,9 @@ void Writer::State::refuse(EntityId entity, std::size_t values) {
     return fail(ErrorCode::kInternal,
                 "a row of entity " + std::to_string(entity) + ", which does not exist");
   }
+  if (entities[entity].values == OpenEntity::kTakesNone) {
+    return fail(ErrorCode::kInternal, "a row of an entity that shows those of another one");
+  }
   fail(ErrorCode::kInternal, "a row with " + std::to_string(values) +
                                  " values in a table that has " +
                                  std::to_string(entities[entity].values));
@@ -173,15 +183,16 @@ void Writer::State::seal() {
   }
   std::optional<Footer> asked = footer_if_asked();
   if (!options.seal_beside) {
-    sealer.seal(slabs, entities.size());
+    sealer.seal(slabs, entities.size(), views);
     if (asked) publish_snapshot(std::move(*asked));
     return keep(sealer.status());
   }
   std::swap(slabs, closed_slabs);
-  sealing = std::jthread([this, count = entities.size(), asked = std::move(asked)]() mutable {
-    sealer.seal(closed_slabs, count);
-    if (asked) publish_snapshot(std::move(*asked));
-  });
+  sealing = std::jthread(
+      [this, count = entities.size(), seen = views, asked = std::move(asked)]() mutable {
+        sealer.seal(closed_slabs, count, seen);
+        if (asked) publish_snapshot(std::move(*asked));
+      });
 }
 
 void Writer::State::end_sealing() {
@@ -268,40 +279,62 @@ StringId Writer::intern(std::string_view text) {
   return id;
 }
 
-EntityId Writer::entity(TableId table, std::span<const std::int64_t> key) {
-  State& s = *state_;
-  const auto next = static_cast<EntityId>(s.entities.size());
+EntityId Writer::State::entity(TableId table, std::span<const std::int64_t> key, EntityId shows) {
+  const auto next = static_cast<EntityId>(entities.size());
   if (!model::table_def(table).interval || key.size() != layout_of(table).keys) {
-    s.fail(ErrorCode::kInternal, "an entity of a table that has no such key");
+    fail(ErrorCode::kInternal, "an entity of a table that has no such key");
     return next;
   }
   if (next >= kMaxEntities) {
-    s.fail(ErrorCode::kLimit,
-           "the history has more than " + std::to_string(kMaxEntities) + " entities");
+    fail(ErrorCode::kLimit,
+         "the history has more than " + std::to_string(kMaxEntities) + " entities");
     return 0;
   }
   const EntityId id =
-      s.entity_numbers.find_or_insert(hash_key(table, key), next, [&](std::uint32_t number) {
-        const EntityInfo& info = s.infos[number];
+      entity_numbers.find_or_insert(hash_key(table, key), next, [&](std::uint32_t number) {
+        const EntityInfo& info = infos[number];
         return info.table == table &&
                std::equal(key.begin(), key.end(),
-                          s.keys.begin() + static_cast<std::ptrdiff_t>(info.key_at));
+                          keys.begin() + static_cast<std::ptrdiff_t>(info.key_at));
       });
   if (id == next) {
-    const TableLayout& layout = layout_of(table);
-    OpenEntity& open = s.entities.emplace_back();
-    if (!s.closed && s.status.ok()) s.entity_count = s.entities.size();
-    open.table = table;
-    open.memo = static_cast<std::uint32_t>(table) << kMemoTableShift;
-    open.values = static_cast<std::uint8_t>(layout.values);
-    open.points = layout.points;
-    if (layout.overlaps) open.least_ns = kOverlapping;
-    EntityInfo& added = s.infos.emplace_back();
-    added.table = table;
-    added.key_at = static_cast<std::uint32_t>(s.keys.size());
-    s.keys.insert(s.keys.end(), key.begin(), key.end());
+    add_entity(table, key, shows);
+  } else if (infos[id].shows != shows) {
+    fail(ErrorCode::kInternal, "an entity that has rows and is a view");
   }
   return id;
+}
+
+void Writer::State::add_entity(TableId table, std::span<const std::int64_t> key, EntityId shows) {
+  const TableLayout& layout = layout_of(table);
+  OpenEntity& open = entities.emplace_back();
+  if (!closed && status.ok()) entity_count = entities.size();
+  open.table = table;
+  open.memo = static_cast<std::uint32_t>(table) << kMemoTableShift;
+  open.values = static_cast<std::uint8_t>(layout.values);
+  open.points = layout.points;
+  if (layout.overlaps) open.least_ns = kOverlapping;
+  EntityInfo& added = infos.emplace_back();
+  added.table = table;
+  added.key_at = static_cast<std::uint32_t>(keys.size());
+  added.shows = shows;
+  keys.insert(keys.end(), key.begin(), key.end());
+  if (shows == kNoEntity) return;
+  open.memo = kNoMemos;
+  open.values = OpenEntity::kTakesNone;
+  views.push_back({static_cast<EntityId>(infos.size() - 1), shows, table});
+}
+
+EntityId Writer::entity(TableId table, std::span<const std::int64_t> key) {
+  return state_->entity(table, key, kNoEntity);
+}
+
+EntityId Writer::view(TableId table, std::span<const std::int64_t> key, EntityId of) {
+  State& s = *state_;
+  const bool fits = of < s.infos.size() && !s.infos[of].is_view() &&
+                    !model::view_slots(table, s.infos[of].table).empty();
+  if (!fits) s.fail(ErrorCode::kInternal, "a view of rows that have other columns");
+  return s.entity(table, key, fits ? of : kNoEntity);
 }
 
 void Writer::add(EntityId entity, HostTime begin, HostTime end,

@@ -36,6 +36,13 @@ class IntervalSink {
   /// key columns in order, text columns as StringIds.
   [[nodiscard]] virtual EntityId entity(TableId table, std::span<const std::int64_t> key) = 0;
 
+  /// An entity of `table` that has the rows of another one: those of `of`, seen through the columns
+  /// that both tables have (view_slots(), which must not be empty). Nothing is added to it. `of`
+  /// is no view itself. Calls with equal arguments give the same id; the entity must not have been
+  /// made by entity().
+  [[nodiscard]] virtual EntityId view(TableId table, std::span<const std::int64_t> key,
+                                      EntityId of) = 0;
+
   /// Adds [begin, end) to the entity. Requires end >= begin and, but for tables that may overlap,
   /// begin >= the entity's last end; `values` has the table's value columns in order. An empty
   /// interval (begin == end) is dropped, except in tables of points (TableDef).

@@ -109,6 +109,20 @@ TEST(Tables, SlotsAgreeWithTheDefinitions) {
   EXPECT_EQ(table_def(TableId::kPreemption).value_count(), 8U);
 }
 
+TEST(Tables, ViewsHaveColumnsThatAreThere) {
+  const auto slots = view_slots(TableId::kPcpuState, TableId::kFusedCpu);
+  EXPECT_EQ(
+      std::vector<std::uint8_t>(slots.begin(), slots.end()),
+      (std::vector<std::uint8_t>{slot::kFcState, slot::kFcTid, slot::kFcComm, slot::kFcLossy}));
+  const auto none = [](TableId view, TableId of) { return view_slots(view, of).empty(); };
+  EXPECT_TRUE(none(TableId::kFusedCpu, TableId::kPcpuState));   // has more
+  EXPECT_TRUE(none(TableId::kPcpuState, TableId::kPcpuState));  // is the same
+  EXPECT_TRUE(none(TableId::kPcpuState, TableId::kThreadState));
+  EXPECT_TRUE(none(TableId::kPcpuState, TableId::kVcpuState));  // `state` means something else
+  EXPECT_TRUE(none(TableId::kNetWakeup, TableId::kFusedCpu));   // rows may overlap
+  EXPECT_TRUE(none(TableId::kMachine, TableId::kFusedCpu));     // no intervals
+}
+
 TEST(ClockWalk, GivesWhatTheMapGives) {
   std::mt19937_64 random(11);
   for (int round = 0; round < 50; ++round) {

@@ -182,11 +182,48 @@ std::size_t count_role(std::span<const ColumnDef> columns, ColumnRole role) {
                     [role](const ColumnDef& column) { return column.role == role; }));
 }
 
+std::vector<const ColumnDef*> value_columns(const TableDef& def) {
+  std::vector<const ColumnDef*> out;
+  for (const ColumnDef& column : def.columns) {
+    if (column.role == ColumnRole::kValue) out.push_back(&column);
+  }
+  return out;
+}
+
+std::vector<std::uint8_t> make_view_slots(const TableDef& view, const TableDef& of) {
+  std::vector<std::uint8_t> slots;
+  const auto plain = [](const TableDef& def) {
+    return def.interval && !def.points && !def.overlaps;
+  };
+  if (!plain(view) || !plain(of) || view.id == of.id) return slots;
+  const std::vector<const ColumnDef*> there = value_columns(of);
+  for (const ColumnDef* const column : value_columns(view)) {
+    const auto same = std::ranges::find_if(there, [column](const ColumnDef* other) {
+      return other->name == column->name && other->type == column->type &&
+             other->states == column->states;
+    });
+    if (same == there.end()) return {};
+    slots.push_back(static_cast<std::uint8_t>(same - there.begin()));
+  }
+  return slots;
+}
+
 }  // namespace
 
 std::size_t TableDef::key_count() const { return count_role(columns, ColumnRole::kKey); }
 std::size_t TableDef::value_count() const { return count_role(columns, ColumnRole::kValue); }
 const TableDef& table_def(TableId id) { return kTables[static_cast<std::size_t>(id)]; }
 std::span<const TableDef> table_defs() { return kTables; }
+
+std::span<const std::uint8_t> view_slots(TableId view, TableId of) {
+  static const auto kSlots = [] {
+    std::vector<std::vector<std::uint8_t>> slots;
+    for (const TableDef& seen : kTables) {
+      for (const TableDef& stored : kTables) slots.push_back(make_view_slots(seen, stored));
+    }
+    return slots;
+  }();
+  return kSlots[static_cast<std::size_t>(view) * kTableCount + static_cast<std::size_t>(of)];
+}
 
 }  // namespace vs::model

@@ -85,6 +85,10 @@ struct TableDef {
 
 [[nodiscard]] const TableDef& table_def(TableId id);
 [[nodiscard]] std::span<const TableDef> table_defs();
+/// How a row of `of` is seen as one of `view`: by value slot of `view`, the slot of `of` whose
+/// column has the same name and means the same. Empty when some value column is not there, or when
+/// rows of either table may overlap or be empty.
+[[nodiscard]] std::span<const std::uint8_t> view_slots(TableId view, TableId of);
 
 /// Value slots of the interval tables: index into the span given to IntervalSink::add, in the order
 /// of the definition's kValue columns. A test holds the two together. Text slots are StringIds,

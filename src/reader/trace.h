@@ -22,6 +22,7 @@
 #include "base/time.h"
 #include "model/event.h"
 #include "model/event_kind.h"
+#include "model/fading.h"
 #include "model/issue.h"
 
 namespace vs::os {
@@ -169,6 +170,11 @@ struct StreamRequest {
   ArgumentChoice choice = {};
   /// Where set: told before next() returns; must outlive the cursor.
   PassedSink* passed = nullptr;
+  /// A reader may step over what fades, but only
+  /// - where a switch has told since the stream's begin or its last loss which thread runs, and the
+  ///   event's own context names no other one; Event::tid is that thread then;
+  /// - while the stream's times do not go back, its events are of one CPU, and nobody seeks.
+  model::Fading fading = {};
 };
 
 class StreamCursor {

@@ -16,7 +16,7 @@ class DecodeAhead::Cursor final : public reader::StreamCursor {
     bytes_done_ = chunk.bytes_done;
     ended_ = chunk.last;
     VS_TRY(Status(chunk.status));
-    return std::span<const model::Event>(chunk.events);
+    return chunk.events.events();
   }
   [[nodiscard]] Status seek(OwnTime) override {
     return Error{ErrorCode::kInternal, "a stream that is decoded ahead does not seek", "", ""};
@@ -49,6 +49,7 @@ std::unique_ptr<reader::StreamCursor> DecodeAhead::take(
     std::unique_ptr<reader::StreamCursor> cursor) {
   Stream& stream = *streams_.emplace_back(std::make_unique<Stream>());
   stream.cursor = std::move(cursor);
+  for (Chunk& chunk : stream.chunks) chunk.events.reserve(chunk_events_);
   auto out = std::make_unique<Cursor>(*this, stream);
   const std::lock_guard lock(mutex_);
   stream.waits = true;
@@ -97,14 +98,10 @@ void DecodeAhead::work() {
   }
 }
 
-void DecodeAhead::fill(Stream& stream, Chunk& chunk) const {
+void DecodeAhead::fill(Stream& stream, Chunk& chunk) {
   chunk.events.clear();
-  chunk.events.reserve(chunk_events_);
-  chunk.text.clear();
-  chunk.text.reserve(chunk_events_ * kTextBytes);
-  chunk.long_texts.clear();
   chunk.last = false;
-  while (chunk.events.size() < chunk_events_) {
+  do {
     if (stream.run.empty()) {
       const auto run = stream.cursor->next();
       chunk.status = run.ok() ? Status() : Status(run.error());
@@ -112,35 +109,11 @@ void DecodeAhead::fill(Stream& stream, Chunk& chunk) const {
       if (chunk.last) break;
       stream.run = run.value();
     }
-    std::size_t taken = 0;
-    const std::size_t room = chunk_events_ - chunk.events.size();
-    const std::size_t wanted = std::min(room, stream.run.size());
-    while (taken < wanted && copy(stream.run[taken], chunk)) ++taken;
-    stream.run = stream.run.subspan(taken);
-    if (taken < wanted) break;
-  }
-  chunk.bytes_done = stream.cursor->bytes_done();
-}
-
-// False: its texts have no room any more.
-bool DecodeAhead::copy(const model::Event& event, Chunk& chunk) const {
-  std::size_t size = 0;
-  for (const std::string_view text : event.texts) size += text.size();
-  const std::size_t room = chunk_events_ * kTextBytes - chunk.text.size();
-  if (size > room && !chunk.events.empty()) return false;
-  model::Event& to = chunk.events.emplace_back(event);
-  if (size == 0) return true;
-  if (size > room) chunk.long_texts.reserve(model::kMaxTexts);  // of a first event alone
-  for (std::string_view& text : to.texts) {
-    if (size > room) {
-      text = chunk.long_texts.emplace_back(text);
-      continue;
+    while (!stream.run.empty() && chunk.events.add(stream.run.front())) {
+      stream.run = stream.run.subspan(1);
     }
-    const std::size_t at = chunk.text.size();
-    chunk.text += text;
-    text = std::string_view(chunk.text).substr(at, text.size());
-  }
-  return true;
+  } while (stream.run.empty());
+  chunk.bytes_done = stream.cursor->bytes_done();
 }
 
 }  // namespace vs::session

@@ -7,12 +7,12 @@
 //             └ stream 1: [    ][    ]   ┘    a stream it waits for is decoded next
 //
 // Each stream delivers what its cursor would, in the same order; only where a run ends differs.
-// What a cursor says (events, texts) is copied into the chunk, since the cursor goes on.
+// What a cursor says is copied into the chunk, since the cursor goes on.
 //
 // Ownership: owns the cursors and their events; the cursors that take() gives must not outlive it.
 // Threads: take() and the cursors it gives belong to one thread; the others are inside. The end of
 // a DecodeAhead waits until no cursor is being read (one chunk). Memory: kBytes of events over all
-// streams, and a text buffer per chunk.
+// streams, and their texts (EventCopies).
 
 #include <array>
 #include <condition_variable>
@@ -20,13 +20,13 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include "base/result.h"
 #include "model/event.h"
 #include "reader/trace.h"
+#include "session/event_copies.h"
 
 namespace vs::session {
 
@@ -35,7 +35,6 @@ class DecodeAhead {
   static constexpr std::size_t kBytes = 16U << 20;
   static constexpr std::size_t kChunks = 2;         ///< per stream
   static constexpr std::size_t kMostEvents = 2048;  ///< of a chunk
-  static constexpr std::size_t kTextBytes = 24;     ///< of a chunk, per event; full, it ends
 
   /// `streams`: how many there will be, about: shares out the memory.
   DecodeAhead(unsigned threads, std::size_t streams);
@@ -50,9 +49,7 @@ class DecodeAhead {
  private:
   class Cursor;
   struct Chunk {
-    std::vector<model::Event> events;
-    std::string text;  ///< never grows beyond what it reserved
-    std::vector<std::string> long_texts;
+    EventCopies events;
     std::uint64_t bytes_done = 0;
     Status status;
     bool last = false;  ///< nothing comes after it
@@ -71,8 +68,7 @@ class DecodeAhead {
   };
 
   void work();
-  void fill(Stream& stream, Chunk& chunk) const;
-  [[nodiscard]] bool copy(const model::Event& event, Chunk& chunk) const;
+  static void fill(Stream& stream, Chunk& chunk);
   /// The next chunk, when it is there; the one before is given back.
   [[nodiscard]] const Chunk& next_chunk(Stream& stream, bool give_back);
 

@@ -67,11 +67,15 @@ bool parse_beacon_mark(std::string_view text, model::BeaconMark& mark) {
   return false;
 }
 
-/// One handler per kind; kinds without one only count as guest times.
+/// One handler per kind; kinds without one only count as guest times. `joins`: with what joins
+/// clocks.
 struct EvidenceGatherer::HandlerTable {
   std::array<Handler, model::kEventKindCount> of{};
-  HandlerTable() {
+  explicit HandlerTable(bool joins) {
     using G = EvidenceGatherer;
+    set(EventKind::kKvmPvclockUpdate, &G::on_pvclock);
+    set(EventKind::kHrtimerExpireEntry, &G::on_hrtimer);
+    if (!joins) return;
     set(EventKind::kLoss, &G::on_loss);
     set(EventKind::kSchedSwitch, &G::on_switch);
     set(EventKind::kKvmEntry, &G::on_entry);
@@ -80,8 +84,6 @@ struct EvidenceGatherer::HandlerTable {
     set(EventKind::kKvmMsr, &G::on_msr);
     set(EventKind::kKvmWaitLapicExpire, &G::on_lapic_expire);
     set(EventKind::kKvmWriteTscOffset, &G::on_tsc_offset);
-    set(EventKind::kKvmPvclockUpdate, &G::on_pvclock);
-    set(EventKind::kHrtimerExpireEntry, &G::on_hrtimer);
     set(EventKind::kMark, &G::on_mark);
     for (const EventKind kind : {EventKind::kVmsyncGhGuest, EventKind::kVmsyncGhHost,
                                  EventKind::kVmsyncHgHost, EventKind::kVmsyncHgGuest}) {
@@ -93,21 +95,22 @@ struct EvidenceGatherer::HandlerTable {
     }
   }
   void set(EventKind kind, Handler handler) { of[static_cast<std::size_t>(kind)] = handler; }
-  static const HandlerTable& instance() {
-    static const HandlerTable kTable;
-    return kTable;
+  static const HandlerTable& of_roles(EvidenceRoles roles) {
+    static const HandlerTable kJoins(true);
+    static const HandlerTable kOwnRate(false);
+    return roles.host || roles.guest ? kJoins : kOwnRate;
   }
 };
 
 EvidenceGatherer::EvidenceGatherer(EvidenceRoles roles, EvidenceLimits limits)
-    : roles_(roles), limits_(limits) {
+    : roles_(roles), limits_(limits), handlers_(&HandlerTable::of_roles(roles)) {
   evidence_.burst_gap = kLeastBurstGap;
 }
 
 model::KindSet EvidenceGatherer::kinds(EvidenceRoles roles) {
   if (roles.guest) return model::KindSet::all();
   model::KindSet set;
-  const HandlerTable& table = HandlerTable::instance();
+  const HandlerTable& table = HandlerTable::of_roles(roles);
   for (std::size_t i = 0; i < model::kEventKindCount; ++i) {
     const auto kind = static_cast<EventKind>(i);
     if (table.of[i] != nullptr && kind != EventKind::kSchedSwitch) set.add(kind);
@@ -117,8 +120,12 @@ model::KindSet EvidenceGatherer::kinds(EvidenceRoles roles) {
 
 EvidenceGatherer::HostCpu& EvidenceGatherer::cpu_of(std::uint32_t cpu) { return cpus_[cpu]; }
 
+void EvidenceGatherer::begin_stream() {
+  for (auto& [cpu, state] : cpus_) state.current = model::kNoTid;
+}
+
 void EvidenceGatherer::on_events(std::span<const Event> events, std::uint32_t cpu) {
-  const HandlerTable& table = HandlerTable::instance();
+  const HandlerTable& table = *handlers_;
   std::uint32_t known = model::kNoCpu;
   HostCpu* state = nullptr;
   for (const Event& event : events) {

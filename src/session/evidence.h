@@ -24,7 +24,8 @@
 
 namespace vs::session {
 
-/// What is collected: a host's runs, a guest's event times, or both.
+/// What is collected: a host's runs, a guest's event times, or both, with all that joins clocks.
+/// With neither only what tells the length of the trace's own tick.
 struct EvidenceRoles {
   bool host = true;
   bool guest = true;
@@ -43,8 +44,9 @@ class EvidenceGatherer {
  public:
   explicit EvidenceGatherer(EvidenceRoles roles, EvidenceLimits limits = {});
 
-  /// What to decode: every kind for a guest (each event's time counts), few for a host. Switches
-  /// are not among these: readers know the thread of an event where switches tell it.
+  /// What to decode: every kind for a guest (each event's time counts), few for a host, two for
+  /// neither. Switches are not among these: readers know the thread of an event where switches tell
+  /// it.
   [[nodiscard]] static model::KindSet kinds(EvidenceRoles roles);
 
   /// From now on the times of a guest's events come from on_times() alone, and on_events() gets but
@@ -54,6 +56,8 @@ class EvidenceGatherer {
   void on_times(std::uint32_t cpu, std::span<const std::int64_t> times, OwnTime least,
                 OwnTime greatest);
 
+  /// The next events are another stream's: nobody is known to run anywhere.
+  void begin_stream();
   /// Events of one stream, in its order. `cpu`: for events that carry none.
   void on_events(std::span<const model::Event> events, std::uint32_t cpu);
 
@@ -114,6 +118,7 @@ class EvidenceGatherer {
 
   EvidenceRoles roles_;
   EvidenceLimits limits_;
+  const HandlerTable* handlers_;
   model::TraceEvidence evidence_;
   std::unordered_map<std::int32_t, std::vector<model::GuestRun>> runs_;
   std::unordered_map<std::uint32_t, HostCpu> cpus_;

@@ -77,6 +77,22 @@ TEST(Evidence, WithoutTidContextTheSwitchTellsTheThread) {
   EXPECT_EQ(evidence.threads[0].tid, 42);
 }
 
+TEST(Evidence, WithoutARoleOnlyTheTracesOwnRateIsGathered) {
+  const EvidenceRoles none{false, false};
+  const auto evidence =
+      gather({with(event(EventKind::kKvmWriteTscOffset, 5, 7), arg::kTscNext, 42),
+              with(event(EventKind::kHrtimerExpireEntry, 10, 7), arg::kHrtimerNow, 9),
+              with(event(EventKind::kKvmPvclockUpdate, 20, 7), arg::kPvclockMul, 3),
+              with(event(EventKind::kLoss, 30, -1), arg::kLossEndOwn, 40)},
+             none);
+  EXPECT_TRUE(evidence.tsc_writes.empty());
+  EXPECT_TRUE(evidence.losses.empty());
+  EXPECT_EQ(evidence.readings.size(), 1U);
+  EXPECT_EQ(evidence.pvclock.size(), 1U);
+  EXPECT_FALSE(EvidenceGatherer::kinds(none).has(EventKind::kKvmWriteTscOffset));
+  EXPECT_TRUE(EvidenceGatherer::kinds(none).has(EventKind::kHrtimerExpireEntry));
+}
+
 TEST(Evidence, TooManyRunsAreCoarsenedNotDropped) {
   std::vector<Event> events;
   for (int i = 0; i < 1000; ++i) {

@@ -14,6 +14,7 @@
 #include "model/host_time.h"
 #include "session/arguments.h"
 #include "session/decode_ahead.h"
+#include "session/merge_ahead.h"
 
 namespace vs::session {
 namespace {
@@ -98,18 +99,21 @@ class Flow final : public analysis::fused::EffectiveSink {
   Status run(Progress& progress, const PipelineOutput& before) {
     VS_ASSIGN(std::vector<merge::Source> sources, open_sources());
     std::optional<DecodeAhead> ahead;
-    if (input_.decoders > 0) {
-      ahead.emplace(input_.decoders, sources.size());
+    if (input_.threads > 1) {
+      ahead.emplace(input_.threads - 1, sources.size());
       for (merge::Source& source : sources) source.cursor = ahead->take(std::move(source.cursor));
     }
     merge::Merger merger(std::move(sources));
     VS_TRY(merger.start());
     set_targets(merger);
+    std::optional<MergeAhead> merged;
+    if (input_.threads > 0) merged.emplace(merger);
     HostTime last = kHostTimeMin;
     std::uint64_t told_bytes = 0;
     std::uint64_t told_events = 0;
     for (;;) {
-      VS_ASSIGN(const std::span<const merge::Item> batch, merger.next_batch());
+      VS_ASSIGN(const MergeAhead::Batch next, next_batch(merger, merged ? &*merged : nullptr));
+      const std::span<const merge::Item> batch = next.items;
       if (batch.empty()) break;
       for (std::size_t i = 0; i < batch.size(); ++i) {
         if (i + kAhead < batch.size()) __builtin_prefetch(batch[i + kAhead].event);
@@ -120,9 +124,8 @@ class Flow final : public analysis::fused::EffectiveSink {
       tell_partial(before, last);  // soon after the snapshot, so that what is open fits to it
       if (events_ - told_events < kTellEvents) continue;
       told_events = events_;
-      const std::uint64_t done = merger.bytes_done();
-      progress.add(done - told_bytes);
-      told_bytes = done;
+      progress.add(next.bytes_done - told_bytes);
+      told_bytes = next.bytes_done;
       if (progress.cancelled()) return Progress::cancel_error();
     }
     tell_partial(before, last);
@@ -154,6 +157,13 @@ class Flow final : public analysis::fused::EffectiveSink {
   }
 
  private:
+  /// `ahead`: makes the batches, where there is one.
+  static Result<MergeAhead::Batch> next_batch(merge::Merger& merger, MergeAhead* ahead) {
+    if (ahead != nullptr) return ahead->next();
+    VS_ASSIGN(const std::span<const merge::Item> items, merger.next_batch());
+    return MergeAhead::Batch{items, merger.bytes_done()};
+  }
+
   void append_names(std::vector<model::SmallTable>& tables) const {
     for (const MachineRun& run : runs_) {
       append(run.kernel->thread_table(), tables);
@@ -186,6 +196,7 @@ class Flow final : public analysis::fused::EffectiveSink {
     options.machine_name = machine.name;
     options.task_states = analysis::kernel::task_state_coding(trace->trace->info().kernel);
     options.syscall_table = syscall_table(*trace->trace);
+    options.pcpu_rows = !fusion_.shows_pcpus(index);
     run.begin = machine.clock.to_host(*trace->survey->begin);
     run.end = machine.clock.to_host(*trace->survey->end);
     for (const std::size_t t : machine.traces) {

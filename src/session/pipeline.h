@@ -37,7 +37,9 @@ struct PipelineTrace {
 struct PipelineInput {
   const model::Experiment* experiment = nullptr;
   std::vector<PipelineTrace> traces;
-  unsigned decoders = 0;  ///< threads that decode streams ahead (decode_ahead.h); 0: this one does
+  /// Threads beside this one: one that merges (merge_ahead.h), the others decode streams for it
+  /// (decode_ahead.h). 0: this one does all.
+  unsigned threads = 0;
   std::span<const StreamFactory> analyses = stream_factories();
   PartialBoard* partial = nullptr;  ///< gets the tables so far when it wants them
 };

@@ -18,7 +18,7 @@ namespace {
 constexpr std::string_view kFingerprintKey = "fingerprint";
 constexpr std::string_view kSessionKey = "session";
 /// Raised when an analysis changes what it stores: histories of another number are rebuilt.
-constexpr int kAnalysisVersion = 5;
+constexpr int kAnalysisVersion = 6;
 
 /// The last parts of a path that tell traces apart: "cap/host/kernel" and "cap/vm1/kernel" give
 /// "host/kernel"; "cap/host.dat" gives "host.dat".
@@ -499,7 +499,7 @@ Status Session::build_history(const std::string& fingerprint) {
     for (const reader::StreamInfo& stream : open.trace->streams()) bytes += stream.bytes;
   }
   progress_.begin("analysing", bytes);
-  input.decoders = std::max(options_.jobs, 1U) - 1;
+  input.threads = std::max(options_.jobs, 1U) - 1;
   VS_ASSIGN(PipelineOutput output, run_pipeline(input, *writer, issues_, progress_));
   for (model::SmallTable& table : output.tables) writer->put_small_table(std::move(table));
   for (const model::SmallTable& table : tables_) {

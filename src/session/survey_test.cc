@@ -133,6 +133,36 @@ TEST(Survey, VmsAreFoundWhereverInTheTraceTheyBegin) {
   }
 }
 
+TEST(Survey, ATraceAloneKeepsNothingToJoinClocksWithButMeasuresItsTicks) {
+  test::FakeTrace trace = host_of_one(10, 10);
+  test::FakeTrace::Stream timers;
+  timers.cpu = 1;
+  for (int i = 0; i < 20; ++i) {
+    Event event;
+    event.kind = EventKind::kHrtimerExpireEntry;
+    event.own = OwnTime{1000 + 10 * i};
+    event.args[model::arg::kHrtimerNow] = 500U + 5U * static_cast<std::uint64_t>(i);
+    event.present = 1U << model::arg::kHrtimerNow;
+    timers.events.push_back(event);
+  }
+  trace.add_stream(timers);
+  model::IssueLog issues;
+  Progress progress({}, nullptr);
+  SurveyScope scope;
+  scope.alone = true;
+  const auto in_ns = survey_trace(trace, {}, issues, progress, scope);
+  trace.change_info().clock.unit = reader::ClockInfo::Unit::kTicks;
+  const auto in_ticks = survey_trace(trace, {}, issues, progress, scope);
+  ASSERT_TRUE(in_ns.ok() && in_ticks.ok());
+  EXPECT_TRUE(in_ns.value().evidence.readings.empty());
+  EXPECT_EQ(in_ticks.value().evidence.readings.size(), 20U);
+  for (const TraceSurvey* found : {&in_ns.value(), &in_ticks.value()}) {
+    EXPECT_TRUE(found->evidence.threads.empty());
+    EXPECT_EQ(found->vms.size(), 1U);
+    EXPECT_EQ(found->events, 40U);
+  }
+}
+
 TEST(Survey, ATraceThatOnlyDescribesKvmIsReadOnceBeyondItsBegin) {
   const test::FakeTrace trace = host_of_one(5000, 0);
   model::IssueLog issues;

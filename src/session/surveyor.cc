@@ -39,6 +39,15 @@ void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Dis
               "kvm_entry's vcpu_id is no vCPU number"});
 }
 
+/// A trace alone has nothing to be joined to; only its ticks may have to be measured.
+EvidenceRoles roles_of(const SurveyScope& scope) {
+  return {!scope.alone, !scope.alone && scope.guest};
+}
+
+bool has_unknown_ticks(const reader::ClockInfo& clock) {
+  return clock.unit == reader::ClockInfo::Unit::kTicks && !clock.ticks_per_second;
+}
+
 }  // namespace
 
 bool Surveyor::may_show_vms(const reader::Trace& trace) {
@@ -53,7 +62,8 @@ Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope, VmSearch searc
       scope_(scope),
       kernel_(trace.info().is_kernel),
       search_(search),
-      evidence_(EvidenceRoles{!scope.alone, !scope.alone && scope.guest}) {
+      gathers_(!scope.alone || has_unknown_ticks(trace.info().clock)),
+      evidence_(roles_of(scope)) {
   if (search == VmSearch::kLeft) rare_ = analysis::vcpu::Discovery::vcpu_kinds();
   if (scope.states) rare_.add(EventKind::kStatedumpBlockDevice);
   out_.events_by_type.assign(trace.event_types().size(), 0);
@@ -64,7 +74,8 @@ Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope, VmSearch searc
 
 SurveyedKinds Surveyor::looked_into() const {
   SurveyedKinds kinds;
-  kinds.evidence = EvidenceGatherer::kinds(EvidenceRoles{true, false});
+  // A guest's times come from on_passed().
+  if (gathers_) kinds.evidence = EvidenceGatherer::kinds({roles_of(scope_).host, false});
   using analysis::vcpu::Discovery;
   kinds.discovery = search_ == VmSearch::kDone ? Discovery::kinds() : Discovery::vcpu_kinds();
   if (!scope_.states) return kinds;
@@ -84,13 +95,21 @@ reader::StreamRequest Surveyor::whole_request() {
   if (!kernel_) return request;
   counts_passed_ = true;
   evidence_.take_times_apart();
-  request.kinds = looked_into().all();
+  const SurveyedKinds kinds = looked_into();
+  request.kinds = kinds.all();
   request.passed = this;
+  if (!scope_.states) return request;
+  request.fading = initial_.fading();
+  std::erase_if(request.fading.rules, [&kinds](const model::FadeRule& rule) {
+    return kinds.evidence.has(rule.kind) || kinds.discovery.has(rule.kind);
+  });
   return request;
 }
 
 void Surveyor::begin_stream(std::size_t stream) {
   out_.streams.push_back({stream, 0});
+  initial_.begin_stream();
+  evidence_.begin_stream();
   cpu_ = trace_.streams()[stream].cpu;
   last_ = kOwnTimeMin;
   reversed_ = false;
@@ -139,7 +158,7 @@ void Surveyor::look(std::span<const Event> events) {
   if (!kernel_) return;
   if (scope_.states) initial_.on_events(events, cpu_);
   if (search_ == VmSearch::kDone) discovery_.on_events(events, cpu_);
-  evidence_.on_events(events, cpu_);
+  if (gathers_) evidence_.on_events(events, cpu_);
   for (const Event& event : events) {
     if (!rare_.has(event.kind)) continue;
     if (event.kind == EventKind::kStatedumpBlockDevice) {

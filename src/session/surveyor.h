@@ -62,6 +62,7 @@ class Surveyor final : private reader::PassedSink {
   const SurveyScope scope_;
   const bool kernel_;
   const VmSearch search_;
+  const bool gathers_;  ///< evidence_ wants events
   bool found_vcpu_ = false;
   bool counts_passed_ = false;  ///< on_passed() counts and tells the times, not on_events()
   TraceSurvey out_;

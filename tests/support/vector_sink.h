@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -27,6 +28,7 @@ class VectorSink : public model::IntervalSink {
     model::TableId table = model::TableId::kCount;
     std::vector<std::int64_t> key;
     std::vector<Interval> intervals;
+    std::vector<model::EntityId> views;  ///< entities that show these rows
   };
 
   model::StringId intern(std::string_view text) override {
@@ -41,8 +43,17 @@ class VectorSink : public model::IntervalSink {
     std::pair<model::TableId, std::vector<std::int64_t>> full{table, {key.begin(), key.end()}};
     const auto [found, fresh] =
         entity_ids_.emplace(full, static_cast<model::EntityId>(entities_.size()));
-    if (fresh) entities_.push_back({table, full.second, {}});
+    if (fresh) entities_.push_back({table, full.second, {}, {}});
     return found->second;
+  }
+
+  model::EntityId view(model::TableId table, std::span<const std::int64_t> key,
+                       model::EntityId of) override {
+    EXPECT_FALSE(model::view_slots(table, entities_.at(of).table).empty());
+    const model::EntityId id = entity(table, key);
+    std::vector<model::EntityId>& views = entities_.at(of).views;
+    if (std::find(views.begin(), views.end(), id) == views.end()) views.push_back(id);
+    return id;
   }
 
   void add(model::EntityId id, HostTime begin, HostTime end,
@@ -56,6 +67,12 @@ class VectorSink : public model::IntervalSink {
     }
     if (begin == end && entity.table != model::TableId::kVmExit) return;
     entity.intervals.push_back({begin, end, {values.begin(), values.end()}});
+    for (const model::EntityId view : entity.views) {
+      Interval& seen = entities_[view].intervals.emplace_back(Interval{begin, end, {}});
+      for (const std::uint8_t slot : model::view_slots(entities_[view].table, entity.table)) {
+        seen.values.push_back(values[slot]);
+      }
+    }
   }
 
   [[nodiscard]] const std::vector<Entity>& entities() const { return entities_; }

@@ -51,6 +51,11 @@ class Fusion final : public vcpu::VcpuObserver {
   Fusion(const Fusion&) = delete;
   Fusion& operator=(const Fusion&) = delete;
 
+  /// Whether the machine's pcpu_state is told here, as a view of its fused_cpu: a host without VMs
+  /// has nobody on its processors but its own threads, so both say the same.
+  [[nodiscard]] bool shows_pcpus(model::MachineIndex machine) const {
+    return machines_[machine].physical && !machines_[machine].hosts_vms;
+  }
   /// Valid as long as the Fusion.
   [[nodiscard]] kernel::CpuObserver& cpu_observer(model::MachineIndex machine);
   void on_vcpu_change(const vcpu::VcpuChange& change) override;
@@ -123,6 +128,7 @@ class Fusion final : public vcpu::VcpuObserver {
     model::StringId name = model::kNull;
     model::MachineIndex parent = model::kNoMachine;
     bool physical = false;  ///< a host, not a VM
+    bool hosts_vms = false;
     bool traced = false;
     std::uint32_t first_vcpu = 0;
     PerCpu<Cpu> cpus;

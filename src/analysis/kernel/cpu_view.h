@@ -48,7 +48,8 @@ struct CpuView {
   }
 };
 
-/// Hears each change of a CPU's view, in time order, after it took effect. `now` stays where it is
+/// Hears where a CPU's rows begin and each change of its view, in time order, after it took effect.
+/// `now` stays where it is
 /// and up to date until the next call for that CPU, or the end of the observer: what changes most
 /// is not copied on its way.
 class CpuObserver {

@@ -41,6 +41,14 @@ struct Earliest {
   [[nodiscard]] T before(OwnTime end, T fallback) const { return time <= end ? value : fallback; }
 };
 
+/// Of threads, in one stream (model/fading.h): by them a kind has nothing left to tell.
+enum Mark : std::uint32_t {
+  kMarkRan = 1U << 0,     ///< its CPU has switched to it, and its name is known
+  kMarkCalled = 1U << 1,  ///< its first system call was seen
+  kMarkWaking = 1U << 2,  ///< it was woken by the kind of that name, and its name is known
+  kMarkWakeup = 1U << 3,
+};
+
 struct SyscallEvidence {
   bool exit = false;
   SyscallRef ref;
@@ -72,6 +80,10 @@ struct CpuFacts {
   OwnTime called_at;
   std::string idle_comm;
   bool late = false;
+  void forget_thread() {
+    current = -1;
+    called = INT32_MIN;
+  }
   /// That thread's earliest call is not later than one at this time.
   [[nodiscard]] bool knows_call_of(std::int32_t thread, OwnTime at) const {
     return thread == called && called_at <= at;
@@ -106,6 +118,11 @@ class InitialStateCollector::Impl {
       (this->*entry.handler)(site);
     }
   }
+  void begin_stream() {
+    marks_.clear();
+    for (CpuFacts& cpu : cpus_) cpu.forget_thread();
+  }
+  [[nodiscard]] model::Fading fading() const;
   void add_known_name(std::int32_t tid, std::string_view comm) {
     if (tid > 0 && !comm.empty()) names_.emplace(tid, std::string(clip_comm(comm)));
   }
@@ -130,7 +147,9 @@ class InitialStateCollector::Impl {
   /// What the event's place and its thread say, before what its kind does.
   void arrive(const Site& site);
   void note_current(const Site& site, std::int32_t tid);
-  void mention(const Site& site, std::int32_t tid, Mention how, std::string_view comm = {});
+  /// What is known of the thread then; null when it is none.
+  ThreadFacts* mention(const Site& site, std::int32_t tid, Mention how, std::string_view comm = {});
+  void woken(const Site& site, Mark mark);
   static void name(ThreadFacts& thread, OwnTime at, std::string_view comm);
   void name(const Site& site, std::int32_t tid, std::string_view comm);
   void leave(const Site& site, ContextKind kind, std::size_t slot);
@@ -173,6 +192,7 @@ class InitialStateCollector::Impl {
   [[nodiscard]] InitialThread thread_of(const ThreadFacts& facts) const;
   [[nodiscard]] InitialCpu cpu_of(std::uint32_t index, CpuFacts& facts);
 
+  model::ThreadMarks marks_;
   TidMap index_;
   std::vector<ThreadFacts> threads_;
   std::vector<CpuFacts> cpus_;
@@ -226,6 +246,26 @@ const InitialStateCollector::Impl::Table& InitialStateCollector::Impl::handlers(
   return kHandlers;
 }
 
+// All that is kept of a thread is the earliest, so once a stream has told it, what the stream says
+// later is of no use. Contexts are of use up to the CPU's first switch only.
+model::Fading InitialStateCollector::Impl::fading() const {
+  namespace arg = model::arg;
+  model::Fading fading{&marks_, {}};
+  fading.rules = {
+      {EventKind::kSchedSwitch, kMarkRan, 2, {arg::kPrevTid, arg::kNextTid}},
+      {EventKind::kSchedMigrateTask, kMarkRan, 1, {arg::kMigrateTid}},
+      {EventKind::kSchedWaking, kMarkWaking, 1, {arg::kWakeTid}},
+      {EventKind::kSchedWakeup, kMarkWakeup, 1, {arg::kWakeTid}},
+      {EventKind::kSyscallEntry, kMarkCalled, 0, {}},
+      {EventKind::kSyscallExit, kMarkCalled, 0, {}},
+  };
+  for (std::size_t i = 0; i < model::kEventKindCount; ++i) {
+    if (!handlers()[i].until_switch) continue;
+    fading.rules.push_back({static_cast<EventKind>(i), kMarkRan, 0, {}});
+  }
+  return fading;
+}
+
 ThreadFacts* InitialStateCollector::Impl::find(std::int32_t tid) {
   const std::uint32_t at = index_.find(tid);
   return at == TidMap::kNone ? nullptr : &threads_[at];
@@ -261,14 +301,15 @@ void InitialStateCollector::Impl::note_current(const Site& site, std::int32_t ti
   if (tid > 0) mention(site, tid, Mention::kRan);
 }
 
-void InitialStateCollector::Impl::mention(const Site& site, std::int32_t tid, Mention how,
-                                          std::string_view comm) {
-  if (tid <= 0) return;
+ThreadFacts* InitialStateCollector::Impl::mention(const Site& site, std::int32_t tid, Mention how,
+                                                  std::string_view comm) {
+  if (tid <= 0) return nullptr;
   ThreadFacts& thread = facts(tid);
   const OwnTime at = site.event.own;
   thread.mention.take(at, how);
   if (how == Mention::kRan || how == Mention::kSwitchedIn) thread.ran_on.take(at, site.cpu_index);
   name(thread, at, comm);
+  return &thread;
 }
 
 void InitialStateCollector::Impl::name(ThreadFacts& thread, OwnTime at, std::string_view comm) {
@@ -288,7 +329,7 @@ void InitialStateCollector::Impl::on_switch(const Site& site) {
   const std::string_view next_comm = event.texts[model::arg::kNextComm];
   if (prev >= 0) note_current(site, prev);
   name(site, prev, prev_comm);
-  mention(site, next, Mention::kSwitchedIn, next_comm);
+  const ThreadFacts* const in = mention(site, next, Mention::kSwitchedIn, next_comm);
   CpuFacts& cpu = site.cpu;
   if (cpu.idle_comm.empty()) {
     if (prev == 0) cpu.idle_comm = std::string(clip_comm(prev_comm));
@@ -298,18 +339,24 @@ void InitialStateCollector::Impl::on_switch(const Site& site) {
   if (!cpu.switched && next_comm.starts_with("cpuhp/")) cpu.late = true;
   cpu.switched = true;
   cpu.current = next;
+  const bool named = in != nullptr ? !in->comm.wants(event.own) : !cpu.idle_comm.empty();
+  if (next >= 0 && named) marks_.add(next, kMarkRan);
+}
+
+void InitialStateCollector::Impl::woken(const Site& site, Mark mark) {
+  const std::int32_t tid = tid_arg(site.event, model::arg::kWakeTid);
+  const ThreadFacts* const thread = mention(site, tid, Mention::kWoken, site.event.texts[0]);
+  if (thread != nullptr && !thread->comm.wants(site.event.own)) marks_.add(tid, mark);
 }
 
 void InitialStateCollector::Impl::on_waking(const Site& site) {
   has_waking_ = true;
-  const std::int32_t tid = tid_arg(site.event, model::arg::kWakeTid);
-  mention(site, tid, Mention::kWoken, site.event.texts[0]);
+  woken(site, kMarkWaking);
 }
 
 void InitialStateCollector::Impl::on_wakeup(const Site& site) {
   has_wakeup_ = true;
-  const std::int32_t tid = tid_arg(site.event, model::arg::kWakeTid);
-  mention(site, tid, Mention::kWoken, site.event.texts[0]);
+  woken(site, kMarkWakeup);
 }
 
 void InitialStateCollector::Impl::on_wakeup_new(const Site& site) {
@@ -381,6 +428,7 @@ void InitialStateCollector::Impl::on_syscall(const Site& site) {
   if (tid <= 0 || cpu.knows_call_of(tid, event.own)) return;
   cpu.called = tid;
   cpu.called_at = event.own;
+  marks_.add(tid, kMarkCalled);
   ThreadFacts& thread = facts(tid);
   if (!thread.syscall.wants(event.own)) return;
   const std::int64_t nr = event.i_or(model::arg::kSyscallNr, model::kNull);
@@ -507,6 +555,10 @@ InitialStateCollector::InitialStateCollector(InitialStateCollector&&) noexcept =
 InitialStateCollector& InitialStateCollector::operator=(InitialStateCollector&&) noexcept = default;
 
 model::KindSet InitialStateCollector::kinds() { return kernel_kinds(); }
+
+model::Fading InitialStateCollector::fading() const { return impl_->fading(); }
+
+void InitialStateCollector::begin_stream() { impl_->begin_stream(); }
 
 void InitialStateCollector::on_events(std::span<const Event> events, std::uint32_t cpu,
                                       std::uint32_t trace) {

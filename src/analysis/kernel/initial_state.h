@@ -26,6 +26,7 @@
 #include "analysis/kernel/task_facts.h"
 #include "base/time.h"
 #include "model/event.h"
+#include "model/fading.h"
 #include "model/states.h"
 #include "model/tables.h"
 
@@ -81,6 +82,12 @@ class InitialStateCollector {
   /// The kinds it looks at: those of MachineState, so that both see the same first event.
   [[nodiscard]] static model::KindSet kinds();
 
+  /// The events that tell it nothing, once it has seen the threads that they are about. Marks are
+  /// of one stream. Valid as long as the collector is not moved.
+  [[nodiscard]] model::Fading fading() const;
+
+  /// The next events are another stream's: nobody is known to run anywhere.
+  void begin_stream();
   /// The next run of events of a stream. `cpu` is the stream's and stands in for events without
   /// one; `trace` is the index of the trace among the machine's.
   void on_events(std::span<const model::Event> events, std::uint32_t cpu, std::uint32_t trace = 0);

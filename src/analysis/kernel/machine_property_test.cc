@@ -7,7 +7,7 @@
 #include <map>
 #include <random>
 
-#include "analysis/kernel/event_kinds.h"
+#include "analysis/kernel/chaos_test_support.h"
 #include "analysis/kernel/kernel_test_support.h"
 
 namespace vs::analysis::kernel {
@@ -18,48 +18,6 @@ using model::EventKind;
 using model::ThreadState;
 
 constexpr int kSeeds = 300;
-constexpr int kEvents = 400;
-
-class Chaos {
- public:
-  explicit Chaos(unsigned seed) : random_(seed) {}
-
-  std::int64_t below(std::int64_t limit) {
-    return std::uniform_int_distribution<std::int64_t>(0, limit - 1)(random_);
-  }
-  /// Any kind, any small arguments, sometimes absent or absurd ones, time mostly forward.
-  Event event(std::int64_t& time) {
-    time += below(10) == 0 ? -below(8) : below(4);
-    Event event;
-    event.own = OwnTime{time};
-    event.kind = kKernelKinds[static_cast<std::size_t>(below(std::ssize(kKernelKinds)))];
-    if (below(3) == 0) event.kind = EventKind::kSchedSwitch;
-    if (below(60) == 0) event.kind = EventKind::kLoss;
-    event.type = static_cast<std::uint16_t>(below(4));
-    event.cpu = below(200) == 0 ? model::kNoCpu : static_cast<std::uint32_t>(below(3));
-    event.tid = below(2) == 0 ? model::kNoTid : static_cast<std::int32_t>(below(9));
-    for (std::size_t slot = 0; slot < model::kMaxArgs; ++slot) {
-      if (below(12) == 0) continue;
-      event.present = static_cast<std::uint16_t>(event.present | (1U << slot));
-      event.args[slot] = static_cast<std::uint64_t>(argument());
-    }
-    if (event.kind == EventKind::kLoss) {
-      event.args[model::arg::kLossEndOwn] = static_cast<std::uint64_t>(time + below(20));
-    }
-    static constexpr std::array<std::string_view, 5> kTexts = {"", "sh", "kworker/1:0", "/a/b",
-                                                               "swapper/0"};
-    for (auto& text : event.texts) text = kTexts[static_cast<std::size_t>(below(5))];
-    return event;
-  }
-
- private:
-  std::int64_t argument() {
-    static constexpr std::array<std::int64_t, 8> kOdd = {
-        -1, 0x20, 0x100, 0x20000000, 4026531836, 4026532001, std::int64_t{1} << 40, model::kNull};
-    return below(8) == 0 ? kOdd[static_cast<std::size_t>(below(8))] : below(9);
-  }
-  std::mt19937 random_;
-};
 
 // Rows of an entity follow each other without gap or overlap and end with the trace.
 void expect_tiling(const test::VectorSink& sink, std::int64_t end) {
@@ -95,13 +53,6 @@ void expect_sane_values(const test::VectorSink& sink) {
       ASSERT_EQ(row.values[slot::kTsWakerTid] == kNull, row.values[slot::kTsWakerMachine] == kNull);
     }
   }
-}
-
-std::vector<Event> chaos(unsigned seed, std::int64_t& time) {
-  Chaos random(seed);
-  std::vector<Event> events;
-  for (int i = 0; i < kEvents; ++i) events.push_back(random.event(time));
-  return events;
 }
 
 TEST(MachineProperty, AnyEventsTileAndEndWithTheTrace) {

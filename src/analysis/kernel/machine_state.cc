@@ -228,7 +228,12 @@ Cpu& MachineState::Impl::add_cpus(std::uint32_t index) {
 void MachineState::Impl::open_cpu(Cpu& cpu) {
   cpu.open = true;
   cpu.since = now_;
+  const CpuView before = cpu.view;
   publish(cpu);
+  // Its rows begin here, even if nothing is known of it.
+  if (observer_ != nullptr && cpu.view == before) {
+    observer_->on_cpu_change(now_, cpu.index, cpu.view);
+  }
 }
 
 void MachineState::Impl::begin_cpu(Cpu& cpu) {
@@ -322,7 +327,7 @@ void MachineState::Impl::publish(Cpu& cpu) {
 }
 
 void MachineState::Impl::end_cpu_row(Cpu& cpu) {
-  if (now_ <= cpu.since) return;
+  if (now_ <= cpu.since || !options_.pcpu_rows) return;
   if (cpu.entity == kNoEntity) {
     const std::array<std::int64_t, 2> key = {threads_.machine_id(), cpu.index};
     cpu.entity = sink_.entity(model::TableId::kPcpuState, key);

@@ -55,6 +55,7 @@ class MachineState final : public model::ThreadFacts {
         TaskStateCoding::kReported;  ///< task_state_coding(TraceInfo.kernel)
     EventNames event_names;          ///< names of the event types, by trace of this machine
     SyscallTable syscall_table = SyscallTable::kNone;  ///< for traces that give numbers only
+    bool pcpu_rows = true;  ///< false: the observer puts out the rows of its processors
   };
 
   /// `observer` may be null. What it is told is told from within the call that caused it.

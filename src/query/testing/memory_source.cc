@@ -90,9 +90,25 @@ model::EntityId MemorySource::entity(model::TableId table, std::span<const std::
   return id;
 }
 
+model::EntityId MemorySource::view(model::TableId table, std::span<const std::int64_t> key,
+                                   model::EntityId of) {
+  const auto stored = std::ranges::find_if(entities_, [of](const auto& list) {
+    return std::ranges::find(list.second, of, &EntityKey::id) != list.second.end();
+  });
+  const std::size_t known = rows_.size();
+  const model::EntityId id = entity(table, key);
+  if (id == known) views_.emplace(of, std::pair{id, model::view_slots(table, stored->first)});
+  return id;
+}
+
 void MemorySource::add(model::EntityId entity, HostTime begin, HostTime end,
                        std::span<const std::int64_t> values) {
   rows_[entity].push_back({begin, end, {values.begin(), values.end()}});
+  const auto [first, last] = views_.equal_range(entity);
+  for (auto view = first; view != last; ++view) {
+    StoredRow& seen = rows_[view->second.first].emplace_back(StoredRow{begin, end, {}});
+    for (const std::uint8_t slot : view->second.second) seen.values.push_back(values[slot]);
+  }
 }
 
 void MemorySource::add_row(model::TableId table, model::Row row) {

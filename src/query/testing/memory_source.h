@@ -31,6 +31,8 @@ class MemorySource final : public DataSource, public model::IntervalSink {
   [[nodiscard]] model::StringId intern(std::string_view text) override;
   [[nodiscard]] model::EntityId entity(model::TableId table,
                                        std::span<const std::int64_t> key) override;
+  [[nodiscard]] model::EntityId view(model::TableId table, std::span<const std::int64_t> key,
+                                     model::EntityId of) override;
   void add(model::EntityId entity, HostTime begin, HostTime end,
            std::span<const std::int64_t> values) override;
 
@@ -70,7 +72,8 @@ class MemorySource final : public DataSource, public model::IntervalSink {
   mutable std::unique_ptr<model::SmallTable> issues_;
   std::map<model::TableId, std::vector<EntityKey>> entities_;
   std::vector<std::vector<StoredRow>> rows_;  // by entity
-  std::deque<std::string> strings_;           // views into it stay valid
+  std::multimap<model::EntityId, std::pair<model::EntityId, std::span<const std::uint8_t>>> views_;
+  std::deque<std::string> strings_;  // views into it stay valid
   std::unordered_map<std::string, std::int64_t> ids_;
   std::vector<MemoryEvent> events_;
   mutable std::uint64_t fail_in_ = 0;  // 0 = never

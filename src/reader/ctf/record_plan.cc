@@ -155,6 +155,29 @@ void store_loads(const SortedLoads& sorted, RecordPlan& plan, std::vector<FieldL
   plan.has_tid = !sorted.lists[SortedLoads::kTid].empty();
 }
 
+// What says of an event, without more than its fixed part, that it is of no use.
+void plan_fading(const SortedLoads& sorted, const RecordUse& use, RecordPlan& plan,
+                 std::vector<FieldLoad>& loads) {
+  const model::FadeRule* const rule = use.fade;
+  if (rule == nullptr || !plan.deliver || plan.tail != kNone || plan.register_tid) return;
+  if (plan.sets_tid && (rule->count == 0 || rule->args[rule->count - 1] != model::arg::kNextTid)) {
+    return;
+  }
+  std::vector<FieldLoad> threads;
+  for (std::size_t i = 0; i < rule->count; ++i) {
+    const auto& args = sorted.lists[SortedLoads::kArgs];
+    const auto found = std::find_if(args.begin(), args.end(), [&](const FieldLoad& load) {
+      return load.dest == rule->args[i];
+    });
+    if (found == args.end()) return;
+    threads.push_back(*found);
+  }
+  plan.fade = rule->mark;
+  plan.fade_first = static_cast<std::uint32_t>(loads.size());
+  plan.fade_count = rule->count;
+  loads.insert(loads.end(), threads.begin(), threads.end());
+}
+
 }  // namespace
 
 void plan_record(const ProgramSet& programs, std::uint32_t program, const SpecialRegisters& special,
@@ -182,7 +205,8 @@ void plan_record(const ProgramSet& programs, std::uint32_t program, const Specia
   } else {
     pc = program;
   }
-  store_loads(sorted.value_or(SortedLoads{}), plan, out.loads);
+  const SortedLoads loads = std::move(sorted).value_or(SortedLoads{});
+  store_loads(loads, plan, out.loads);
   plan.deliver = use.deliver;
   plan.sets_tid = use.sets_tid;
   plan.register_tid = use.deliver && use.tids != 0 && !plan.has_tid;
@@ -192,6 +216,7 @@ void plan_record(const ProgramSet& programs, std::uint32_t program, const Specia
           0 ||
       plan.register_tid || plan.sets_tid || plan.tail != kNone;
   plan.skip = !plan.deliver && !plan.more && !plan.has_tid && plan.args == 0;
+  plan_fading(loads, use, plan, out.loads);
   out.aligned = out.aligned || plan.align_mask != 0;
 }
 

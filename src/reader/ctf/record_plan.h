@@ -63,6 +63,9 @@ struct RecordPlan {
   bool sets_tid = false;
   std::uint32_t align_mask = 0;  ///< the fixed part begins at a multiple of this + 1 bytes
   std::uint32_t tail = kNone;    ///< program of the rest
+  std::uint32_t fade = 0;        ///< mark by which it is of no use (model/fading.h); 0: none
+  std::uint32_t fade_first = 0;  ///< into RecordSet::loads: the threads that it is about
+  std::uint8_t fade_count = 0;   ///< none: the thread that runs
 };
 
 /// The plans of a stream, by event id.
@@ -78,10 +81,13 @@ struct RecordUse {
   bool deliver = false;
   std::size_t tids = 0;   ///< fields that give the context's tid
   bool sets_tid = false;  ///< the program reads the thread that runs from now on
+  const model::FadeRule* fade = nullptr;
 };
 
 /// Makes the fixed part and the tail of `plan` from a program that begins at a byte. Registers of
-/// the layout are filled for the tail only; the `special` ones always.
+/// the layout are filled for the tail only; the `special` ones always. It can fade where all that
+/// decides about that is in the fixed part; of a type that sets the thread that runs, the last one
+/// that it is about is that thread.
 void plan_record(const ProgramSet& programs, std::uint32_t program, const SpecialRegisters& special,
                  const RecordUse& use, RecordPlan& plan, RecordSet& out);
 

@@ -155,7 +155,11 @@ void CtfCursor::start_packet() {
   stream_ = head_.stream;
   plan_ = &plans_[static_cast<std::size_t>(stream_ - model_.streams.data())];
   converter_.set(stream_->scale);
-  if (head_.cpu) cpu_ = static_cast<std::uint32_t>(*head_.cpu);
+  if (head_.cpu) {
+    const auto cpu = static_cast<std::uint32_t>(*head_.cpu);
+    if (before_ && cpu != cpu_) marks_ = nullptr;  // another CPU runs another thread
+    cpu_ = cpu;
+  }
   const std::uint64_t there = (window_.file_size() - packet_offset_) * 8;
   content_end_ = std::min(head_.content_bits, there);
   if (head_.begin) {
@@ -289,6 +293,7 @@ Status CtfCursor::seek(OwnTime time) {
   count_ = 0;
   any_time_ = false;
   current_tid_ = model::kNoTid;
+  marks_ = nullptr;
   auto stop = std::partition_point(directory_.begin(), directory_.end(),
                                    [time](const Stop& one) { return one.reach < time; });
   if (stop == directory_.end() && stop != directory_.begin()) --stop;

@@ -148,6 +148,7 @@ class CtfCursor final : public StreamCursor {
   model::IssueLog& issues_;
   bool arguments_ = true;
   ArgumentChoice choice_;
+  std::vector<model::FadeRule> fade_rules_;
 
   // programs
   ProgramSet programs_;
@@ -183,6 +184,7 @@ class CtfCursor final : public StreamCursor {
   bool any_time_ = false;
   bool order_reported_ = false;
   std::int32_t current_tid_ = model::kNoTid;
+  const model::ThreadMarks* marks_ = nullptr;  ///< null: nothing fades, or no more
   std::size_t ahead_bytes_ = 0;  ///< how much of the packet decode_batch() wants present
   std::uint32_t failed_event_ = kNone;
   std::uint64_t failed_id_ = 0;

@@ -32,7 +32,9 @@ CtfCursor::CtfCursor(const CursorSource& source, const StreamRequest& request,
       issues_(issues),
       arguments_(request.arguments),
       choice_(request.choice),
+      fade_rules_(request.fading.rules),
       machine_(programs_, source.model.special),
+      marks_(request.arguments ? request.fading.marks : nullptr),
       batch_(kBatchEvents + 8),
       passed_(request.passed) {
   make_plans(request);
@@ -102,11 +104,15 @@ void CtfCursor::plan_event(std::uint32_t event) {
   const auto tids =
       std::count_if(model.tid_bindings.begin(), model.tid_bindings.end(),
                     [this](const Binding& binding) { return binding.dest == model_.special.tid; });
+  const auto fade =
+      std::find_if(fade_rules_.begin(), fade_rules_.end(),
+                   [&plan](const model::FadeRule& rule) { return rule.kind == plan.kind; });
   record.kind = plan.kind;
   record.type = plan.type;
   plan_record(programs_, plan.program, model_.special,
-              RecordUse{plan.deliver, static_cast<std::size_t>(tids), plan.sets_tid}, record,
-              plan_->records);
+              RecordUse{plan.deliver, static_cast<std::size_t>(tids), plan.sets_tid,
+                        fade == fade_rules_.end() ? nullptr : &*fade},
+              record, plan_->records);
 }
 
 inline bool CtfCursor::read_fast_header(const FastHeader& header, std::uint64_t& id) {
@@ -169,6 +175,8 @@ CtfCursor::Outcome CtfCursor::decode_event(std::uint64_t begin) {
   const EventPlan& plan = plan_->events[index];
   if (stream_->has_time) {
     const OwnTime own = converter_.to_own(clock_.cycles());
+    // What was learned at a later time may not be known of this one.
+    if (any_time_ && own < last_own_) marks_ = nullptr;
     if (any_time_ && own < last_own_ && !order_reported_) {
       order_reported_ = true;
       add_issue(model::IssueCode::kTimeGoesBack, packet_offset_ + begin / 8,

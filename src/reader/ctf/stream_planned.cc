@@ -13,6 +13,33 @@ inline void read_numbers(const FieldLoad*& load, std::size_t count, Bytes memory
   }
 }
 
+/// Tells which events have faded.
+template <ByteOrder kOrder>
+struct Fader {
+  Bytes memory;
+  const FieldLoad* loads;
+  const model::ThreadMarks* marks;  ///< null: none has
+
+  /// The fixed part is at `at`. `tid`: who runs; where it has faded, from now on.
+  [[nodiscard]] bool has_faded(const RecordPlan& plan, std::size_t at, std::int32_t& tid) const {
+    if (plan.fade == 0 || marks == nullptr || tid == model::kNoTid) return false;
+    if (plan.has_tid && thread(at, loads[plan.first]) != tid) return false;
+    if (plan.fade_count == 0) return marks->has(tid, plan.fade);
+    std::int32_t last = tid;
+    for (std::uint32_t i = 0; i < plan.fade_count; ++i) {
+      last = thread(at, loads[plan.fade_first + i]);
+      if (!marks->has(last, plan.fade)) return false;
+    }
+    if (plan.sets_tid) tid = last;
+    return true;
+  }
+
+ private:
+  [[nodiscard]] std::int32_t thread(std::size_t at, const FieldLoad& load) const {
+    return static_cast<std::int32_t>(load_field<kOrder>(memory, at, load));
+  }
+};
+
 inline void clear(model::Event& event) {
   event.args.fill(0);
   event.texts.fill({});
@@ -65,11 +92,13 @@ void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
   const std::span<const RecordPlan> plans = plan_->records.plans;
   const RecordPlace place{machine_.memory(), static_cast<std::size_t>(machine_.base_byte())};
   const TimeScale& scale = converter_.scale();
+  const Fader<kOrder> fader{place.memory, plan_->records.loads.data(), marks_};
   const reader::PassedBuffer::Room room = passed_.room();
   // One by one: loads of more than was stored at once would wait for the stores.
   std::size_t now_at = state.at;
   std::uint64_t now_cycles = state.cycles;
   OwnTime now_own = state.own;
+  std::int32_t now_tid = state.tid;
   std::size_t count = 0;
   while (count < room.times.size() && now_at + kHeaderRoom <= end) {
     std::size_t at = now_at;
@@ -79,10 +108,12 @@ void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
     if (id >= plans.size()) break;
     const RecordPlan& plan = plans[static_cast<std::size_t>(id)];
     if constexpr (kAligned) at = place.aligned(at, plan.align_mask);
+    const std::size_t fixed = at;
     at += plan.bytes;
-    if (!plan.skip || at > end || !scale.is_sum(cycles)) break;
+    if (at > end || !scale.is_sum(cycles)) break;
     const OwnTime own = scale.sum(cycles);
     if (own < now_own) break;
+    if (!plan.skip && !fader.has_faded(plan, fixed, now_tid)) break;
     room.times[count] = own.value;
     room.types[count] = plan.type;
     ++count;
@@ -93,6 +124,7 @@ void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
   state.at = now_at;
   state.cycles = now_cycles;
   state.own = now_own;
+  state.tid = now_tid;
   passed_.advance(cpu_, count);
 }
 
@@ -142,7 +174,7 @@ model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event
     now.at = next;
     now.cycles = cycles;
     now.own = own;
-    if (plan.skip) skip_planned<kOrder, kAligned>(now, end);
+    if (plan.skip || marks_ != nullptr) skip_planned<kOrder, kAligned>(now, end);
     event += plan.deliver ? 1 : 0;
   }
   state = now;
