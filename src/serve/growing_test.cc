@@ -133,6 +133,7 @@ std::vector<std::string> answers_of(Service& service, const std::map<std::int64_
       json answer = json::parse(ask(service, Method::kPost, "at", body).body, nullptr, false);
       if (answer.is_object()) {
         answer.erase("culprit");  // a row that may go on
+        answer.erase("open");
         const std::int64_t its_end = std::stoll(answer["end_ns"].get<std::string>());
         answer["end_ns"] = std::to_string(std::min(its_end, end));
       }
@@ -181,6 +182,9 @@ TEST(Growing, WhatGoesOnIsShownAsFarAsItIsKnown) {
       ASSERT_TRUE(state.ok() && *state);
       EXPECT_EQ((*state)->begin, open.front().begin);
       EXPECT_EQ((*state)->end, until);
+      EXPECT_TRUE((*state)->open);
+      const auto before = views.at(row, row.begin);
+      EXPECT_TRUE(!*before || !(*before)->open || (*before)->begin == row.begin);
       EXPECT_FALSE(*views.at(row, until)) << "what comes then is not known";
       ++going_on[row.kind];
       if (until - open.front().begin > 1'000'000'000) long_ones.emplace_back(row.id, until);

@@ -216,7 +216,8 @@ Response at(const Call& call) {
   const RowState& state = **found;
   JsonWriter out;
   out.open('{').key("row").integer(place.row->id).key("begin_ns").time(state.begin);
-  out.key("end_ns").time(state.end).key("state").text(state.state).key("attributes").open('[');
+  out.key("end_ns").time(state.end).key("open").boolean(state.open);
+  out.key("state").text(state.state).key("attributes").open('[');
   for (const auto& [name, value] : state.attributes) {
     out.open('[').text(name).text(value).close(']');
   }

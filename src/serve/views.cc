@@ -321,12 +321,16 @@ Result<std::optional<RowState>> Views::at(const Row& row, HostTime time,
                                           std::int64_t within_ns) const {
   if (!row.entity) return std::optional<RowState>{};
   VS_ASSIGN(auto found, history_->at(*row.entity, time));
-  if (!found) found = open_at(row, time);
+  const auto open = found ? std::nullopt : open_at(row, time);
+  if (open) found = open;
   if (!found) {
     VS_ASSIGN(found, nearest(row, time, within_ns));
   }
   if (!found) return std::optional<RowState>{};
-  return std::optional(describe(*history_, row, found->begin, found->end, found->values()));
+  RowState state = describe(*history_, row, found->begin, found->end, found->values());
+  // Of several that were not put out yet only the last one goes on.
+  state.open = open && open->end == row.end;
+  return std::optional(std::move(state));
 }
 
 Result<std::optional<RowState>> Views::step(const View& view, const Row& row, HostTime time,

@@ -86,6 +86,7 @@ struct Row {
 struct RowState {
   HostTime begin;
   HostTime end;
+  bool open = false;  ///< it goes on beyond what has been analysed
   std::string state;
   std::vector<std::pair<std::string, std::string>> attributes;  ///< column and text, by column
   std::string sql;                                              ///< what gives the same row

@@ -121,11 +121,11 @@ class Flow final : public analysis::fused::EffectiveSink {
       }
       events_ += batch.size();
       last = batch.back().time;
+      tell_partial(before, last);  // soon after the snapshot, so that what is open fits to it
       if (events_ - told_events < kTellEvents) continue;
       told_events = events_;
       progress.add(next.bytes_done - told_bytes);
       told_bytes = next.bytes_done;
-      tell_partial(before, last);
       if (progress.cancelled()) return Progress::cancel_error();
     }
     tell_partial(before, last);

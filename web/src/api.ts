@@ -132,6 +132,8 @@ export interface AtAnswer {
   row: number;
   begin_ns: AbsText;
   end_ns: AbsText;
+  /** It has not ended in what has been analysed so far; `end_ns` is up to where it is known. */
+  open?: boolean;
   state: string;
   attributes: Array<[string, Cell]>;
   sql: string;

@@ -22,6 +22,7 @@ const nearShare = 0.002;
 function useAt(): Answer | null {
   const row = useStore((state) => state.row);
   const time = useStore((state) => state.time);
+  const part = useStore((state) => state.experiment?.shown?.number);
   const [answer, setAnswer] = useState<Answer | null>(null);
   useEffect(() => {
     if (!row || time === null) {
@@ -43,7 +44,7 @@ function useAt(): Answer | null {
       clearTimeout(timer);
       stop.abort();
     };
-  }, [row, time]);
+  }, [row, time, part]);
   return answer;
 }
 
@@ -59,6 +60,25 @@ export function whySelected(): void {
   actions.openTab('why');
 }
 
+function Statement({ sql }: { sql: string }) {
+  return (
+    <>
+      <h4>The statement that gives it</h4>
+      <pre class="p-sql" tabIndex={0}>
+        {sql}
+      </pre>
+      <button
+        onClick={() => {
+          send('sql', sql);
+          actions.openTab('sql');
+        }}
+      >
+        Open in SQL
+      </button>
+    </>
+  );
+}
+
 function Interval({ at }: { at: AtAnswer }) {
   const from = toRel(at.begin_ns);
   const to = toRel(at.end_ns);
@@ -69,9 +89,9 @@ function Interval({ at }: { at: AtAnswer }) {
       <dl class="p-attributes">
         <dt>begins</dt>
         <dd title={formatAbs(from)}>{formatRel(from)} s</dd>
-        <dt>ends</dt>
+        <dt>{at.open ? 'known to' : 'ends'}</dt>
         <dd title={formatAbs(to)}>{formatRel(to)} s</dd>
-        <dt>lasts</dt>
+        <dt>{at.open ? 'lasts so far' : 'lasts'}</dt>
         <dd>{formatDuration(to - from)}</dd>
         {at.attributes.map(([name, value]) => [
           <dt key={`n${name}`}>{name}</dt>,
@@ -89,18 +109,11 @@ function Interval({ at }: { at: AtAnswer }) {
           </button>
         </div>
       )}
-      <h4>The statement that gives it</h4>
-      <pre class="p-sql" tabIndex={0}>
-        {at.sql}
-      </pre>
-      <button
-        onClick={() => {
-          send('sql', at.sql);
-          actions.openTab('sql');
-        }}
-      >
-        Open in SQL
-      </button>
+      {at.open ? (
+        <p class="muted">It goes on; SQL has it when it has ended.</p>
+      ) : (
+        <Statement sql={at.sql} />
+      )}
     </>
   );
 }

@@ -308,6 +308,21 @@ describe('details', () => {
     expect(follow).toHaveBeenCalledWith('vms', 7, String(begin + 200));
     expect(store.get().row).toEqual({ view: 'fused', id: 2 });
   });
+  it('says that a state goes on, and asks again when more has been analysed', async () => {
+    const at = vi.spyOn(api, 'at').mockResolvedValue({ ...answer, open: true });
+    store.set({ row: { view: 'vms', id: 7 }, time: 200 });
+    show(<DetailsPanel />);
+    await settle(90);
+    expect(root.textContent).toContain('lasts so far1.00 µs');
+    expect(root.textContent).not.toContain('SELECT 1');
+    at.mockResolvedValue(answer);
+    const shown = { number: 2, complete: true, until_ns: null };
+    store.set({ experiment: { ...(store.get().experiment as Experiment), shown } });
+    await settle(); // effects run at its end
+    await settle(90);
+    expect(root.textContent).toContain('lasts1.00 µs');
+    expect(root.textContent).toContain('SELECT 1');
+  });
   it('hands the statement to the console', async () => {
     vi.spyOn(api, 'at').mockResolvedValue(answer);
     store.set({ row: { view: 'vms', id: 7 }, time: 200 });

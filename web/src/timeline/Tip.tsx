@@ -85,7 +85,7 @@ export function TipBox({ tip }: { tip: Tip }) {
       {tip.loss && <div class="lossy">{tip.loss}</div>}
       {answer && (
         <dl>
-          <dt>duration</dt>
+          <dt>{answer.open ? 'so far' : 'duration'}</dt>
           <dd>{formatDuration(Number(BigInt(answer.end_ns) - BigInt(answer.begin_ns)))}</dd>
           {answer.attributes.map(([name, value]) => (
             <>
