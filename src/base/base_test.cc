@@ -6,6 +6,7 @@
 #include "base/per_cpu.h"
 #include "base/result.h"
 #include "base/strings.h"
+#include "base/tid_map.h"
 #include "base/time.h"
 
 namespace vs {
@@ -109,6 +110,19 @@ TEST(PerCpu, EntriesComeIntoBeingInAnyOrderUpToTheLimit) {
   EXPECT_EQ(cpus.at(INT64_MIN), nullptr);
   EXPECT_EQ(cpus.size(), 6U);  // a number that no machine has adds nothing
   EXPECT_NE(cpus.at(limits::kCpus - 1), nullptr);
+}
+
+TEST(TidMap, FindsWhatWasInsertedAndNothingElse) {
+  TidMap map;
+  for (std::int32_t i = 0; i < 20000; ++i) {
+    ASSERT_EQ(map.find(i * 7), TidMap::kNone);
+    map.insert(i * 7, static_cast<std::uint32_t>(i));
+  }
+  for (std::int32_t i = 0; i < 20000; ++i) {
+    ASSERT_EQ(map.find(i * 7), static_cast<std::uint32_t>(i));
+    ASSERT_EQ(map.find(i * 7 + 1), TidMap::kNone);
+  }
+  EXPECT_EQ(map.find(0x7fffffff), TidMap::kNone);
 }
 
 }  // namespace

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "analysis/kernel/initial_state.h"
-#include "analysis/kernel/tid_map.h"
 #include "base/limits.h"
+#include "base/tid_map.h"
 
 namespace vs::analysis::kernel {
 

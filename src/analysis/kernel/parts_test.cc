@@ -7,7 +7,6 @@
 #include "analysis/kernel/pid_namespaces.h"
 #include "analysis/kernel/syscall_names.h"
 #include "analysis/kernel/task_facts.h"
-#include "analysis/kernel/tid_map.h"
 #include "analysis/kernel/wake_cause.h"
 #include "tests/support/events.h"
 #include "tests/support/vector_sink.h"
@@ -75,19 +74,6 @@ TEST(TaskFacts, ThreadIdsOutsideOfTheirRangeAreNone) {
   EXPECT_EQ(tid(-1), model::kNoTid);
   EXPECT_EQ(tid(0x80000000), model::kNoTid);
   EXPECT_EQ(tid_arg(make(EventKind::kSchedWaking, {}), model::arg::kWakeTid), model::kNoTid);
-}
-
-TEST(TidMap, FindsWhatWasInsertedAndNothingElse) {
-  TidMap map;
-  for (std::int32_t i = 0; i < 20000; ++i) {
-    ASSERT_EQ(map.find(i * 7), TidMap::kNone);
-    map.insert(i * 7, static_cast<std::uint32_t>(i));
-  }
-  for (std::int32_t i = 0; i < 20000; ++i) {
-    ASSERT_EQ(map.find(i * 7), static_cast<std::uint32_t>(i));
-    ASSERT_EQ(map.find(i * 7 + 1), TidMap::kNone);
-  }
-  EXPECT_EQ(map.find(0x7fffffff), TidMap::kNone);
 }
 
 TEST(ContextStack, PopsTheMatchingContextAndWhatIsInside) {

@@ -15,7 +15,7 @@
 
 #include "analysis/kernel/cpu_view.h"
 #include "analysis/kernel/task_facts.h"
-#include "analysis/kernel/tid_map.h"
+#include "base/tid_map.h"
 #include "base/time.h"
 #include "model/event.h"
 #include "model/interval_sink.h"

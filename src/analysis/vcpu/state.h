@@ -25,10 +25,10 @@
 #include <span>
 #include <vector>
 
-#include "analysis/kernel/tid_map.h"
 #include "analysis/vcpu/exit_reason.h"
 #include "analysis/vcpu/observer.h"
 #include "base/per_cpu.h"
+#include "base/tid_map.h"
 #include "base/time.h"
 #include "model/event.h"
 #include "model/experiment.h"
@@ -174,8 +174,8 @@ class HostVcpus {
   void end_guest_implicitly(HostTime time, Vcpu& vcpu);
   /// Null for a thread that is no vCPU's.
   [[nodiscard]] Thread* thread_of(std::int32_t tid) {
-    const std::uint32_t number = tid < 0 ? kernel::TidMap::kNone : thread_numbers_.find(tid);
-    return number == kernel::TidMap::kNone ? nullptr : &threads_[number];
+    const std::uint32_t number = tid < 0 ? TidMap::kNone : thread_numbers_.find(tid);
+    return number == TidMap::kNone ? nullptr : &threads_[number];
   }
   Vcpu& bound(Thread& thread, HostTime time);
   Vcpu* active(std::int32_t tid, HostTime time);
@@ -206,7 +206,7 @@ class HostVcpus {
   model::IntervalSink& sink_;
   std::vector<VcpuObserver*> observers_;
   std::vector<Vcpu> vcpus_;
-  kernel::TidMap thread_numbers_;  ///< looked up for most events of a host
+  TidMap thread_numbers_;  ///< looked up for most events of a host
   std::vector<Thread> threads_;
   PerCpu<Cpu> cpus_;
   ExitTexts reasons_;

@@ -1,6 +1,6 @@
 #pragma once
 // Thread id -> index. Open addressing, no removal; one look-up per context switch is the hottest
-// thing the kernel analysis does, so it must be one cache line.
+// thing the analyses do, so it must be one cache line.
 //
 // Requires tid >= 0. Threads: none inside.
 
@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace vs::analysis::kernel {
+namespace vs {
 
 class TidMap {
  public:
@@ -58,4 +58,4 @@ class TidMap {
   std::size_t count_ = 0;
 };
 
-}  // namespace vs::analysis::kernel
+}  // namespace vs
