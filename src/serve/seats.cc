@@ -35,7 +35,9 @@ std::optional<Seat> Seats::try_take() {
   if (made == nullptr) return std::nullopt;
   const query::DataSource& source = *made;
   One& one = all_.emplace_back(source, std::move(made));
-  return Seat(std::unique_lock<std::mutex>(one.turn), source);
+  // Nobody else knows of it, so this does not fail. It must not wait, either: who has a seat may
+  // take another one, and so the two mutexes have no order.
+  return Seat(std::unique_lock<std::mutex>(one.turn, std::try_to_lock), source);
 }
 
 std::optional<Seat> Seats::take(const std::atomic<bool>* cancel) {
