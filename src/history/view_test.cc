@@ -287,6 +287,16 @@ TEST(ViewEntity, HasColumnsOfWhatItShows) {
       kWhat);
 }
 
+TEST(ViewEntity, IsTheOnlyOneOfItsRows) {
+  expect_refused(
+      [](Writer& writer) {
+        const EntityId fused = writer.entity(TableId::kFusedCpu, key_of(0));
+        (void)writer.view(TableId::kPcpuState, key_of(0), fused);
+        (void)writer.view(TableId::kPcpuState, key_of(1), fused);
+      },
+      "a second view of the same rows");
+}
+
 TEST(ViewEntity, IsNoEntityOfItsOwn) {
   constexpr std::string_view kWhat = "an entity that has rows and is a view";
   expect_refused(

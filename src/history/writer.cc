@@ -320,6 +320,9 @@ void Writer::State::add_entity(TableId table, std::span<const std::int64_t> key,
   added.shows = shows;
   keys.insert(keys.end(), key.begin(), key.end());
   if (shows == kNoEntity) return;
+  if (std::ranges::find(views, shows, &EntityView::of) != views.end()) {
+    return fail(ErrorCode::kInternal, "a second view of the same rows");  // totals are kept for one
+  }
   open.memo = kNoMemos;
   open.values = OpenEntity::kTakesNone;
   views.push_back({static_cast<EntityId>(infos.size() - 1), shows, table});

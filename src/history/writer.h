@@ -52,8 +52,8 @@ class Writer final : public model::IntervalSink {
   [[nodiscard]] model::StringId intern(std::string_view text) override;
   [[nodiscard]] model::EntityId entity(model::TableId table,
                                        std::span<const std::int64_t> key) override;
-  /// A view costs no rows: readers take them from `of`. An entity that cannot be such a view fails
-  /// the commit with kInternal.
+  /// A view costs no rows: readers take them from `of`. Rows have one view at most. What cannot be
+  /// one fails the commit with kInternal.
   [[nodiscard]] model::EntityId view(model::TableId table, std::span<const std::int64_t> key,
                                      model::EntityId of) override;
   /// Times are cut to +-2^62 ns. A begin before the entity's last end (which the contract forbids

@@ -38,8 +38,8 @@ class IntervalSink {
 
   /// An entity of `table` that has the rows of another one: those of `of`, seen through the columns
   /// that both tables have (view_slots(), which must not be empty). Nothing is added to it. `of`
-  /// is no view itself. Calls with equal arguments give the same id; the entity must not have been
-  /// made by entity().
+  /// is no view itself, and has no other view. Calls with equal arguments give the same id; the
+  /// entity must not have been made by entity().
   [[nodiscard]] virtual EntityId view(TableId table, std::span<const std::int64_t> key,
                                       EntityId of) = 0;
 

@@ -2,7 +2,7 @@
 // EventCopies: events with their texts, kept beyond the run of a cursor that they came from.
 //
 // Ownership: holds copies of all. Addresses stay valid until clear(). Threads: one at a time.
-// Memory: what create() reserved, and a text that has no room alone; nothing is allocated while
+// Memory: what reserve() took, and a text that has no room alone; nothing is allocated while
 // events are added that fit.
 
 #include <cstddef>

@@ -5,8 +5,8 @@
 //   Merger ──► thread: [batch][batch][batch][    ] ──► states (the caller's thread)
 //
 // The events of a batch are copied in the order of the flow, so that the taker reads memory from
-// one end to the other, and the merger's cursors go on meanwhile. A side that waits is woken when
-// half of the batches are ready for it, not for each of them: waking costs more than a batch.
+// one end to the other, and the merger's cursors go on meanwhile. The thread, when all are
+// full, goes on when half of them were taken, not for each: waking costs more than a batch.
 //
 // Ownership: the merger belongs to the thread until the MergeAhead ends; what next() gives is valid
 // until the next call. Threads: next() and the destructor belong to one thread. Errors: those of
