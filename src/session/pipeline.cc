@@ -45,6 +45,12 @@ bool hosts_vms(const model::Experiment& experiment, MachineIndex machine) {
                      [machine](const model::Machine& other) { return other.parent == machine; });
 }
 
+/// Nobody is on its processors but its own threads.
+bool is_plain_host(const model::Experiment& experiment, MachineIndex machine) {
+  return experiment.machines[machine].kind == model::MachineKind::kHost &&
+         !hosts_vms(experiment, machine);
+}
+
 MachineIndex root_of(const model::Experiment& experiment, MachineIndex machine) {
   while (experiment.machines[machine].parent != model::kNoMachine) {
     machine = experiment.machines[machine].parent;
@@ -196,7 +202,8 @@ class Flow final : public analysis::fused::EffectiveSink {
     options.machine_name = machine.name;
     options.task_states = analysis::kernel::task_state_coding(trace->trace->info().kernel);
     options.syscall_table = syscall_table(*trace->trace);
-    options.pcpu_rows = !fusion_.shows_pcpus(index);
+    const bool plain_host = is_plain_host(experiment_, index);
+    if (plain_host) options.cpu_table = analysis::kernel::CpuTable::kFusedCpu;
     run.begin = machine.clock.to_host(*trace->survey->begin);
     run.end = machine.clock.to_host(*trace->survey->end);
     for (const std::size_t t : machine.traces) {
@@ -205,7 +212,7 @@ class Flow final : public analysis::fused::EffectiveSink {
       if (survey.end) run.end = std::max(run.end, machine.clock.to_host(*survey.end));
     }
     run.kernel = std::make_unique<MachineState>(std::move(options), trace->survey->initial, sink_,
-                                                &fusion_.cpu_observer(index));
+                                                plain_host ? nullptr : &fusion_.cpu_observer(index));
     by_end_.push_back(runs_.size());
     runs_.push_back(std::move(run));
     runs_of_machine_[index] = &runs_.back();  // reserved: stays put

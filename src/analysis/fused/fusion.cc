@@ -86,9 +86,6 @@ Fusion::Fusion(const model::Experiment& experiment, model::IntervalSink& sink,
       machine.vcpu_of_cpu[number] = static_cast<std::uint32_t>(vcpus_.size() - 1);
     }
   }
-  for (const model::Machine& guest : experiment.machines) {
-    if (guest.parent < machines_.size()) machines_[guest.parent].hosts_vms = true;
-  }
 }
 
 Fusion::~Fusion() = default;
@@ -298,7 +295,6 @@ void Fusion::update_fused(HostTime time, MachineIndex machine, std::uint32_t num
   if (!cpu.has_entity) {
     const std::int64_t key[] = {machines_[machine].name, number};
     cpu.entity = sink_.entity(model::TableId::kFusedCpu, key);
-    if (shows_pcpus(machine)) (void)sink_.view(model::TableId::kPcpuState, key, cpu.entity);
     cpu.has_entity = true;
   }
   const auto emit_row = [&](HostTime begin, HostTime end, const FusedRow& row) {

@@ -7,7 +7,8 @@
 // Wiring: one Fusion for an experiment. Give cpu_observer(m) to the MachineState of every traced
 // machine m and the Fusion itself to the HostVcpus of every machine that hosts VMs, a guest with
 // nested VMs included; all must use the same sink (texts are its ids). Several unrelated hosts are
-// no trouble.
+// no trouble. A host without VMs needs none of this: there is nothing to join, and its MachineState
+// can put out fused_cpu itself (kernel::CpuTable).
 //
 // The occupancy stack: a pCPU is held by its current thread; if that is a vCPU's thread, by the VM,
 // in guest and in root mode; if the vCPU is in the guest and its guest is traced and runs a vCPU
@@ -51,11 +52,6 @@ class Fusion final : public vcpu::VcpuObserver {
   Fusion(const Fusion&) = delete;
   Fusion& operator=(const Fusion&) = delete;
 
-  /// Whether the machine's pcpu_state is told here, as a view of its fused_cpu: a host without VMs
-  /// has nobody on its processors but its own threads, so both say the same.
-  [[nodiscard]] bool shows_pcpus(model::MachineIndex machine) const {
-    return machines_[machine].physical && !machines_[machine].hosts_vms;
-  }
   /// Valid as long as the Fusion.
   [[nodiscard]] kernel::CpuObserver& cpu_observer(model::MachineIndex machine);
   void on_vcpu_change(const vcpu::VcpuChange& change) override;
@@ -128,7 +124,6 @@ class Fusion final : public vcpu::VcpuObserver {
     model::StringId name = model::kNull;
     model::MachineIndex parent = model::kNoMachine;
     bool physical = false;  ///< a host, not a VM
-    bool hosts_vms = false;
     bool traced = false;
     std::uint32_t first_vcpu = 0;
     PerCpu<Cpu> cpus;

@@ -1,7 +1,8 @@
-// A host without VMs: its pcpu_state is a view of its fused_cpu, and says what rows of its own
-// would.
+// A host without VMs: its kernel state puts out fused_cpu, which says what a join of it with no VM
+// would, and pcpu_state as a view, which says what rows of its own would.
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include <gtest/gtest.h>
 
@@ -55,45 +56,48 @@ std::int64_t end_of(const std::vector<Event>& events) {
   return std::ranges::max(events, {}, &Event::own).own.value + 5;
 }
 
-/// pcpu_state, by CPU.
-std::array<Rows, kCpus> pcpus_of(test::VectorSink& sink) {
+/// Rows by CPU.
+std::array<Rows, kCpus> rows_of(test::VectorSink& sink, model::TableId table) {
   std::array<Rows, kCpus> rows;
   for (std::int64_t cpu = 0; cpu < kCpus; ++cpu) {
-    rows[static_cast<std::size_t>(cpu)] =
-        sink.rows(model::TableId::kPcpuState, {sink.intern("h"), cpu});
+    rows[static_cast<std::size_t>(cpu)] = sink.rows(table, {sink.intern("h"), cpu});
   }
   return rows;
 }
 
-std::array<Rows, kCpus> own_rows(const std::vector<Event>& events, std::int64_t end) {
-  test::VectorSink sink;
+/// The same host three times: with rows of pcpu_state, with rows of fused_cpu, and with the former
+/// under a join.
+void run_pcpu_state(const std::vector<Event>& events, test::VectorSink& sink) {
   MachineState machine({.machine_name = "h"}, begin_of(events), sink, nullptr);
-  feed(machine, events, end);
-  return pcpus_of(sink);
+  feed(machine, events, end_of(events));
 }
 
-std::array<Rows, kCpus> view_rows(const std::vector<Event>& events, std::int64_t end) {
-  test::VectorSink sink;
-  Fusion fusion(one_host(), sink, nullptr);
+void run_fused_cpu(const std::vector<Event>& events, test::VectorSink& sink) {
   MachineState::Options options{.machine_name = "h"};
-  options.pcpu_rows = !fusion.shows_pcpus(0);
-  EXPECT_FALSE(options.pcpu_rows);
-  MachineState machine(std::move(options), begin_of(events), sink, &fusion.cpu_observer(0));
-  feed(machine, events, end);
-  fusion.finish(0, HostTime{end});
-  return pcpus_of(sink);
+  options.cpu_table = kernel::CpuTable::kFusedCpu;
+  MachineState machine(std::move(options), begin_of(events), sink, nullptr);
+  feed(machine, events, end_of(events));
 }
 
-/// Where neighbours differ in `lossy` alone, they are one.
-Rows joined(const Rows& rows) {
+void run_joined(const std::vector<Event>& events, test::VectorSink& sink) {
+  Fusion fusion(one_host(), sink, nullptr);
+  MachineState machine({.machine_name = "h"}, begin_of(events), sink, &fusion.cpu_observer(0));
+  feed(machine, events, end_of(events));
+  fusion.finish(0, HostTime{end_of(events)});
+}
+
+/// Where neighbours are equal, or differ in the flag of slot `lossy` alone if there is one, they are
+/// one.
+Rows joined(const Rows& rows, std::optional<std::size_t> lossy = {}) {
   Rows out;
   for (const test::VectorSink::Interval& row : rows) {
-    const bool more = !out.empty() && out.back().end == row.begin &&
-                      std::equal(row.values.begin(), row.values.begin() + model::slot::kPsLossy,
-                                 out.back().values.begin());
-    if (more) {
+    bool same = !out.empty() && out.back().end == row.begin;
+    for (std::size_t i = 0; same && i < row.values.size(); ++i) {
+      same = i == lossy || row.values[i] == out.back().values[i];
+    }
+    if (same) {
       out.back().end = row.end;
-      out.back().values[model::slot::kPsLossy] |= row.values[model::slot::kPsLossy];
+      if (lossy) out.back().values[*lossy] |= row.values[*lossy];
     } else {
       out.push_back(row);
     }
@@ -101,34 +105,62 @@ Rows joined(const Rows& rows) {
   return out;
 }
 
-TEST(HostView, SaysWhatRowsOfItsOwnWouldSay) {
+void expect_equal(const Rows& seen, const Rows& wanted) {
+  ASSERT_EQ(seen.size(), wanted.size());
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    ASSERT_EQ(seen[i].begin, wanted[i].begin);
+    ASSERT_EQ(seen[i].end, wanted[i].end);
+    ASSERT_EQ(seen[i].values, wanted[i].values) << "row " << i;
+  }
+}
+
+/// Calls check(events) with sequences of all kinds.
+template <typename Check>
+void for_each_chaos(Check&& check) {
   for (unsigned seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE(seed);
     std::int64_t time = 1000;
-    const std::vector<Event> events = kernel::chaos(seed, time);
-    const auto own = own_rows(events, end_of(events));
-    const auto view = view_rows(events, end_of(events));
-    for (std::size_t cpu = 0; cpu < own.size(); ++cpu) {
-      SCOPED_TRACE(cpu);
-      const Rows wanted = joined(own[cpu]);
-      const Rows seen = joined(view[cpu]);
-      ASSERT_EQ(seen.size(), wanted.size());
-      for (std::size_t i = 0; i < seen.size(); ++i) {
-        ASSERT_EQ(seen[i].begin, wanted[i].begin);
-        ASSERT_EQ(seen[i].end, wanted[i].end);
-        ASSERT_EQ(seen[i].values, wanted[i].values) << "row " << i;
-      }
-    }
+    check(kernel::chaos(seed, time));
   }
+}
+
+TEST(HostView, SaysWhatRowsOfItsOwnWouldSay) {
+  for_each_chaos([](const std::vector<Event>& events) {
+    test::VectorSink own;
+    run_pcpu_state(events, own);
+    test::VectorSink view;
+    run_fused_cpu(events, view);
+    const auto wanted = rows_of(own, model::TableId::kPcpuState);
+    const auto seen = rows_of(view, model::TableId::kPcpuState);
+    for (std::size_t cpu = 0; cpu < wanted.size(); ++cpu) {
+      SCOPED_TRACE(cpu);
+      expect_equal(joined(seen[cpu], model::slot::kPsLossy),
+                   joined(wanted[cpu], model::slot::kPsLossy));
+    }
+  });
+}
+
+TEST(HostView, SaysWhatAJoinWouldSay) {
+  for_each_chaos([](const std::vector<Event>& events) {
+    test::VectorSink join;
+    run_joined(events, join);
+    test::VectorSink own;
+    run_fused_cpu(events, own);
+    const auto wanted = rows_of(join, model::TableId::kFusedCpu);
+    const auto seen = rows_of(own, model::TableId::kFusedCpu);
+    for (std::size_t cpu = 0; cpu < wanted.size(); ++cpu) {
+      SCOPED_TRACE(cpu);
+      expect_equal(joined(seen[cpu]), joined(wanted[cpu]));
+    }
+  });
 }
 
 // What ran in a window of lost events is not known, and the rows there say so.
 TEST(HostView, RowsInALossAreLossy) {
-  for (unsigned seed = 0; seed < 300; ++seed) {
-    SCOPED_TRACE(seed);
-    std::int64_t time = 1000;
-    const std::vector<Event> events = kernel::chaos(seed, time);
-    const auto view = view_rows(events, end_of(events));
+  for_each_chaos([](const std::vector<Event>& events) {
+    test::VectorSink sink;
+    run_fused_cpu(events, sink);
+    const auto view = rows_of(sink, model::TableId::kPcpuState);
     std::int64_t now = 0;
     for (const Event& event : events) {
       const bool loss = event.kind == model::EventKind::kLoss;
@@ -140,22 +172,7 @@ TEST(HostView, RowsInALossAreLossy) {
         ASSERT_EQ(row.values[model::slot::kPsLossy], 1) << row.begin.ns << "-" << row.end.ns;
       }
     }
-  }
-}
-
-TEST(HostView, IsOfHostsWithoutVmsAlone) {
-  model::Experiment experiment = one_host();
-  experiment.machines.push_back(experiment.machines.front());
-  experiment.machines.back().name = "other";
-  model::Machine& vm = experiment.machines.emplace_back();
-  vm.name = "vm";
-  vm.kind = model::MachineKind::kVm;
-  vm.parent = 1;
-  test::VectorSink sink;
-  const Fusion fusion(experiment, sink, nullptr);
-  EXPECT_TRUE(fusion.shows_pcpus(0));
-  EXPECT_FALSE(fusion.shows_pcpus(1));  // it has a VM
-  EXPECT_FALSE(fusion.shows_pcpus(2));  // it has no fused_cpu
+  });
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "analysis/kernel/cpu_contexts.h"
+#include "analysis/kernel/cpu_rows.h"
 #include "analysis/kernel/machine_state.h"
 #include "analysis/kernel/thread_rows.h"
 
@@ -38,14 +39,13 @@ struct Cpu {
   model::Effective effective = model::Effective::kRunning;
   std::string idle_comm;
   model::StringId idle_comm_id = model::kNull;
-  HostTime since;  ///< begin of the open row
+  OpenCpuRow row;
   HostTime loss_end = kHostTimeMin;
   CpuView view;
   ViewMemos idle_memos;
   std::array<RunMemos, 4> run_memos;  ///< by model::Effective
   model::RowMemo preempted_memo;
   model::RowMemo woken_memo;  ///< runnable, its waker not known
-  model::EntityId entity = kNoEntity;
   std::vector<Context> initial_contexts;  ///< pushed at its first event
 };
 
@@ -140,7 +140,7 @@ class MachineState::Impl {
   /// Brings the running thread's row and the CPU's view in line with what is known.
   void refresh(Cpu& cpu);
   void publish(Cpu& cpu);
-  void end_cpu_row(Cpu& cpu);
+  void end_cpu_row(Cpu& cpu) { cpu_rows_.end(cpu.row, now_, cpu.view, cpu.loss_end); }
 
   /// The live thread of this id: found, revived or added. Requires tid > 0.
   [[nodiscard]] Thread& live(std::int32_t tid);
@@ -187,6 +187,7 @@ class MachineState::Impl {
   CpuObserver* observer_;
   WakeResolver* resolver_ = nullptr;
   ThreadRows threads_;
+  CpuRows cpu_rows_;
   EventTypes types_;
   PidNamespaces namespaces_;
   std::deque<Cpu> cpus_;

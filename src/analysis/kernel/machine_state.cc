@@ -62,6 +62,7 @@ MachineState::Impl::Impl(Options options, InitialState initial, model::IntervalS
       sink_(sink),
       observer_(observer),
       threads_(sink, options_.machine_name),
+      cpu_rows_(sink, threads_.machine_id(), options_.cpu_table),
       types_(std::move(options_.event_names), options_.syscall_table, sink),
       namespaces_(initial_.namespaces),
       has_waking_(initial_.has_waking) {
@@ -227,7 +228,7 @@ Cpu& MachineState::Impl::add_cpus(std::uint32_t index) {
 
 void MachineState::Impl::open_cpu(Cpu& cpu) {
   cpu.open = true;
-  cpu.since = now_;
+  cpu.row = cpu_rows_.begin(cpu.index, now_);
   const CpuView before = cpu.view;
   publish(cpu);
   // Its rows begin here, even if nothing is known of it.
@@ -311,9 +312,9 @@ void MachineState::Impl::publish(Cpu& cpu) {
   const bool lossy = now_ < cpu.loss_end;
   CpuView& view = cpu.view;
   const bool same_task = view.tid == cpu.tid && view.comm == comm;
-  const bool same_row = same_task && view.state == state;
-  if (same_row && view.container == container && view.lossy == lossy) return;
-  if (!same_row) end_cpu_row(cpu);
+  const bool same_state = same_task && view.state == state;
+  if (same_state && view.container == container && view.lossy == lossy) return;
+  if (!same_state || cpu_rows_.tells_all()) end_cpu_row(cpu);
   view.state = state;
   view.lossy = lossy;
   if (!same_task || view.container != container) {
@@ -324,28 +325,6 @@ void MachineState::Impl::publish(Cpu& cpu) {
     if (cpu.tid >= 0) use_memos(view, cpu.tid > 0 ? cpu.current->memos : cpu.idle_memos);
   }
   if (observer_ != nullptr) observer_->on_cpu_change(now_, cpu.index, view);
-}
-
-void MachineState::Impl::end_cpu_row(Cpu& cpu) {
-  if (now_ <= cpu.since || !options_.pcpu_rows) return;
-  if (cpu.entity == kNoEntity) {
-    const std::array<std::int64_t, 2> key = {threads_.machine_id(), cpu.index};
-    cpu.entity = sink_.entity(model::TableId::kPcpuState, key);
-  }
-  const HostTime since = std::exchange(cpu.since, now_);
-  const CpuView& view = cpu.view;
-  const bool lossy = since < cpu.loss_end;
-  // A thread may have changed its name since the row began.
-  const bool noted = !lossy && view.memos != nullptr && view.memos->comm == view.comm;
-  model::RowMemo unused;
-  model::RowMemo& memo = noted ? view.memos->pcpu[static_cast<std::size_t>(view.state)] : unused;
-  if (noted && sink_.add_again(cpu.entity, since, now_, memo)) return;
-  std::array<std::int64_t, 4> values{};
-  values[model::slot::kPsState] = static_cast<std::int64_t>(view.state);
-  values[model::slot::kPsTid] = view.tid < 0 ? kNull : view.tid;
-  values[model::slot::kPsComm] = view.comm;
-  values[model::slot::kPsLossy] = lossy ? 1 : 0;
-  sink_.add_noting(cpu.entity, since, now_, values, memo);
 }
 
 // ---- threads ----

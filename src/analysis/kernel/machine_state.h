@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "analysis/kernel/cpu_rows.h"
 #include "analysis/kernel/cpu_view.h"
 #include "analysis/kernel/initial_state.h"
 #include "analysis/kernel/syscall_names.h"
@@ -55,7 +56,7 @@ class MachineState final : public model::ThreadFacts {
         TaskStateCoding::kReported;  ///< task_state_coding(TraceInfo.kernel)
     EventNames event_names;          ///< names of the event types, by trace of this machine
     SyscallTable syscall_table = SyscallTable::kNone;  ///< for traces that give numbers only
-    bool pcpu_rows = true;  ///< false: the observer puts out the rows of its processors
+    CpuTable cpu_table = CpuTable::kPcpuState;
   };
 
   /// `observer` may be null. What it is told is told from within the call that caused it.
@@ -85,7 +86,7 @@ class MachineState final : public model::ThreadFacts {
   /// Ends all rows. No calls that change anything have an effect afterwards.
   void finish(HostTime end);
 
-  /// Adds the rows of threads that have not ended; `until`: of the last event.
+  /// Adds the rows of threads and CPUs that have not ended; `until`: of the last event.
   void list_open(HostTime until, std::vector<model::OpenRow>& out) const;
 
   /// A CPU never heard of gives an unknown view. Valid until the next call that changes anything.

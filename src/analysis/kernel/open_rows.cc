@@ -9,6 +9,9 @@ void MachineState::Impl::list_open(HostTime until, std::vector<model::OpenRow>& 
     return static_cast<const Impl*>(self)->loss_end_of(thread);
   };
   threads_.list_open(until, loss_end, this, out);
+  for (const Cpu& cpu : cpus_) {
+    if (cpu.open) cpu_rows_.list_open(cpu.row, until, cpu.view, cpu.loss_end, out);
+  }
 }
 
 void MachineState::list_open(HostTime until, std::vector<model::OpenRow>& out) const {
