@@ -16,13 +16,13 @@
 // what exists is known.
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/time.h"
+#include "model/cpu_contexts.h"
 #include "model/event.h"
 #include "model/event_kind.h"
 #include "model/experiment.h"
@@ -32,10 +32,10 @@
 
 namespace vs::model {
 
-/// What a machine's kernel state knows of its threads as of the present call.
-class ThreadFacts {
+/// What a machine's kernel state knows of its threads and CPUs as of the present call.
+class MachineFacts {
  public:
-  virtual ~ThreadFacts() = default;
+  virtual ~MachineFacts() = default;
   /// The thread current on a CPU: 0 = idle, -1 = not known.
   [[nodiscard]] virtual std::int32_t tid_on(std::uint32_t cpu) const = 0;
   [[nodiscard]] virtual std::int32_t tgid_of(std::int32_t tid) const = 0;  ///< -1: not known
@@ -43,9 +43,9 @@ class ThreadFacts {
   /// Its name; empty when not known. Valid until the thread's next event.
   [[nodiscard]] virtual std::string_view name_of(std::int32_t) const { return {}; }
   [[nodiscard]] virtual std::int64_t container_of(std::int32_t tid) const = 0;  ///< or kNull
-  /// When the innermost interrupt or softirq on a CPU began; nothing when its thread itself is at
-  /// work.
-  [[nodiscard]] virtual std::optional<HostTime> interrupt_since(std::uint32_t) const { return {}; }
+  /// The interrupts and softirqs that a CPU is inside of, with their begins; valid until the next
+  /// event. None: its thread itself is at work.
+  [[nodiscard]] virtual const ContextStack& contexts(std::uint32_t cpu) const = 0;
 };
 
 /// A name that a trace's state dump gives to a block device.
@@ -58,8 +58,8 @@ struct BlockDeviceName {
 struct StreamSetup {
   const Experiment* experiment = nullptr;
   IntervalSink* sink = nullptr;
-  std::vector<MachineIndex> machines;       ///< those with a trace in this flow
-  std::vector<const ThreadFacts*> threads;  ///< by machine; null: not in this flow
+  std::vector<MachineIndex> machines;      ///< those with a trace in this flow
+  std::vector<const MachineFacts*> facts;  ///< by machine; null: not in this flow
   std::vector<BlockDeviceName> block_devices;
   std::vector<KindSet> recorded;  ///< by machine: the kinds that occur in its traces
 };

@@ -211,8 +211,9 @@ class Flow final : public analysis::fused::EffectiveSink {
       const TraceSurvey& survey = *input_.traces[t].survey;
       if (survey.end) run.end = std::max(run.end, machine.clock.to_host(*survey.end));
     }
-    run.kernel = std::make_unique<MachineState>(std::move(options), trace->survey->initial, sink_,
-                                                plain_host ? nullptr : &fusion_.cpu_observer(index));
+    run.kernel =
+        std::make_unique<MachineState>(std::move(options), trace->survey->initial, sink_,
+                                       plain_host ? nullptr : &fusion_.cpu_observer(index));
     by_end_.push_back(runs_.size());
     runs_.push_back(std::move(run));
     runs_of_machine_[index] = &runs_.back();  // reserved: stays put
@@ -220,11 +221,11 @@ class Flow final : public analysis::fused::EffectiveSink {
 
   [[nodiscard]] model::StreamSetup stream_setup() const {
     model::StreamSetup setup{&experiment_, &sink_, {}, {}, {}, {}};
-    setup.threads.assign(experiment_.machines.size(), nullptr);
+    setup.facts.assign(experiment_.machines.size(), nullptr);
     setup.recorded.assign(experiment_.machines.size(), {});
     for (const MachineRun& run : runs_) {
       setup.machines.push_back(run.index);
-      setup.threads[run.index] = run.kernel.get();
+      setup.facts[run.index] = run.kernel.get();
       for (const std::size_t t : experiment_.machines[run.index].traces) {
         setup.recorded[run.index].add(input_.traces[t].survey->kinds);
         for (model::BlockDeviceName device : input_.traces[t].survey->block_devices) {

@@ -55,7 +55,7 @@ BlockRequests::BlockRequests(const model::StreamSetup& setup)
     machine.name_id = sink_.intern(machine.name);
     machine.is_host = experiment_.machines[m].parent == model::kNoMachine;
     machine.requests = std::make_unique<RequestTable>();
-    machine.vms = std::make_unique<vcpu::VmThreads>(experiment_, m, setup.threads[m]);
+    machine.vms = std::make_unique<vcpu::VmThreads>(experiment_, m, setup.facts[m]);
   }
   for (const model::BlockDeviceName& device : setup.block_devices) {
     machines_[device.machine].device_names.emplace(device.device, device.name);

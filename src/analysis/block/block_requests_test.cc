@@ -93,7 +93,7 @@ class Scene {
     setup.experiment = &experiment_;
     setup.sink = &sink_;
     setup.machines = {0, 1};
-    setup.threads = {nullptr, nullptr};
+    setup.facts = {nullptr, nullptr};
     setup.block_devices.push_back({0, kDisk, "vdb"});
     return setup;
   }

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
-
 namespace vs::analysis::delivery {
 namespace {
 
-using kernel::Context;
-using kernel::ContextKind;
 using model::BlockCause;
+using model::Context;
+using model::ContextKind;
 using model::Event;
 using model::EventKind;
 using model::StreamEvent;
@@ -52,7 +51,7 @@ DeliveryClass class_of_interrupt(const Context& context) {
 
 Deliveries::Deliveries(const model::StreamSetup& setup)
     : experiment_(*setup.experiment),
-      threads_(setup.threads),
+      facts_(setup.facts),
       machines_(setup.experiment->machines.size()),
       vectors_(0) {
   std::vector<model::StringId> names;
@@ -79,9 +78,10 @@ Deliveries::Deliveries(const model::StreamSetup& setup)
     const model::KindSet& recorded = setup.recorded[m];
     const bool hosts = std::any_of(machines_.begin(), machines_.end(),
                                    [m](const Machine& other) { return other.parent == m; });
-    machines_[m].guest = std::make_unique<GuestInterrupts>(m, names, recorded);
+    const model::MachineFacts& facts = *setup.facts[m];
+    machines_[m].guest = std::make_unique<GuestInterrupts>(m, names, facts, recorded);
     if (!hosts) continue;
-    machines_[m].senders = std::make_unique<Senders>(experiment_, m, setup.threads[m], recorded);
+    machines_[m].senders = std::make_unique<Senders>(experiment_, m, facts, recorded);
     machines_[m].accepts =
         recorded.has(EventKind::kKvmApicAcceptIrq) || recorded.has(EventKind::kKvmApicvAcceptIrq);
     machines_[m].ends = recorded.has(EventKind::kKvmEoi);
@@ -355,7 +355,7 @@ void Deliveries::find_source(Delivery& delivery) const {
   if (ref.machine == model::kNoMachine) return;
   const GuestInterrupts* const guest = machines_[ref.machine].guest.get();
   const std::int32_t number = experiment_.machines[ref.machine].vcpus[ref.slot].guest_cpu;
-  const model::ThreadFacts* const facts = threads_[ref.machine];
+  const model::MachineFacts* const facts = facts_[ref.machine];
   if (guest == nullptr || facts == nullptr || number < 0) return;
   const auto cpu = static_cast<std::uint32_t>(number);
   if (guest->in_interrupt(cpu)) {

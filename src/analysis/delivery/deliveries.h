@@ -114,7 +114,7 @@ class Deliveries final : public model::StreamAnalysis, public vcpu::VcpuObserver
   [[nodiscard]] Vcpu* vcpu_at(const vcpu::VcpuRef& ref);
 
   const model::Experiment& experiment_;
-  std::vector<const model::ThreadFacts*> threads_;  ///< by machine; null without a trace
+  std::vector<const model::MachineFacts*> facts_;  ///< by machine; null without a trace
   std::vector<DeliveryObserver*> observers_;
   std::vector<Machine> machines_;
   std::vector<Vcpu> vcpus_;

@@ -201,9 +201,9 @@ TEST(Deliveries, NothingIsOutstandingAfterTheHostsTraceOrALoss) {
         ev::make(EventKind::kKvmInjVirq, {.own = 11, .cpu = 0, .tid = 110}, {{"vector", 39}}), 1,
         0);
     if (ended) scene.deliveries().finish(0, HostTime{12});
-    if (!ended) scene.deliveries().on_loss(HostTime{12}, HostTime{13}, 0, 2);
+    if (!ended) scene.lose(HostTime{12}, HostTime{13}, 0, 2);
     scene.feed(ev::irq_entry({.own = 14, .cpu = 0, .tid = 7}, 31, "virtio2-input.0"), 1);
-    const kernel::Context context{kernel::ContextKind::kHardirq, model::BlockCause::kIrq, 31};
+    const model::Context context{model::ContextKind::kHardirq, model::BlockCause::kIrq, 31};
     EXPECT_EQ(scene.deliveries().resolver(1)->resolve({HostTime{15}, 0, -1, &context, {}}).tid,
               model::kNull);
   }
@@ -254,13 +254,13 @@ TEST(DeliveriesProperty, AnySequence) {
           scene.run_vcpu(at, vm, slot, static_cast<std::int32_t>(random() % 5) - 1);
           break;
         case 2:
-          scene.deliveries().on_loss(HostTime{at}, HostTime{at + 1}, 0, event.cpu);
-          scene.deliveries().on_loss(HostTime{at}, HostTime{at + 1}, 1, event.cpu);
+          scene.lose(HostTime{at}, HostTime{at + 1}, 0, event.cpu);
+          scene.lose(HostTime{at}, HostTime{at + 1}, 1, event.cpu);
           break;
         default:
           scene.feed(event, static_cast<model::MachineIndex>(random() % 2));
       }
-      const kernel::Context context{kernel::ContextKind::kSoftirq, model::BlockCause::kNetwork, 3};
+      const model::Context context{model::ContextKind::kSoftirq, model::BlockCause::kNetwork, 3};
       (void)scene.deliveries().resolver(1)->resolve({HostTime{at}, event.cpu, -1, &context, {}});
     }
     EXPECT_EQ(scene.seen.size(), scene.deliveries().counters().deliveries);

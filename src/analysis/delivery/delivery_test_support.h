@@ -4,38 +4,17 @@
 // pCPUs 0 to 3 run them unless a test says otherwise. Deliveries come out as texts:
 // "50 vm1/0 37 disk by 100", "60 vm1/1 253 task by 110=vm1/0 for vm1:7".
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "analysis/delivery/deliveries.h"
 #include "tests/support/events.h"
+#include "tests/support/fake_facts.h"
 #include "tests/support/vector_sink.h"
 
 namespace vs::analysis::delivery {
 
 namespace ev = test::events;
-
-class FakeThreads : public model::ThreadFacts {
- public:
-  std::map<std::uint32_t, std::int32_t> current;
-  std::map<std::int32_t, std::int32_t> tgid;
-  std::map<std::int32_t, std::string> name;
-  [[nodiscard]] std::int32_t tid_on(std::uint32_t cpu) const override {
-    const auto found = current.find(cpu);
-    return found == current.end() ? -1 : found->second;
-  }
-  [[nodiscard]] std::int32_t tgid_of(std::int32_t tid) const override {
-    const auto found = tgid.find(tid);
-    return found == tgid.end() ? -1 : found->second;
-  }
-  [[nodiscard]] model::StringId comm_of(std::int32_t) const override { return model::kNull; }
-  [[nodiscard]] std::string_view name_of(std::int32_t tid) const override {
-    const auto found = name.find(tid);
-    return found == name.end() ? std::string_view{} : found->second;
-  }
-  [[nodiscard]] std::int64_t container_of(std::int32_t) const override { return model::kNull; }
-};
 
 class Scene : public DeliveryObserver {
  public:
@@ -63,7 +42,12 @@ class Scene : public DeliveryObserver {
 
   /// An event of a machine; vCPU threads' KVM events also go where HostVcpus would send them.
   void feed(const model::Event& event, model::MachineIndex machine = 0) {
+    (machine == 0 ? host_threads : guest_threads).on_event(event);
     deliveries_.on_event({HostTime{event.own.value}, machine, 0, event.tid, event});
+  }
+  void lose(HostTime begin, HostTime end, model::MachineIndex machine, std::uint32_t cpu) {
+    (machine == 0 ? host_threads : guest_threads).forget(cpu);
+    deliveries_.on_loss(begin, end, machine, cpu);
   }
   void vcpu_event(const model::Event& event, model::MachineIndex vm, std::uint32_t slot) {
     deliveries_.on_vcpu_event(HostTime{event.own.value}, {vm, slot}, event);
@@ -89,8 +73,8 @@ class Scene : public DeliveryObserver {
 
   std::vector<std::string> texts;
   std::vector<Delivery> seen;
-  FakeThreads host_threads;
-  FakeThreads guest_threads;
+  test::FakeFacts host_threads;
+  test::FakeFacts guest_threads;
   Deliveries& deliveries() { return deliveries_; }
   std::string machine_name(model::StringId id) const { return sink_.text(id); }
 
@@ -122,7 +106,7 @@ class Scene : public DeliveryObserver {
     setup.experiment = &experiment_;
     setup.sink = &sink_;
     setup.machines = {0, 1};
-    setup.threads = {&host_threads, &guest_threads, nullptr};
+    setup.facts = {&host_threads, &guest_threads, nullptr};
     setup.recorded.assign(3, recorded);
     return setup;
   }

@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <utility>
 
-
 namespace vs::analysis::delivery {
 namespace {
 
-using kernel::Context;
-using kernel::ContextKind;
 using kernel::WakeSite;
 using kernel::WakeSource;
 using model::BlockCause;
+using model::Context;
+using model::ContextKind;
 using model::EventKind;
 using model::StreamEvent;
 namespace arg = model::arg;
@@ -38,8 +37,9 @@ BlockCause refined(BlockCause cause, const Source& source) {
 }  // namespace
 
 GuestInterrupts::GuestInterrupts(model::MachineIndex machine, std::vector<model::StringId> names,
-                                 const model::KindSet& recorded)
-    : machine_(machine),
+                                 const model::MachineFacts& facts, const model::KindSet& recorded)
+    : facts_(facts),
+      machine_(machine),
       names_(std::move(names)),
       sees_raises_(recorded.has(EventKind::kSoftirqRaise)) {}
 
@@ -61,7 +61,7 @@ const GuestInterrupts::HandlerTable& GuestInterrupts::handlers() {
 }
 
 model::KindSet GuestInterrupts::kinds() {
-  model::KindSet kinds = kernel::ContextTracker::kinds();
+  model::KindSet kinds;
   for (std::size_t kind = 0; kind < model::kEventKindCount; ++kind) {
     if (handlers()[kind] != nullptr) kinds.add(static_cast<EventKind>(kind));
   }
@@ -72,11 +72,9 @@ void GuestInterrupts::on_event(const StreamEvent& event) {
   const Handler handler = handlers()[static_cast<std::size_t>(event.event.kind)];
   Cpu* const cpu = handler == nullptr ? nullptr : cpus_.at(event.event.cpu);
   if (cpu != nullptr) (this->*handler)(event, *cpu);
-  contexts_.on_event(event.event);  // afterwards: handlers ask what was interrupted
 }
 
 void GuestInterrupts::on_loss(std::uint32_t cpu) {
-  contexts_.forget(cpu);
   if (Cpu* const at = cpus_.at(cpu)) *at = {};
 }
 
@@ -158,7 +156,7 @@ Source GuestInterrupts::take_for_irq(Cpu& cpu, std::int64_t irq) {
 
 // Handlers that share a vector follow each other; those inside of a vector event belong to it.
 void GuestInterrupts::on_irq_entry(const StreamEvent& event, Cpu& cpu) {
-  const Context* const outer = contexts_.inside(event.event.cpu);
+  const Context* const outer = facts_.contexts(event.event.cpu).outer();
   const bool nested = outer != nullptr && outer->kind != ContextKind::kSoftirq;
   if (!nested) cpu.irq = take_for_irq(cpu, event.event.i_or(arg::kIrqNumber, -1));
   cpu.handled = true;
@@ -177,7 +175,7 @@ void GuestInterrupts::on_softirq_raise(const StreamEvent& event, Cpu& cpu) {
   const std::int64_t vector = event.event.i_or(arg::kSoftirqVector, -1);
   if (vector < 0 || vector >= static_cast<std::int64_t>(kSoftirqs)) return;
   Source source;
-  if (const Context* const context = contexts_.inside(event.event.cpu)) {
+  if (const Context* const context = facts_.contexts(event.event.cpu).innermost()) {
     source = behind(cpu, *context);
   } else if (event.tid > 0) {
     source = {true, DeliveryClass::kTask, machine_, event.tid};
@@ -204,11 +202,11 @@ Source GuestInterrupts::behind(const Cpu& cpu, const Context& context) const {
 }
 
 bool GuestInterrupts::in_interrupt(std::uint32_t cpu) const {
-  return contexts_.inside(cpu) != nullptr;
+  return facts_.contexts(cpu).size() > 0;
 }
 
 Source GuestInterrupts::source_on(std::uint32_t cpu) const {
-  return cpu < cpus_.size() ? behind(cpus_[cpu], *contexts_.inside(cpu)) : Source{};
+  return cpu < cpus_.size() ? behind(cpus_[cpu], facts_.contexts(cpu).top()) : Source{};
 }
 
 WakeSource GuestInterrupts::resolve(const WakeSite& site) {

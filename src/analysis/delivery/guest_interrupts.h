@@ -7,14 +7,13 @@
 // interrupt had before, else to the highest, which the processor takes first. A softirq belongs to
 // whatever raised it: the interrupt that it was raised in, or the task.
 //
-// Threads: one. Memory: O(processors). Errors: none.
+// Ownership: the facts must outlive it. Threads: one. Memory: O(processors). Errors: none.
 
 #include <array>
 #include <cstdint>
 #include <vector>
 
 #include "analysis/delivery/delivery.h"
-#include "analysis/kernel/context_tracker.h"
 #include "analysis/kernel/wake_source.h"
 #include "base/per_cpu.h"
 #include "model/stream_analysis.h"
@@ -31,9 +30,10 @@ struct Source {
 
 class GuestInterrupts final : public kernel::WakeResolver {
  public:
-  /// `names`: of the machines, by index. `recorded`: the kinds in this machine's trace.
+  /// `names`: of the machines, by index. `recorded`: the kinds in this machine's trace. `facts`: of
+  /// it, with each event taken in before it comes here.
   GuestInterrupts(model::MachineIndex machine, std::vector<model::StringId> names,
-                  const model::KindSet& recorded);
+                  const model::MachineFacts& facts, const model::KindSet& recorded);
 
   [[nodiscard]] static model::KindSet kinds();
   void on_event(const model::StreamEvent& event);
@@ -87,12 +87,12 @@ class GuestInterrupts final : public kernel::WakeResolver {
   [[nodiscard]] static Pending* find(Cpu& cpu, std::int64_t vector);
   [[nodiscard]] static Source take_for_irq(Cpu& cpu, std::int64_t irq);
   [[nodiscard]] static Source take_vector(Cpu& cpu, std::int64_t vector);
-  [[nodiscard]] Source behind(const Cpu& cpu, const kernel::Context& context) const;
+  [[nodiscard]] Source behind(const Cpu& cpu, const model::Context& context) const;
 
+  const model::MachineFacts& facts_;
   model::MachineIndex machine_;
   std::vector<model::StringId> names_;
   bool sees_raises_;
-  kernel::ContextTracker contexts_;
   PerCpu<Cpu> cpus_;
 };
 

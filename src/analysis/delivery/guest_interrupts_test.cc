@@ -3,14 +3,15 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/events.h"
+#include "tests/support/fake_facts.h"
 
 namespace vs::analysis::delivery {
 namespace {
 
 namespace ev = test::events;
-using kernel::Context;
-using kernel::ContextKind;
 using model::BlockCause;
+using model::Context;
+using model::ContextKind;
 
 constexpr model::StringId kHostName = 10;
 constexpr model::StringId kGuestName = 11;
@@ -18,7 +19,7 @@ constexpr model::StringId kGuestName = 11;
 class Guest {
  public:
   explicit Guest(model::KindSet recorded = model::KindSet::all())
-      : interrupts_(1, {kHostName, kGuestName}, recorded) {}
+      : interrupts_(1, {kHostName, kGuestName}, facts_, recorded) {}
 
   Guest& accept(std::int16_t vector, DeliveryClass cause, std::int32_t tid = -1,
                 std::uint32_t cpu = 0) {
@@ -36,6 +37,7 @@ class Guest {
     return *this;
   }
   Guest& feed(const model::Event& event) {
+    facts_.on_event(event);
     interrupts_.on_event({HostTime{++now_}, 1, 0, event.tid, event});
     return *this;
   }
@@ -52,6 +54,10 @@ class Guest {
     return text(interrupts_.resolve({HostTime{++now_}, 0, -1, nullptr, BlockCause::kIrq}));
   }
   GuestInterrupts& interrupts() { return interrupts_; }
+  void lose(std::uint32_t cpu) {
+    facts_.forget(cpu);
+    interrupts_.on_loss(cpu);
+  }
 
  private:
   static std::string text(const kernel::WakeSource& source) {
@@ -59,6 +65,7 @@ class Guest {
     if (source.tid == model::kNull) return text;
     return text + " by " + std::to_string(source.machine) + ":" + std::to_string(source.tid);
   }
+  test::FakeFacts facts_;
   GuestInterrupts interrupts_;
   std::int64_t now_ = 0;
 };
@@ -144,7 +151,7 @@ TEST(GuestInterrupts, ALossForgets) {
   Guest guest;
   guest.accept(37, DeliveryClass::kDisk, 100).inject(37).feed(ev::irq_entry({.tid = 0}, 28));
   EXPECT_TRUE(guest.interrupts().in_interrupt(0));
-  guest.interrupts().on_loss(0);
+  guest.lose(0);
   EXPECT_FALSE(guest.interrupts().in_interrupt(0));
   EXPECT_EQ(guest.wake(ContextKind::kHardirq, 28, BlockCause::kIrq), "irq");
   EXPECT_EQ(guest.wake(ContextKind::kHardirq, 28, BlockCause::kIrq, 99), "irq");

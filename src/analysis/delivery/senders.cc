@@ -1,11 +1,10 @@
 #include "analysis/delivery/senders.h"
 
-
 namespace vs::analysis::delivery {
 namespace {
 
-using kernel::Context;
 using model::BlockCause;
+using model::Context;
 using model::Event;
 using model::EventKind;
 using model::StreamEvent;
@@ -19,8 +18,9 @@ std::int32_t tid_arg(const Event& event, std::size_t slot) {
 }  // namespace
 
 Senders::Senders(const model::Experiment& experiment, model::MachineIndex host,
-                 const model::ThreadFacts* facts, const model::KindSet& recorded)
-    : threads_(experiment, host, facts),
+                 const model::MachineFacts& facts, const model::KindSet& recorded)
+    : facts_(facts),
+      threads_(experiment, host, &facts),
       sees_packets_(recorded.has(EventKind::kNetDevQueue) || recorded.has(EventKind::kNetDevXmit) ||
                     recorded.has(EventKind::kNetifReceiveSkb)),
       in_flight_(kInFlight) {}
@@ -47,8 +47,7 @@ const Senders::HandlerTable& Senders::handlers() {
 }
 
 model::KindSet Senders::kinds() {
-  model::KindSet kinds = kernel::ContextTracker::kinds();
-  kinds.add(vcpu::VmThreads::kinds());
+  model::KindSet kinds = vcpu::VmThreads::kinds();
   for (std::size_t kind = 0; kind < model::kEventKindCount; ++kind) {
     if (handlers()[kind] != nullptr) kinds.add(static_cast<EventKind>(kind));
   }
@@ -56,7 +55,6 @@ model::KindSet Senders::kinds() {
 }
 
 void Senders::on_event(const StreamEvent& event) {
-  contexts_.on_event(event.event);
   threads_.on_event(event, interrupt_on(event.event.cpu) != nullptr);
   const Handler handler = handlers()[static_cast<std::size_t>(event.event.kind)];
   Cpu* const cpu = handler == nullptr ? nullptr : cpus_.at(event.event.cpu);
@@ -64,7 +62,6 @@ void Senders::on_event(const StreamEvent& event) {
 }
 
 void Senders::on_loss(std::uint32_t cpu) {
-  contexts_.forget(cpu);
   if (Cpu* const at = cpus_.at(cpu)) *at = {};
 }
 

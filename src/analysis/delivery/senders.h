@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "analysis/delivery/delivery.h"
-#include "analysis/kernel/context_tracker.h"
 #include "analysis/vcpu/vm_threads.h"
 #include "base/per_cpu.h"
 #include "model/stream_analysis.h"
@@ -24,15 +23,15 @@ class Senders {
  public:
   /// `recorded`: the kinds that occur in the host's trace.
   Senders(const model::Experiment& experiment, model::MachineIndex host,
-          const model::ThreadFacts* facts, const model::KindSet& recorded);
+          const model::MachineFacts& facts, const model::KindSet& recorded);
 
   [[nodiscard]] static model::KindSet kinds();
   void on_event(const model::StreamEvent& event);
   void on_loss(std::uint32_t cpu);
 
   /// What is inside of an interrupt on `cpu` is for; nothing when its thread itself is at work.
-  [[nodiscard]] const kernel::Context* interrupt_on(std::uint32_t cpu) const {
-    return contexts_.inside(cpu);
+  [[nodiscard]] const model::Context* interrupt_on(std::uint32_t cpu) const {
+    return facts_.contexts(cpu).innermost();
   }
   /// The VM that a thread belongs to or works for, kNoMachine when nothing tells.
   [[nodiscard]] model::MachineIndex vm_of(std::int32_t tid) const { return threads_.of(tid).vm; }
@@ -70,8 +69,8 @@ class Senders {
   void moved_packet(const model::StreamEvent& event);
   [[nodiscard]] InFlight& slot_of(const model::Event& event);
 
+  const model::MachineFacts& facts_;
   vcpu::VmThreads threads_;
-  kernel::ContextTracker contexts_;
   bool sees_packets_;
   /// kDisk, kNetwork: what a thread finished since it was woken.
   std::unordered_map<std::int32_t, DeliveryClass> work_;

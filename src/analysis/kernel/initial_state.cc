@@ -209,7 +209,8 @@ void InitialStateCollector::Impl::on_rename(const Site& site) {
   name(site, tid_arg(site.event, model::arg::kRenameTid), site.event.texts[1]);
 }
 
-void InitialStateCollector::Impl::enter(const Site& site, ContextKind kind, std::size_t slot) {
+void InitialStateCollector::Impl::enter(const Site& site, model::ContextKind kind,
+                                        std::size_t slot) {
   CpuFacts& cpu = site.cpu;
   if (cpu.switched || cpu.closed) return;
   cpu.open.push({kind, model::BlockCause::kIrq, site.event.i_or(slot, -1)});
@@ -217,11 +218,13 @@ void InitialStateCollector::Impl::enter(const Site& site, ContextKind kind, std:
 
 // An exit whose entry came before the trace. Switches do not happen inside of interrupts, so only
 // exits before the CPU's first switch can be such.
-void InitialStateCollector::Impl::leave(const Site& site, ContextKind kind, std::size_t slot) {
+void InitialStateCollector::Impl::leave(const Site& site, model::ContextKind kind,
+                                        std::size_t slot) {
   CpuFacts& cpu = site.cpu;
   if (cpu.switched || cpu.closed) return;
   const std::int64_t number = site.event.i_or(slot, -1);
-  if (cpu.open.pop(kind, number).found || cpu.contexts.size() == ContextStack::kDepth) return;
+  if (cpu.open.pop(kind, number).found || cpu.contexts.size() == model::ContextStack::kDepth)
+    return;
   cpu.open.clear();
   cpu.contexts.push_back({kind, model::BlockCause::kIrq, number});
 }

@@ -21,10 +21,10 @@
 #include <string_view>
 #include <vector>
 
-#include "analysis/kernel/cpu_contexts.h"
 #include "analysis/kernel/pid_namespaces.h"
 #include "analysis/kernel/task_facts.h"
 #include "base/time.h"
+#include "model/cpu_contexts.h"
 #include "model/event.h"
 #include "model/fading.h"
 #include "model/states.h"
@@ -54,11 +54,11 @@ struct InitialThread {
 
 struct InitialCpu {
   std::uint32_t cpu = 0;
-  OwnTime first;                  ///< its first event
-  std::int32_t tid = -1;          ///< thread there at the beginning, 0 = idle, -1 = not known
-  std::string idle_comm;          ///< name of its idle thread, if it was seen
-  bool late = false;              ///< came online during the trace: nothing is known before `first`
-  std::vector<Context> contexts;  ///< what it was inside of, outermost first
+  OwnTime first;          ///< its first event
+  std::int32_t tid = -1;  ///< thread there at the beginning, 0 = idle, -1 = not known
+  std::string idle_comm;  ///< name of its idle thread, if it was seen
+  bool late = false;      ///< came online during the trace: nothing is known before `first`
+  std::vector<model::Context> contexts;  ///< what it was inside of, outermost first
 };
 
 struct InitialState {

@@ -104,8 +104,8 @@ struct CpuFacts {
   [[nodiscard]] bool knows_call_of(std::int32_t thread, OwnTime at) const {
     return thread == called && called_at <= at;
   }
-  ContextStack open;              ///< entered since the beginning
-  std::vector<Context> contexts;  ///< left without having been entered, innermost first
+  model::ContextStack open;              ///< entered since the beginning
+  std::vector<model::Context> contexts;  ///< left without having been entered, innermost first
 };
 
 class InitialStateCollector::Impl {
@@ -167,8 +167,8 @@ class InitialStateCollector::Impl {
   void woken(const Site& site, Mark mark);
   static void name(ThreadFacts& thread, OwnTime at, std::string_view comm);
   void name(const Site& site, std::int32_t tid, std::string_view comm);
-  void leave(const Site& site, ContextKind kind, std::size_t slot);
-  void enter(const Site& site, ContextKind kind, std::size_t slot);
+  void leave(const Site& site, model::ContextKind kind, std::size_t slot);
+  void enter(const Site& site, model::ContextKind kind, std::size_t slot);
 
   void on_switch(const Site& site);
   void on_waking(const Site& site);
@@ -181,19 +181,29 @@ class InitialStateCollector::Impl {
   void on_gone(const Site& site);
   void on_rename(const Site& site);
   void on_irq_entry(const Site& site) {
-    enter(site, ContextKind::kHardirq, model::arg::kIrqNumber);
+    enter(site, model::ContextKind::kHardirq, model::arg::kIrqNumber);
   }
-  void on_irq_exit(const Site& site) { leave(site, ContextKind::kHardirq, model::arg::kIrqNumber); }
+  void on_irq_exit(const Site& site) {
+    leave(site, model::ContextKind::kHardirq, model::arg::kIrqNumber);
+  }
   void on_softirq_entry(const Site& s) {
-    enter(s, ContextKind::kSoftirq, model::arg::kSoftirqVector);
+    enter(s, model::ContextKind::kSoftirq, model::arg::kSoftirqVector);
   }
   void on_softirq_exit(const Site& s) {
-    leave(s, ContextKind::kSoftirq, model::arg::kSoftirqVector);
+    leave(s, model::ContextKind::kSoftirq, model::arg::kSoftirqVector);
   }
-  void on_vector_entry(const Site& s) { enter(s, ContextKind::kVector, model::arg::kVectorNumber); }
-  void on_vector_exit(const Site& s) { leave(s, ContextKind::kVector, model::arg::kVectorNumber); }
-  void on_timer_entry(const Site& s) { enter(s, ContextKind::kTimer, model::arg::kHrtimerAddress); }
-  void on_timer_exit(const Site& s) { leave(s, ContextKind::kTimer, model::arg::kHrtimerAddress); }
+  void on_vector_entry(const Site& s) {
+    enter(s, model::ContextKind::kVector, model::arg::kVectorNumber);
+  }
+  void on_vector_exit(const Site& s) {
+    leave(s, model::ContextKind::kVector, model::arg::kVectorNumber);
+  }
+  void on_timer_entry(const Site& s) {
+    enter(s, model::ContextKind::kTimer, model::arg::kHrtimerAddress);
+  }
+  void on_timer_exit(const Site& s) {
+    leave(s, model::ContextKind::kTimer, model::arg::kHrtimerAddress);
+  }
   void on_syscall(const Site& site);
   void on_cpuhp(const Site& site);
   void on_loss(const Site& site);

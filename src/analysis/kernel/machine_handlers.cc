@@ -320,39 +320,40 @@ void MachineState::Impl::on_cgroup(const Site& site) {
 // ---- interrupts ----
 
 void MachineState::Impl::on_irq_entry(const Site& site) {
-  enter(site, {ContextKind::kHardirq, cause_of_irq_name(site.event.texts[0]),
+  enter(site, {model::ContextKind::kHardirq, cause_of_irq_name(site.event.texts[0]),
                site.event.i_or(arg::kIrqNumber, -1)});
 }
 void MachineState::Impl::on_irq_exit(const Site& site) {
-  leave(site, ContextKind::kHardirq, site.event.i_or(arg::kIrqNumber, -1));
+  leave(site, model::ContextKind::kHardirq, site.event.i_or(arg::kIrqNumber, -1));
 }
 void MachineState::Impl::on_softirq_entry(const Site& site) {
   const std::int64_t vector = site.event.i_or(arg::kSoftirqVector, -1);
-  enter(site, {ContextKind::kSoftirq, cause_of_softirq(vector), vector});
+  enter(site, {model::ContextKind::kSoftirq, cause_of_softirq(vector), vector});
 }
 void MachineState::Impl::on_softirq_exit(const Site& site) {
-  leave(site, ContextKind::kSoftirq, site.event.i_or(arg::kSoftirqVector, -1));
+  leave(site, model::ContextKind::kSoftirq, site.event.i_or(arg::kSoftirqVector, -1));
 }
 void MachineState::Impl::on_vector_entry(const Site& site) {
-  enter(site, {ContextKind::kVector, types_.vector_cause(site.trace, site.event.type),
+  enter(site, {model::ContextKind::kVector, types_.vector_cause(site.trace, site.event.type),
                site.event.i_or(arg::kVectorNumber, -1)});
 }
 void MachineState::Impl::on_vector_exit(const Site& site) {
-  leave(site, ContextKind::kVector, site.event.i_or(arg::kVectorNumber, -1));
+  leave(site, model::ContextKind::kVector, site.event.i_or(arg::kVectorNumber, -1));
 }
 void MachineState::Impl::on_timer_entry(const Site& site) {
-  enter(site, {ContextKind::kTimer, BlockCause::kTimer, site.event.i_or(arg::kHrtimerAddress, -1)});
+  enter(site, {model::ContextKind::kTimer, BlockCause::kTimer,
+               site.event.i_or(arg::kHrtimerAddress, -1)});
 }
 void MachineState::Impl::on_timer_exit(const Site& site) {
-  leave(site, ContextKind::kTimer, site.event.i_or(arg::kHrtimerAddress, -1));
+  leave(site, model::ContextKind::kTimer, site.event.i_or(arg::kHrtimerAddress, -1));
 }
 
 void MachineState::Impl::on_block_complete(const Site& site) {
-  ContextStack& contexts = site.cpu.contexts;
+  model::ContextStack& contexts = site.cpu.contexts;
   if (contexts.size() > 0) contexts.top().cause = BlockCause::kDisk;
 }
 void MachineState::Impl::on_net_receive(const Site& site) {
-  ContextStack& contexts = site.cpu.contexts;
+  model::ContextStack& contexts = site.cpu.contexts;
   if (contexts.size() > 0) contexts.top().cause = BlockCause::kNetwork;
 }
 

@@ -9,10 +9,10 @@
 #include <string>
 #include <string_view>
 
-#include "analysis/kernel/cpu_contexts.h"
 #include "analysis/kernel/cpu_rows.h"
 #include "analysis/kernel/machine_state.h"
 #include "analysis/kernel/thread_rows.h"
+#include "model/cpu_contexts.h"
 
 namespace vs::analysis::kernel {
 
@@ -35,7 +35,7 @@ struct Cpu {
   std::int32_t tid = -1;      ///< 0 = idle, -1 = unknown
   std::int32_t left = -1;     ///< the thread that the last switch took off
   Thread* current = nullptr;  ///< record of `tid` when that is > 0
-  ContextStack contexts;
+  model::ContextStack contexts;
   model::Effective effective = model::Effective::kRunning;
   std::string idle_comm;
   model::StringId idle_comm_id = model::kNull;
@@ -45,8 +45,8 @@ struct Cpu {
   ViewMemos idle_memos;
   std::array<RunMemos, 4> run_memos;  ///< by model::Effective
   model::RowMemo preempted_memo;
-  model::RowMemo woken_memo;  ///< runnable, its waker not known
-  std::vector<Context> initial_contexts;  ///< pushed at its first event
+  model::RowMemo woken_memo;                     ///< runnable, its waker not known
+  std::vector<model::Context> initial_contexts;  ///< pushed at its first event
 };
 
 class MachineState::Impl {
@@ -63,7 +63,7 @@ class MachineState::Impl {
   void list_open(HostTime until, std::vector<model::OpenRow>& out) const;
 
   [[nodiscard]] const CpuView& view(std::uint32_t cpu) const;
-  [[nodiscard]] std::optional<HostTime> interrupt_since(std::uint32_t cpu) const;
+  [[nodiscard]] const model::ContextStack& contexts(std::uint32_t cpu) const;
   [[nodiscard]] const Thread* find(std::int32_t tid) const {
     return tid > 0 ? threads_.find(tid) : nullptr;
   }
@@ -172,8 +172,8 @@ class MachineState::Impl {
   [[nodiscard]] Waker behind_interrupt(const Cpu& cpu, std::int32_t tid,
                                        model::BlockCause cause) const;
   [[nodiscard]] model::StringId cause_text(model::BlockCause cause);
-  void enter(const Site& site, Context context);
-  void leave(const Site& site, ContextKind kind, std::int64_t number);
+  void enter(const Site& site, model::Context context);
+  void leave(const Site& site, model::ContextKind kind, std::int64_t number);
   void drop_contexts(Cpu& cpu);
   void add_initial_thread(const InitialThread& initial);
   /// The name that the trace's file keeps beside its events, empty without one.

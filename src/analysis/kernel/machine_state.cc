@@ -79,9 +79,10 @@ void MachineState::Impl::start(HostTime begin) {
     cpu.idle_comm = std::string(clip_comm(initial.idle_comm));
     if (!cpu.idle_comm.empty()) cpu.idle_comm_id = sink_.intern(cpu.idle_comm);
     cpu.initial_contexts = initial.contexts;
-    for (Context& context : cpu.initial_contexts) {
-      if (context.kind == ContextKind::kSoftirq) context.cause = cause_of_softirq(context.number);
-      if (context.kind == ContextKind::kTimer) context.cause = model::BlockCause::kTimer;
+    for (model::Context& context : cpu.initial_contexts) {
+      if (context.kind == model::ContextKind::kSoftirq)
+        context.cause = cause_of_softirq(context.number);
+      if (context.kind == model::ContextKind::kTimer) context.cause = model::BlockCause::kTimer;
     }
   }
   for (const InitialThread& thread : initial_.threads) add_initial_thread(thread);
@@ -240,7 +241,7 @@ void MachineState::Impl::open_cpu(Cpu& cpu) {
 void MachineState::Impl::begin_cpu(Cpu& cpu) {
   cpu.begun = true;
   if (!cpu.open) open_cpu(cpu);
-  for (const Context& context : cpu.initial_contexts) cpu.contexts.push(context);
+  for (const model::Context& context : cpu.initial_contexts) cpu.contexts.push(context);
   cpu.initial_contexts.clear();
 }
 
@@ -445,7 +446,7 @@ Waker MachineState::Impl::waker_at(const Cpu& cpu, std::int32_t tid) const {
 Waker MachineState::Impl::behind_interrupt(const Cpu& cpu, std::int32_t tid,
                                            model::BlockCause cause) const {
   if (resolver_ == nullptr) return {cause};
-  const Context* const context = cpu.contexts.size() > 0 ? &cpu.contexts.top() : nullptr;
+  const model::Context* const context = cpu.contexts.size() > 0 ? &cpu.contexts.top() : nullptr;
   const WakeSource source = resolver_->resolve({now_, cpu.index, tid, context, cause});
   return {source.cause, source.tid, source.machine};
 }
@@ -460,7 +461,7 @@ model::StringId MachineState::Impl::cause_text(model::BlockCause cause) {
 
 // ---- contexts ----
 
-void MachineState::Impl::enter(const Site& site, Context context) {
+void MachineState::Impl::enter(const Site& site, model::Context context) {
   context.since = now_;
   if (!site.cpu.contexts.push(context)) {
     drop_contexts(site.cpu);
@@ -469,8 +470,8 @@ void MachineState::Impl::enter(const Site& site, Context context) {
   refresh(site.cpu);
 }
 
-void MachineState::Impl::leave(const Site& site, ContextKind kind, std::int64_t number) {
-  const ContextStack::Popped popped = site.cpu.contexts.pop(kind, number);
+void MachineState::Impl::leave(const Site& site, model::ContextKind kind, std::int64_t number) {
+  const model::ContextStack::Popped popped = site.cpu.contexts.pop(kind, number);
   const std::size_t index = static_cast<std::size_t>(kind);
   if (!popped.found) {
     ++counters_.exits_without_entry[index];
@@ -482,7 +483,7 @@ void MachineState::Impl::leave(const Site& site, ContextKind kind, std::int64_t 
 
 void MachineState::Impl::drop_contexts(Cpu& cpu) {
   while (cpu.contexts.size() > 0) {
-    const Context top = cpu.contexts.top();
+    const model::Context top = cpu.contexts.top();
     ++counters_.entries_without_exit[static_cast<std::size_t>(top.kind)];
     cpu.contexts.pop(top.kind, top.number);
   }
@@ -490,9 +491,9 @@ void MachineState::Impl::drop_contexts(Cpu& cpu) {
 
 // ---- tables and queries ----
 
-std::optional<HostTime> MachineState::Impl::interrupt_since(std::uint32_t cpu) const {
-  if (cpu >= cpu_by_index_.size() || cpu_by_index_[cpu]->contexts.size() == 0) return std::nullopt;
-  return cpu_by_index_[cpu]->contexts.top().since;
+const model::ContextStack& MachineState::Impl::contexts(std::uint32_t cpu) const {
+  static const model::ContextStack kNone;
+  return cpu < cpu_by_index_.size() ? cpu_by_index_[cpu]->contexts : kNone;
 }
 
 const CpuView& MachineState::Impl::view(std::uint32_t cpu) const {
@@ -564,8 +565,8 @@ model::StringId MachineState::comm_of(std::int32_t tid) const {
   const Thread* const thread = impl_->find(tid);
   return thread == nullptr ? kNull : thread->comm_id;
 }
-std::optional<HostTime> MachineState::interrupt_since(std::uint32_t cpu) const {
-  return impl_->interrupt_since(cpu);
+const model::ContextStack& MachineState::contexts(std::uint32_t cpu) const {
+  return impl_->contexts(cpu);
 }
 
 std::int64_t MachineState::container_of(std::int32_t tid) const {

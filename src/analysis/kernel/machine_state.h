@@ -36,8 +36,8 @@ namespace vs::analysis::kernel {
 
 /// Pairs and sequences that did not fit; material for the issue list (kUnmatchedPairs).
 struct MachineCounters {
-  std::array<std::uint64_t, kContextKinds> exits_without_entry{};  ///< by ContextKind
-  std::array<std::uint64_t, kContextKinds> entries_without_exit{};
+  std::array<std::uint64_t, model::kContextKinds> exits_without_entry{};  ///< by ContextKind
+  std::array<std::uint64_t, model::kContextKinds> entries_without_exit{};
   std::uint64_t syscall_exits_without_entry = 0;
   std::uint64_t syscall_entries_without_exit = 0;
   std::uint64_t missed_switches = 0;  ///< another thread was current than the last switch said
@@ -48,7 +48,7 @@ struct MachineCounters {
   [[nodiscard]] std::uint64_t unmatched() const;
 };
 
-class MachineState final : public model::ThreadFacts {
+class MachineState final : public model::MachineFacts {
  public:
   struct Options {
     std::string machine_name;
@@ -96,7 +96,7 @@ class MachineState final : public model::ThreadFacts {
   [[nodiscard]] model::StringId comm_of(std::int32_t tid) const override;
   [[nodiscard]] std::string_view name_of(std::int32_t tid) const override;
   [[nodiscard]] std::int64_t container_of(std::int32_t tid) const override;
-  [[nodiscard]] std::optional<HostTime> interrupt_since(std::uint32_t cpu) const override;
+  [[nodiscard]] const model::ContextStack& contexts(std::uint32_t cpu) const override;
   [[nodiscard]] const MachineCounters& counters() const;
 
   /// Rows of `thread` and `container`; complete after finish().

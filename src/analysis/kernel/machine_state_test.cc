@@ -140,8 +140,10 @@ TEST(MachineState, UnmatchedExitsAreCountedAndChangeNothing) {
               softirq_exit({.own = 16}, 1)});
   run.all().finish(20);
   const MachineCounters& counters = run.machine().counters();
-  EXPECT_EQ(counters.exits_without_entry[static_cast<std::size_t>(ContextKind::kHardirq)], 2U);
-  EXPECT_EQ(counters.exits_without_entry[static_cast<std::size_t>(ContextKind::kSoftirq)], 1U);
+  EXPECT_EQ(counters.exits_without_entry[static_cast<std::size_t>(model::ContextKind::kHardirq)],
+            2U);
+  EXPECT_EQ(counters.exits_without_entry[static_cast<std::size_t>(model::ContextKind::kSoftirq)],
+            1U);
   EXPECT_THAT(run.cpu(0), ElementsAre("10-13 user 7", "13-15 softirq 7", "15-20 user 7"));
 }
 

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "analysis/kernel/cpu_contexts.h"
 #include "analysis/kernel/event_kinds.h"
 #include "analysis/kernel/pid_namespaces.h"
 #include "analysis/kernel/syscall_names.h"
@@ -74,24 +73,6 @@ TEST(TaskFacts, ThreadIdsOutsideOfTheirRangeAreNone) {
   EXPECT_EQ(tid(-1), model::kNoTid);
   EXPECT_EQ(tid(0x80000000), model::kNoTid);
   EXPECT_EQ(tid_arg(make(EventKind::kSchedWaking, {}), model::arg::kWakeTid), model::kNoTid);
-}
-
-TEST(ContextStack, PopsTheMatchingContextAndWhatIsInside) {
-  ContextStack stack;
-  EXPECT_EQ(stack.state(), model::PcpuState::kUnknown);
-  EXPECT_TRUE(stack.push({ContextKind::kSoftirq, BlockCause::kTimer, 1}));
-  EXPECT_TRUE(stack.push({ContextKind::kHardirq, BlockCause::kIrq, 9}));
-  EXPECT_EQ(stack.state(), model::PcpuState::kIrq);
-  EXPECT_TRUE(stack.push({ContextKind::kTimer, BlockCause::kTimer, 77}));
-  EXPECT_EQ(stack.state(), model::PcpuState::kIrq) << "a timer callback is no place of its own";
-  EXPECT_FALSE(stack.pop(ContextKind::kHardirq, 8).found);
-  EXPECT_EQ(stack.size(), 3U);
-  const ContextStack::Popped popped = stack.pop(ContextKind::kSoftirq, 1);
-  EXPECT_TRUE(popped.found);
-  EXPECT_EQ(popped.dropped, 2U);
-  EXPECT_EQ(stack.size(), 0U);
-  for (std::size_t i = 0; i < ContextStack::kDepth; ++i) EXPECT_TRUE(stack.push({}));
-  EXPECT_FALSE(stack.push({}));
 }
 
 TEST(PidNamespaces, TheInitialOneIsNoContainer) {

@@ -7,8 +7,8 @@
 
 #include <cstdint>
 
-#include "analysis/kernel/cpu_contexts.h"
 #include "base/time.h"
+#include "model/cpu_contexts.h"
 #include "model/interval_sink.h"
 #include "model/states.h"
 
@@ -18,8 +18,9 @@ namespace vs::analysis::kernel {
 struct WakeSite {
   HostTime time;
   std::uint32_t cpu = 0;
-  std::int32_t tid = -1;             ///< whom it wakes
-  const Context* context = nullptr;  ///< innermost; null: on the idle task, its interrupt not shown
+  std::int32_t tid = -1;  ///< whom it wakes
+  const model::Context* context =
+      nullptr;  ///< innermost; null: on the idle task, its interrupt not shown
   model::BlockCause cause = model::BlockCause::kUnknown;  ///< as the machine alone tells it
 };
 

@@ -7,9 +7,9 @@
 namespace vs::analysis::net {
 namespace {
 
-using kernel::ContextKind;
 using kernel::WakeSite;
 using kernel::WakeSource;
+using model::ContextKind;
 using model::Event;
 using model::EventKind;
 using model::kNull;
@@ -52,7 +52,7 @@ Messages::Messages(const model::StreamSetup& setup)
       machines_(setup.experiment->machines.size()) {
   for (const model::MachineIndex m : setup.machines) {
     machines_[m].name = sink_.intern(setup.experiment->machines[m].name);
-    machines_[m].threads = setup.threads[m];
+    machines_[m].facts = setup.facts[m];
   }
 }
 
@@ -60,7 +60,7 @@ Messages::~Messages() = default;
 
 kernel::WakeResolver* Messages::resolver(model::MachineIndex index, kernel::WakeResolver* inner) {
   Machine& machine = machines_[index];
-  if (!any_ || machine.threads == nullptr) return inner;
+  if (!any_ || machine.facts == nullptr) return inner;
   machine.resolver = std::make_unique<Resolver>(*this, index, inner);
   return machine.resolver.get();
 }
@@ -74,7 +74,7 @@ model::KindSet Messages::kinds(model::MachineIndex) const {
 }
 
 void Messages::on_event(const StreamEvent& event) {
-  if (!event.event.has(arg::kNetSeq) || machines_[event.machine].threads == nullptr) {
+  if (!event.event.has(arg::kNetSeq) || machines_[event.machine].facts == nullptr) {
     // A packet without a header ends what the one before it may wake.
     if (!is_sending(event.event.kind)) {
       if (auto* const last = received_at(machines_[event.machine], event.event.cpu)) *last = {};
@@ -127,8 +127,8 @@ void Messages::on_sent(const StreamEvent& event) {
   if (place == places.end()) place = std::ranges::min_element(places, {}, &Sent::time);
   Machine& machine = machines_[event.machine];
   Sender by{event.time, event.machine, event.tid};
-  if (const auto since = machine.threads->interrupt_since(event.event.cpu)) {
-    const Received* const cause = received_in(machine, event.event.cpu, *since);
+  if (const auto* const inside = machine.facts->contexts(event.event.cpu).innermost()) {
+    const Received* const cause = received_in(machine, event.event.cpu, inside->since);
     by = cause != nullptr ? cause->by : Sender{};
   }
   *place = {key, event.time, event.machine, by};

@@ -84,7 +84,7 @@ class Messages final : public model::StreamAnalysis {
   class Resolver;
   struct Machine {
     model::StringId name = model::kNull;
-    const model::ThreadFacts* threads = nullptr;
+    const model::MachineFacts* facts = nullptr;
     std::vector<Received> cpus;
     std::unordered_map<std::int32_t, model::EntityId> entities;  ///< by thread
     std::unique_ptr<Resolver> resolver;

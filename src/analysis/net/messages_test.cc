@@ -10,11 +10,11 @@ namespace vs::analysis::net {
 namespace {
 
 namespace ev = test::events;
-using kernel::Context;
-using kernel::ContextKind;
 using kernel::WakeSite;
 using kernel::WakeSource;
 using model::BlockCause;
+using model::Context;
+using model::ContextKind;
 using model::EventKind;
 using testing::ElementsAre;
 using testing::IsEmpty;
@@ -33,16 +33,14 @@ class Rows : public test::VectorSink {
   std::vector<std::string> lines;
 };
 
-class Facts : public model::ThreadFacts {
+class Facts : public model::MachineFacts {
  public:
-  std::optional<HostTime> since;  ///< of every processor
+  model::ContextStack inside;  ///< of every processor
   [[nodiscard]] std::int32_t tid_on(std::uint32_t) const override { return -1; }
   [[nodiscard]] std::int32_t tgid_of(std::int32_t) const override { return -1; }
   [[nodiscard]] model::StringId comm_of(std::int32_t) const override { return model::kNull; }
   [[nodiscard]] std::int64_t container_of(std::int32_t) const override { return model::kNull; }
-  [[nodiscard]] std::optional<HostTime> interrupt_since(std::uint32_t) const override {
-    return since;
-  }
+  [[nodiscard]] const model::ContextStack& contexts(std::uint32_t) const override { return inside; }
 };
 
 class Inner : public kernel::WakeResolver {
@@ -88,7 +86,10 @@ class Scene {
                : sink.text(source.machine) + "/" + std::to_string(source.tid);
   }
   void in_softirq(model::MachineIndex machine, std::optional<std::int64_t> since) {
-    facts_[machine].since = since ? std::optional(HostTime{*since}) : std::nullopt;
+    model::ContextStack& inside = facts_[machine].inside;
+    inside.clear();
+    if (!since) return;
+    inside.push({ContextKind::kSoftirq, BlockCause::kNetwork, 3, HostTime{*since}});
   }
   Messages& messages() { return messages_; }
 
@@ -108,7 +109,7 @@ class Scene {
     for (model::MachineIndex m = 0; m < machines; ++m) {
       experiment_.machines[m].name = std::string(1, static_cast<char>('a' + m));
       setup.machines.push_back(m);
-      setup.threads.push_back(&facts_[m]);
+      setup.facts.push_back(&facts_[m]);
     }
     return setup;
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-
 namespace vs::analysis::net {
 namespace {
 
@@ -36,7 +35,8 @@ Packets::Packets(const model::StreamSetup& setup)
     const bool any = machine.sees_xmit || recorded.has(EventKind::kNetDevQueue) ||
                      recorded.has(EventKind::kNetifReceiveSkb);
     machine.hosts_vms = machine.hosts_vms && any;
-    machine.threads = std::make_unique<vcpu::VmThreads>(experiment_, m, setup.threads[m]);
+    machine.facts = setup.facts[m];
+    machine.threads = std::make_unique<vcpu::VmThreads>(experiment_, m, machine.facts);
   }
 }
 
@@ -62,7 +62,7 @@ model::KindSet Packets::kinds(model::MachineIndex machine) const {
   model::KindSet kinds = model::KindSet::of(
       {EventKind::kNetDevQueue, EventKind::kNetDevXmit, EventKind::kNetifReceiveSkb});
   if (!machines_[machine].hosts_vms) return kinds;
-  kinds.add(kernel::ContextTracker::kinds());
+  kinds.add(model::KindSet::of({EventKind::kSchedWaking, EventKind::kSchedSwitch}));
   return kinds.add(vcpu::VmThreads::kinds());
 }
 
@@ -72,13 +72,11 @@ void Packets::on_event(const StreamEvent& event) {
   const Handler handler = handlers()[static_cast<std::size_t>(event.event.kind)];
   if (handler != nullptr) (this->*handler)(machine, event);
   if (!machine.hosts_vms) return;
-  machine.contexts.on_event(event.event);
-  machine.threads->on_event(event, machine.contexts.inside(event.event.cpu) != nullptr);
+  machine.threads->on_event(event, in_interrupt(machine, event));
 }
 
 void Packets::on_loss(HostTime, HostTime, model::MachineIndex index, std::uint32_t cpu) {
   Machine& machine = machines_[index];
-  machine.contexts.forget(cpu);
   if (Cpu* const at = machine.cpus.at(cpu)) *at = {};
 }
 
@@ -88,11 +86,15 @@ void Packets::finish(model::MachineIndex index, HostTime) {
 
 // ---- events ----
 
+bool Packets::in_interrupt(const Machine& machine, const StreamEvent& event) {
+  return machine.facts->contexts(event.event.cpu).size() > 0;
+}
+
 void Packets::on_queue(Machine& machine, const StreamEvent& event) {
   Device* const device = device_of(machine, event.event);
   if (device == nullptr) return;
   Cpu* const cpu = machine.cpus.at(event.event.cpu);
-  const bool own = machine.hosts_vms && machine.contexts.inside(event.event.cpu) == nullptr;
+  const bool own = machine.hosts_vms && !in_interrupt(machine, event);
   if (cpu != nullptr && own) *cpu = {event.tid, device};
   if (machine.sees_xmit) return;
   ++counters_.sent;
@@ -115,7 +117,7 @@ void Packets::on_xmit(Machine& machine, const StreamEvent& event) {
 void Packets::on_receive(Machine& machine, const StreamEvent& event) {
   Device* const device = device_of(machine, event.event);
   if (device == nullptr) return;
-  const bool own = machine.hosts_vms && machine.contexts.inside(event.event.cpu) == nullptr;
+  const bool own = machine.hosts_vms && !in_interrupt(machine, event);
   if (own) learn(machine, *device, event.tid);
   ++counters_.received;
   put(*device, {event.time, NetDirection::kReceive, bytes_of(event.event)});
@@ -125,7 +127,7 @@ void Packets::on_receive(Machine& machine, const StreamEvent& event) {
 void Packets::on_waking(Machine& machine, const StreamEvent& event) {
   const Cpu* const cpu = machine.cpus.at(event.event.cpu);
   if (cpu == nullptr || cpu->sending_to == nullptr || cpu->sending_tid != event.tid) return;
-  if (machine.contexts.inside(event.event.cpu) != nullptr) return;
+  if (in_interrupt(machine, event)) return;
   const std::int64_t tid = event.event.i_or(arg::kWakeTid, -1);
   if (tid > 0 && tid <= 0x7fffffff) {
     learn(machine, *cpu->sending_to, static_cast<std::int32_t>(tid));

@@ -22,7 +22,6 @@
 #include <string>
 #include <vector>
 
-#include "analysis/kernel/context_tracker.h"
 #include "analysis/vcpu/vm_threads.h"
 #include "base/per_cpu.h"
 #include "model/stream_analysis.h"
@@ -78,7 +77,7 @@ class Packets final : public model::StreamAnalysis {
     model::StringId name = model::kNull;
     model::StringId vm = model::kNull;  ///< of a guest: itself
     std::unique_ptr<vcpu::VmThreads> threads;
-    kernel::ContextTracker contexts;
+    const model::MachineFacts* facts = nullptr;  ///< where it is traced
     PerCpu<Cpu> cpus;
     std::map<std::string, Device, std::less<>> devices;
     std::uint64_t over_limit = 0;  ///< packets of devices beyond the limit
@@ -87,6 +86,8 @@ class Packets final : public model::StreamAnalysis {
   using HandlerTable = std::array<Handler, model::kEventKindCount>;
   [[nodiscard]] static const HandlerTable& handlers();
 
+  /// The current thread is a bystander of the event.
+  [[nodiscard]] static bool in_interrupt(const Machine& machine, const model::StreamEvent& event);
   void on_queue(Machine& machine, const model::StreamEvent& event);
   void on_xmit(Machine& machine, const model::StreamEvent& event);
   void on_receive(Machine& machine, const model::StreamEvent& event);

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "tests/support/events.h"
+#include "tests/support/fake_facts.h"
 #include "tests/support/vector_sink.h"
 
 namespace vs::analysis::net {
@@ -45,6 +46,7 @@ class Scene {
       : experiment_(make()), packets_(setup(recorded)) {}
 
   Scene& feed(const model::Event& event, model::MachineIndex machine = 0) {
+    facts_[machine].on_event(event);
     packets_.on_event({HostTime{event.own.value}, machine, 0, event.tid, event});
     return *this;
   }
@@ -61,6 +63,10 @@ class Scene {
     return feed(
         ev::make(EventKind::kNetDevXmit, at, {{"len", bytes}, {"rc", rc}, {"name", device}}),
         machine);
+  }
+  void lose(HostTime begin, HostTime end, model::MachineIndex machine, std::uint32_t cpu) {
+    facts_[machine].forget(cpu);
+    packets_.on_loss(begin, end, machine, cpu);
   }
   const std::vector<std::string>& end() {
     for (const model::MachineIndex m : {0U, 1U}) packets_.finish(m, HostTime{1000});
@@ -85,10 +91,11 @@ class Scene {
     setup.experiment = &experiment_;
     setup.sink = &sink_;
     setup.machines = {0, 1};
-    setup.threads = {nullptr, nullptr, nullptr};
+    setup.facts = {&facts_[0], &facts_[1], nullptr};
     setup.recorded.assign(3, recorded);
     return setup;
   }
+  std::array<test::FakeFacts, 2> facts_;
   model::Experiment experiment_;
   Rows sink_;
   Packets packets_;
@@ -206,7 +213,7 @@ TEST(PacketsProperty, OneRowEach) {
           scene.feed(ev::softirq_entry(place, 3));
           break;
         default:
-          scene.packets().on_loss(HostTime{at}, HostTime{at + 1}, 0, place.cpu);
+          scene.lose(HostTime{at}, HostTime{at + 1}, 0, place.cpu);
       }
     }
     EXPECT_EQ(scene.end().size(), expected);

@@ -29,7 +29,7 @@ bool is_helper_name(std::string_view comm) { return comm == "worker" || comm.sta
 }  // namespace
 
 VmThreads::VmThreads(const model::Experiment& experiment, model::MachineIndex host,
-                     const model::ThreadFacts* facts)
+                     const model::MachineFacts* facts)
     : facts_(facts) {
   for (model::MachineIndex m = 0; m < experiment.machines.size(); ++m) {
     const model::Machine& machine = experiment.machines[m];

@@ -30,7 +30,7 @@ class VmThreads {
  public:
   /// `facts` may be null. On a machine that hosts no VMs every thread is kOther.
   VmThreads(const model::Experiment& experiment, model::MachineIndex host,
-            const model::ThreadFacts* facts);
+            const model::MachineFacts* facts);
 
   [[nodiscard]] VmThread of(std::int32_t tid) const;
   /// The kinds of events that are evidence.
@@ -50,7 +50,7 @@ class VmThreads {
   [[nodiscard]] bool has_group(std::int32_t tid) const;
   [[nodiscard]] model::MachineIndex vm_of_pid(std::int32_t pid) const;
 
-  const model::ThreadFacts* facts_;
+  const model::MachineFacts* facts_;
   std::unordered_map<std::int32_t, model::MachineIndex> vmm_pids_;
   std::unordered_map<std::int32_t, model::MachineIndex> vcpu_tids_;
   std::unordered_map<std::int32_t, Votes> learnt_;

@@ -2,31 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
-
 #include "tests/support/events.h"
+#include "tests/support/fake_facts.h"
 
 namespace vs::analysis::vcpu {
 namespace {
 
 namespace ev = test::events;
-
-class Facts : public model::ThreadFacts {
- public:
-  std::map<std::int32_t, std::int32_t> tgid;
-  std::map<std::int32_t, std::string> name;
-  [[nodiscard]] std::int32_t tid_on(std::uint32_t) const override { return -1; }
-  [[nodiscard]] std::int32_t tgid_of(std::int32_t tid) const override {
-    const auto found = tgid.find(tid);
-    return found == tgid.end() ? -1 : found->second;
-  }
-  [[nodiscard]] model::StringId comm_of(std::int32_t) const override { return model::kNull; }
-  [[nodiscard]] std::int64_t container_of(std::int32_t) const override { return model::kNull; }
-  [[nodiscard]] std::string_view name_of(std::int32_t tid) const override {
-    const auto found = name.find(tid);
-    return found == name.end() ? std::string_view{} : found->second;
-  }
-};
+using Facts = test::FakeFacts;
 
 model::Experiment two_vms() {
   model::Experiment experiment;

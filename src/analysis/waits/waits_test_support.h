@@ -151,7 +151,7 @@ class World {
     setup.experiment = &experiment_;
     setup.sink = &sink_;
     setup.machines = {0};
-    setup.threads.assign(2, nullptr);
+    setup.facts.assign(2, nullptr);
     return setup;
   }
 

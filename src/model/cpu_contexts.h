@@ -15,14 +15,14 @@
 #include "base/time.h"
 #include "model/states.h"
 
-namespace vs::analysis::kernel {
+namespace vs::model {
 
 enum class ContextKind : std::uint8_t { kSoftirq, kHardirq, kVector, kTimer };
 inline constexpr std::size_t kContextKinds = 4;
 
 struct Context {
   ContextKind kind = ContextKind::kHardirq;
-  model::BlockCause cause = model::BlockCause::kIrq;  ///< of a wake-up out of this context
+  BlockCause cause = BlockCause::kIrq;  ///< of a wake-up out of this context
   std::int64_t number = -1;  ///< irq, softirq vector, interrupt vector or address of the timer
   HostTime since{};          ///< when it began; of a MachineState's contexts
 };
@@ -46,19 +46,23 @@ class ContextStack {
 
   void clear() { size_ = 0; }
   [[nodiscard]] std::size_t size() const { return size_; }
+  /// Null when the task itself is at work.
+  [[nodiscard]] const Context* innermost() const {
+    return size_ == 0 ? nullptr : &stack_[size_ - 1];
+  }
+  /// What the innermost one interrupted; null: the task, or there is none.
+  [[nodiscard]] const Context* outer() const { return size_ < 2 ? nullptr : &stack_[size_ - 2]; }
   /// Requires size() > 0.
   [[nodiscard]] Context& top() { return stack_[size_ - 1]; }
   [[nodiscard]] const Context& top() const { return stack_[size_ - 1]; }
   /// kIrq, kSoftirq, or kUnknown when only the task is there.
-  [[nodiscard]] model::PcpuState state() const {
-    return size_ == 0 ? model::PcpuState::kUnknown : inner_state();
-  }
+  [[nodiscard]] PcpuState state() const { return size_ == 0 ? PcpuState::kUnknown : inner_state(); }
 
  private:
-  [[nodiscard]] model::PcpuState inner_state() const;
+  [[nodiscard]] PcpuState inner_state() const;
 
   std::array<Context, kDepth> stack_{};
   std::size_t size_ = 0;
 };
 
-}  // namespace vs::analysis::kernel
+}  // namespace vs::model
