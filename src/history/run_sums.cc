@@ -39,6 +39,8 @@ void RunSums::start(std::span<const std::span<const std::uint8_t>> columns) {
     of_tuple_.push_back(number(key));
   }
   local_.assign(keys_.size(), kMostCombinations);
+  place_of_.assign(tuples, kMostCombinations);
+  tuples_.clear();
 }
 
 std::uint32_t RunSums::number(std::uint32_t key) {
@@ -60,13 +62,18 @@ std::uint32_t RunSums::number(std::uint32_t key) {
   return static_cast<std::uint32_t>(keys_.size() - 1);
 }
 
-bool RunSums::add_combination(std::uint32_t slab_number) {
-  const std::size_t place = present_.size();
-  if (place == kMostCombinations) return false;
-  if (place == stride_) widen_stride();
-  local_[slab_number] = static_cast<std::uint8_t>(place);
-  present_.push_back(slab_number);
-  rows_[place] = 0;
+bool RunSums::add_tuple(std::uint32_t tuple) {
+  std::uint8_t& place = local_[of_tuple_[tuple]];
+  if (place == kMostCombinations) {
+    const std::size_t next = present_.size();
+    if (next == kMostCombinations) return false;
+    if (next == stride_) widen_stride();
+    place = static_cast<std::uint8_t>(next);
+    present_.push_back(of_tuple_[tuple]);
+    rows_[next] = 0;
+  }
+  place_of_[tuple] = place;
+  tuples_.push_back(tuple);
   return true;
 }
 
@@ -82,7 +89,9 @@ void RunSums::widen_stride() {
 
 bool RunSums::sum(std::span<const SlabRow> rows, std::size_t most) {
   for (const std::uint32_t number : present_) local_[number] = kMostCombinations;
+  for (const std::uint32_t tuple : tuples_) place_of_[tuple] = kMostCombinations;
   present_.clear();
+  tuples_.clear();
   first_ns_ = rows.front().begin_ns;
   last_ns_ = std::max(first_ns_, rows.back().end_ns - 1);
   exponent_ = fit_buckets(first_ns_, last_ns_, 0, most);
@@ -92,18 +101,16 @@ bool RunSums::sum(std::span<const SlabRow> rows, std::size_t most) {
   // In registers: what is written might be members, as far as the compiler knows.
   const unsigned exponent = exponent_;
   const std::int64_t first = first_ns_ >> exponent;
-  const std::uint32_t* const of_tuple = of_tuple_.data();
-  const std::uint8_t* const local = local_.data();
+  const std::uint8_t* const place_of = place_of_.data();
   std::uint64_t* sums = sums_.data();
   auto stride = static_cast<std::int64_t>(stride_);
   for (const SlabRow& row : rows) {
-    const std::uint32_t number = of_tuple[row.tuple];
-    if (local[number] == kMostCombinations) [[unlikely]] {
-      if (!add_combination(number)) return false;
+    if (place_of[row.tuple] == kMostCombinations) [[unlikely]] {
+      if (!add_tuple(row.tuple)) return false;
       sums = sums_.data();
       stride = static_cast<std::int64_t>(stride_);
     }
-    const std::size_t place = local[number];
+    const std::size_t place = place_of[row.tuple];
     ++rows_[place];
     std::int64_t begin = row.begin_ns;
     std::int64_t bucket = begin >> exponent;
@@ -118,8 +125,10 @@ bool RunSums::sum(std::span<const SlabRow> rows, std::size_t most) {
     *held += static_cast<std::uint64_t>(row.end_ns - begin);
   }
   held_.fill(0);
-  for (std::size_t b = 0; b < buckets_; ++b) {
-    for (std::size_t i = 0; i < present_.size(); ++i) held_[i] += sums_[b * stride_ + i];
+  const std::size_t present = present_.size();
+  const std::uint64_t* bucket = sums;
+  for (std::size_t b = 0; b < buckets_; ++b, bucket += stride) {
+    for (std::size_t i = 0; i < present; ++i) held_[i] += bucket[i];
   }
   const std::uint64_t all = std::accumulate(held_.begin(), held_.end(), std::uint64_t{0});
   tiled_ = all == static_cast<std::uint64_t>(rows.back().end_ns - first_ns_);

@@ -56,16 +56,19 @@ class RunSums {
 
  private:
   [[nodiscard]] std::uint32_t number(std::uint32_t key);
-  [[nodiscard]] bool add_combination(std::uint32_t slab_number);
+  /// A tuple is seen for the first time in the run; false as sum().
+  [[nodiscard]] bool add_tuple(std::uint32_t tuple);
   void widen_stride();
 
   // of the slab
   std::vector<std::uint32_t> keys_;    ///< by number: a byte per column
   std::vector<std::uint32_t> places_;  ///< open addressing by key: number + 1; 0 = free
   std::vector<std::uint32_t> of_tuple_;
-  std::vector<std::uint8_t> local_;  ///< by number: place in the run, or kMostCombinations
+  std::vector<std::uint8_t> local_;     ///< by number: place in the run, or kMostCombinations
+  std::vector<std::uint8_t> place_of_;  ///< by tuple: the same, once a row of it was seen
   // of the run
   std::vector<std::uint32_t> present_;  ///< numbers, by place
+  std::vector<std::uint32_t> tuples_;   ///< that were seen
   std::array<std::uint32_t, kMostCombinations> rows_{};
   std::array<std::uint64_t, kMostCombinations> held_{};
   std::vector<std::uint64_t> sums_;

@@ -29,15 +29,20 @@ void put_shares(std::span<const std::uint64_t> held, double unit, std::byte* out
 bool spans_of(std::span<const SlabRow> rows, std::span<const std::uint8_t> numbers,
               std::size_t most, std::vector<Span>& out) {
   out.clear();
-  for (const SlabRow& row : rows) {
+  if (rows.empty()) return true;
+  if (most == 0) return false;
+  Span span{rows.front().begin_ns, rows.front().end_ns, numbers[rows.front().tuple]};
+  for (const SlabRow& row : rows.subspan(1)) {
     const std::uint8_t value = numbers[row.tuple];
-    if (!out.empty() && out.back().value == value && out.back().end_ns == row.begin_ns) {
-      out.back().end_ns = row.end_ns;
+    if (value == span.value && row.begin_ns == span.end_ns) {
+      span.end_ns = row.end_ns;
       continue;
     }
+    out.push_back(span);
     if (out.size() == most) return false;
-    out.push_back(Span{row.begin_ns, row.end_ns, value});
+    span = Span{row.begin_ns, row.end_ns, value};
   }
+  out.push_back(span);
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "merge/merger.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 namespace vs::merge {
@@ -18,20 +19,31 @@ constexpr std::uint64_t mask_of(int bits) noexcept { return (std::uint64_t{1} <<
 /// Order among events of equal time.
 class Ties {
  public:
-  explicit Ties(bool guest) : special_(guest ? 0 : 2), other_(guest ? 1 : 2) {}
+  explicit Ties(bool guest) : by_kind_((guest ? kOfGuests : kOfHosts).data()) {}
 
   /// kvm_entry 0, guest events 1, other host events 2, kvm_exit 3.
   [[nodiscard]] std::uint64_t of(model::EventKind kind) const noexcept {
-    constexpr auto kEntry = static_cast<unsigned>(model::EventKind::kKvmEntry);
-    static_assert(static_cast<unsigned>(model::EventKind::kKvmExit) == kEntry + 1);
-    const unsigned from_entry = static_cast<unsigned>(kind) - kEntry;
-    return from_entry < special_ ? 3 * from_entry : other_;
+    return by_kind_[static_cast<std::size_t>(kind)];
   }
 
  private:
-  unsigned special_;  ///< kinds from kvm_entry on that have their own place
-  unsigned other_;
+  using Table = std::array<std::uint8_t, model::kEventKindCount>;
+  [[nodiscard]] static constexpr Table table(bool guest) {
+    Table ties{};
+    ties.fill(guest ? 1 : 2);
+    if (guest) return ties;
+    ties[static_cast<std::size_t>(model::EventKind::kKvmEntry)] = 0;
+    ties[static_cast<std::size_t>(model::EventKind::kKvmExit)] = 3;
+    return ties;
+  }
+  static const Table kOfGuests;
+  static const Table kOfHosts;
+
+  const std::uint8_t* by_kind_;
 };
+
+constinit const Ties::Table Ties::kOfGuests = Ties::table(true);
+constinit const Ties::Table Ties::kOfHosts = Ties::table(false);
 
 /// The first of `ranks` that `is_behind` holds for. It is mostly near.
 template <typename Rank, typename IsBehind>
@@ -126,13 +138,19 @@ void Merger::take_up_to(const Bound& bound) {
   }
 }
 
+/// Room for `count` items; what is there is not cleared.
+void Merger::start_batch(std::size_t count) {
+  if (batch_.size() < count) batch_.resize(count);
+  batched_ = count;
+}
+
 /// A batch of one source needs no merge.
 void Merger::hand_through(const Part& part) {
   const Head& head = heads_[part.source];
-  batch_.resize(part.count);
+  start_batch(part.count);
   const model::Event* event = head.run.data() + part.begin;
   const Rank* rank = head.ranks.data() + part.begin;
-  for (Item& item : batch_) {
+  for (Item& item : std::span(batch_).first(part.count)) {
     item.time = HostTime{static_cast<std::int64_t>(rank++->time ^ kTimeBias)};
     item.event = event++;
     item.source = static_cast<std::uint32_t>(part.source);
@@ -162,7 +180,7 @@ void Merger::merge_parts(std::uint64_t base) {
 void Merger::unpack(std::span<const MergeKey> keys, std::uint64_t base) {
   const int time_shift = kNumberBits + source_bits_ + kTieBits;
   const std::uint64_t source_mask = mask_of(source_bits_);
-  batch_.resize(keys.size());
+  start_batch(keys.size());
   Item* item = batch_.data();
   for (const MergeKey signed_key : keys) {
     const auto key = static_cast<std::uint64_t>(signed_key);
@@ -199,7 +217,7 @@ Status Merger::fill_batch() {
 
 Result<std::span<const Item>> Merger::next_batch() {
   VS_TRY(fill_batch());
-  return std::span<const Item>(batch_);
+  return std::span<const Item>(batch_).first(batched_);
 }
 
 std::uint64_t Merger::bytes_done() const {

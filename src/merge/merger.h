@@ -57,9 +57,9 @@ class Merger {
 
   /// The same one by one; false at the end. Not to be mixed with next_batch().
   [[nodiscard]] Result<bool> next(Item& item) {
-    if (taken_ == batch_.size()) {
+    if (taken_ == batched_) {
       VS_TRY(fill_batch());
-      if (batch_.empty()) return false;
+      if (batched_ == 0) return false;
     }
     item = batch_[taken_++];
     return true;
@@ -102,6 +102,7 @@ class Merger {
   [[nodiscard]] Status fill_batch();
   [[nodiscard]] Bound known_until() const;
   void take_up_to(const Bound& bound);
+  void start_batch(std::size_t count);
   void hand_through(const Part& part);
   void merge_parts(std::uint64_t base);
   void pack(const Part& part, std::uint64_t base);
@@ -115,8 +116,9 @@ class Merger {
   std::vector<Part> parts_;                       // of the batch that is made
   const int source_bits_;
   RunMerger run_merger_;
-  std::vector<Item> batch_;
-  std::size_t taken_ = 0;  // items of batch_ that next() gave
+  std::vector<Item> batch_;  // with room for the longest so far
+  std::size_t batched_ = 0;  // items of it in the batch
+  std::size_t taken_ = 0;    // items of batch_ that next() gave
 };
 
 }  // namespace vs::merge

@@ -51,15 +51,10 @@ class IntervalSink {
 
   /// add() with the values that `memo` stands for. False: the sink does not know them (any more),
   /// nothing was added, and add_noting() has to be called.
-  [[nodiscard]] virtual bool add_again(EntityId /*entity*/, HostTime /*begin*/, HostTime /*end*/,
-                                       RowMemo /*memo*/) {
-    return false;
-  }
+  [[nodiscard]] virtual bool add_again(EntityId entity, HostTime begin, HostTime end, RowMemo memo);
   /// add(), and `memo` stands for these values from now on, if the sink does such a thing.
   virtual void add_noting(EntityId entity, HostTime begin, HostTime end,
-                          std::span<const std::int64_t> values, RowMemo& /*memo*/) {
-    add(entity, begin, end, values);
-  }
+                          std::span<const std::int64_t> values, RowMemo& memo);
 };
 
 }  // namespace vs::model

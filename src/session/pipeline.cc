@@ -121,10 +121,7 @@ class Flow final : public analysis::fused::EffectiveSink {
       VS_ASSIGN(const MergeAhead::Batch next, next_batch(merger, merged ? &*merged : nullptr));
       const std::span<const merge::Item> batch = next.items;
       if (batch.empty()) break;
-      for (std::size_t i = 0; i < batch.size(); ++i) {
-        if (i + kAhead < batch.size()) __builtin_prefetch(batch[i + kAhead].event);
-        deliver(targets_[batch[i].source], batch[i]);
-      }
+      deliver(batch);
       events_ += batch.size();
       last = batch.back().time;
       tell_partial(before, last);  // soon after the snapshot, so that what is open fits to it
@@ -297,15 +294,30 @@ class Flow final : public analysis::fused::EffectiveSink {
     MachineState* kernel = nullptr;  ///< the run's, as the next one
     HostVcpus* vcpus = nullptr;
     const model::ClockMap* clock = nullptr;
-    std::uint32_t trace = 0;  ///< among the machine's
+    std::uint32_t trace = 0;             ///< among the machine's
+    std::uint32_t experiment_trace = 0;  ///< the same one among the experiment's
   };
 
   void set_targets(const merge::Merger& merger) {
     for (std::uint32_t i = 0; i < merger.source_count(); ++i) {
       const merge::Source& source = merger.source(i);
       MachineRun& run = runs_[source.machine];
-      targets_.push_back({&run, run.kernel.get(), run.vcpus.get(), source.clock, source.trace});
+      const std::size_t trace = experiment_.machines[run.index].traces[source.trace];
+      targets_.push_back({&run, run.kernel.get(), run.vcpus.get(), source.clock, source.trace,
+                          static_cast<std::uint32_t>(trace)});
     }
+  }
+
+  void deliver(std::span<const merge::Item> batch) {
+    const Target* const targets = targets_.data();
+    const merge::Item* const end = batch.data() + batch.size();
+    const merge::Item* const fetched = end - std::min(kAhead, batch.size());
+    const merge::Item* item = batch.data();
+    for (; item != fetched; ++item) {
+      __builtin_prefetch(item[kAhead].event);
+      deliver(targets[item->source], *item);
+    }
+    for (; item != end; ++item) deliver(targets[item->source], *item);
   }
 
   void deliver(const Target& to, const merge::Item& item) {
@@ -326,9 +338,7 @@ class Flow final : public analysis::fused::EffectiveSink {
     const std::int32_t tid = event.tid < 0 ? to.kernel->tid_on(event.cpu) : event.tid;
     to.kernel->on_event(item.time, event, to.trace);
     if (to.vcpus != nullptr) to.vcpus->on_event(item.time, event);
-    const std::size_t trace = experiment_.machines[to.run->index].traces[to.trace];
-    const model::StreamEvent shown{item.time, to.run->index, static_cast<std::uint32_t>(trace), tid,
-                                   event};
+    const model::StreamEvent shown{item.time, to.run->index, to.experiment_trace, tid, event};
     for (model::StreamAnalysis* const analysis : wanted) analysis->on_event(shown);
   }
 

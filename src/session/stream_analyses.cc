@@ -27,14 +27,15 @@ StreamDispatch::StreamDispatch(std::span<const StreamPart> parts, model::Machine
     kinds_.add(wanted.back());
   }
   for (std::size_t kind = 0; kind < model::kEventKindCount; ++kind) {
-    first_[kind] = static_cast<std::uint16_t>(targets_.size());
+    Wanted& who = by_kind_[kind];
+    who.first = static_cast<std::uint16_t>(targets_.size());
     for (std::size_t p = 0; p < parts.size(); ++p) {
       if (wanted[p].has(static_cast<model::EventKind>(kind))) {
         targets_.push_back(parts[p].analysis.get());
+        ++who.count;
       }
     }
   }
-  first_[model::kEventKindCount] = static_cast<std::uint16_t>(targets_.size());
 }
 
 StreamAnalyses::StreamAnalyses(const model::StreamSetup& setup,

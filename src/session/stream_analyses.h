@@ -48,13 +48,18 @@ class StreamDispatch {
   StreamDispatch(std::span<const StreamPart> parts, model::MachineIndex machine);
 
   [[nodiscard]] std::span<model::StreamAnalysis* const> of(model::EventKind kind) const {
-    const auto index = static_cast<std::size_t>(kind);
-    return std::span(targets_).subspan(first_[index], first_[index + 1] - first_[index]);
+    const Wanted wanted = by_kind_[static_cast<std::size_t>(kind)];
+    return {targets_.data() + wanted.first, wanted.count};
   }
   [[nodiscard]] const model::KindSet& kinds() const { return kinds_; }
 
  private:
-  std::array<std::uint16_t, model::kEventKindCount + 1> first_{};  // into targets_, by kind
+  /// Who wants a kind, in targets_.
+  struct Wanted {
+    std::uint16_t first = 0;
+    std::uint16_t count = 0;
+  };
+  std::array<Wanted, model::kEventKindCount> by_kind_{};
   std::vector<model::StreamAnalysis*> targets_;
   model::KindSet kinds_;
 };

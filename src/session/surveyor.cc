@@ -125,7 +125,8 @@ void Surveyor::on_events(std::span<const Event> events) {
 
 void Surveyor::on_passed(std::uint32_t cpu, std::span<const std::int64_t> times,
                          std::span<const std::uint16_t> types) {
-  for (const std::uint16_t type : types) ++out_.events_by_type[type];
+  std::uint64_t* const counts = out_.events_by_type.data();
+  for (const std::uint16_t type : types) ++counts[type];
   out_.streams.back().events += times.size();
   // Hardly any goes back, and then the ends tell all.
   bool reversed = times.front() < last_.value;

@@ -95,7 +95,8 @@ kernel::WakeResolver* Deliveries::resolver(model::MachineIndex machine) {
 }
 
 model::KindSet Deliveries::kinds(model::MachineIndex machine) const {
-  model::KindSet kinds = GuestInterrupts::kinds();
+  const bool guest = machines_[machine].parent != model::kNoMachine;
+  model::KindSet kinds = guest ? GuestInterrupts::kinds() : GuestInterrupts::kinds_of_hosts();
   if (machines_[machine].senders == nullptr) return kinds;
   kinds.add(Senders::kinds());
   return kinds.add(

@@ -36,6 +36,10 @@ class GuestInterrupts final : public kernel::WakeResolver {
                   const model::MachineFacts& facts, const model::KindSet& recorded);
 
   [[nodiscard]] static model::KindSet kinds();
+  /// The same of a machine to which nobody delivers: who raised its softirqs is all there is.
+  [[nodiscard]] static model::KindSet kinds_of_hosts() {
+    return model::KindSet::of({model::EventKind::kSoftirqRaise});
+  }
   void on_event(const model::StreamEvent& event);
   void on_loss(std::uint32_t cpu);
   /// The host's events have a gap, or have ended: what was outstanding may have been handled.

@@ -86,8 +86,7 @@ void run_joined(const std::vector<Event>& events, test::VectorSink& sink) {
   fusion.finish(0, HostTime{end_of(events)});
 }
 
-/// Where neighbours are equal, or differ in the flag of slot `lossy` alone if there is one, they are
-/// one.
+/// Neighbours that are equal, or differ in the flag of slot `lossy` alone if one is given, are one.
 Rows joined(const Rows& rows, std::optional<std::size_t> lossy = {}) {
   Rows out;
   for (const test::VectorSink::Interval& row : rows) {

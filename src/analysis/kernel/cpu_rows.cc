@@ -47,34 +47,38 @@ OpenCpuRow CpuRows::begin(std::uint32_t cpu, HostTime at) {
   return {at, entity};
 }
 
+// Called for nearly every event: what seldom happens is elsewhere, so that this needs few
+// registers.
 void CpuRows::end(OpenCpuRow& row, HostTime at, const CpuView& view, HostTime loss_end) {
   if (at <= row.since) return;
-  if (tells_all()) {
-    end_fused(row, at, view);
-  } else {
-    end_pcpu(row, at, view, row.since < loss_end);
-  }
+  const bool lossy = tells_all() ? view.lossy : row.since < loss_end;
+  if (lossy) [[unlikely]]
+    return add(row, at, view, true);
+  model::RowMemo* const noted = memo_of(view);
+  if (noted == nullptr || !sink_.add_again(row.entity, row.since, at, *noted)) [[unlikely]]
+    return add(row, at, view, false);
   row.since = at;
 }
 
-// A thread may have changed its name or container since the row began: its memos are of another
-// row then.
-
-void CpuRows::end_fused(const OpenCpuRow& row, HostTime at, const CpuView& view) {
-  const bool noted = view.memos != nullptr && !view.lossy && view.memos->comm == view.comm &&
-                     view.memos->container == view.container;
+void CpuRows::add(OpenCpuRow& row, HostTime at, const CpuView& view, bool lossy) {
+  const HostTime since = std::exchange(row.since, at);
+  model::RowMemo* const noted = lossy ? nullptr : memo_of(view);
   model::RowMemo unused;
-  model::RowMemo& memo = noted ? view.memos->fused[static_cast<std::size_t>(view.state)] : unused;
-  if (noted && sink_.add_again(row.entity, row.since, at, memo)) return;
-  sink_.add_noting(row.entity, row.since, at, fused_values(view, machine_), memo);
+  model::RowMemo& memo = noted != nullptr ? *noted : unused;
+  if (tells_all()) {
+    sink_.add_noting(row.entity, since, at, fused_values(view, machine_), memo);
+  } else {
+    sink_.add_noting(row.entity, since, at, pcpu_values(view, lossy), memo);
+  }
 }
 
-void CpuRows::end_pcpu(const OpenCpuRow& row, HostTime at, const CpuView& view, bool lossy) {
-  const bool noted = view.memos != nullptr && !lossy && view.memos->comm == view.comm;
-  model::RowMemo unused;
-  model::RowMemo& memo = noted ? view.memos->pcpu[static_cast<std::size_t>(view.state)] : unused;
-  if (noted && sink_.add_again(row.entity, row.since, at, memo)) return;
-  sink_.add_noting(row.entity, row.since, at, pcpu_values(view, lossy), memo);
+/// Where the row of a view without losses is noted, null if nowhere.
+model::RowMemo* CpuRows::memo_of(const CpuView& view) const {
+  ViewMemos* const memos = view.memos;
+  if (memos == nullptr) return nullptr;
+  // The thread may have changed its name or container: its memos are of another row then.
+  if (memos->comm != view.comm || memos->container != view.container) return nullptr;
+  return &(tells_all() ? memos->fused : memos->pcpu)[static_cast<std::size_t>(view.state)];
 }
 
 void CpuRows::list_open(const OpenCpuRow& row, HostTime until, const CpuView& view,

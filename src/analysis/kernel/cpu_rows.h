@@ -48,8 +48,9 @@ class CpuRows {
                  std::vector<model::OpenRow>& out) const;
 
  private:
-  void end_fused(const OpenCpuRow& row, HostTime at, const CpuView& view);
-  void end_pcpu(const OpenCpuRow& row, HostTime at, const CpuView& view, bool lossy);
+  [[nodiscard]] model::RowMemo* memo_of(const CpuView& view) const;
+  /// end() of a row that is not empty, whose values the sink has to be told.
+  [[gnu::noinline]] void add(OpenCpuRow& row, HostTime at, const CpuView& view, bool lossy);
 
   model::IntervalSink& sink_;
   model::StringId machine_;

@@ -106,7 +106,8 @@ void MachineState::Impl::on_switch(const Site& site) {
 }
 
 void MachineState::Impl::switch_out(Cpu& cpu, std::int32_t tid, const model::Event& event) {
-  Thread& thread = live(tid);
+  const bool known = cpu.tid == tid && cpu.current != nullptr && !cpu.current->exited();
+  Thread& thread = known ? *cpu.current : live(tid);
   threads_.set_comm(thread, event.texts[arg::kPrevComm]);
   // Clocks of CPUs may disagree: another one may have it already.
   if (thread.running() && !thread.runs_on(cpu.index)) return;
@@ -291,6 +292,7 @@ void MachineState::Impl::on_exit(const Site& site) {
   if (thread == nullptr || thread->exited()) return;
   threads_.set_comm(*thread, site.event.texts[0]);
   thread->exiting = true;  // it runs on until its last switch
+  refresh_where_it_runs(*thread);
 }
 
 void MachineState::Impl::on_free(const Site& site) {
@@ -364,13 +366,13 @@ void MachineState::Impl::on_syscall_entry(const Site& site) {
   Thread* const thread = site.cpu.current;
   if (thread == nullptr) return;
   const std::int64_t nr = site.event.i_or(arg::kSyscallNr, kNull);
-  const EventTypes::Return end = types_.return_of(site.trace, site.event.type, nr);
+  const auto [name, end] = types_.call(site.trace, site.event.type, nr);
   if (thread->in_syscall && !thread->may_return_unseen) ++counters_.syscall_entries_without_exit;
   thread->in_syscall = end != EventTypes::Return::kUnseen;
   thread->may_return_unseen = end == EventTypes::Return::kMaybe;
   if (thread->privilege == Privilege::kUnknown) thread->privilege = Privilege::kUser;
-  thread->syscall = types_.syscall(site.trace, site.event.type, nr);
-  refresh(site.cpu);
+  thread->syscall = name;
+  refresh_state(site.cpu);
 }
 
 void MachineState::Impl::on_syscall_exit(const Site& site) {
@@ -380,7 +382,7 @@ void MachineState::Impl::on_syscall_exit(const Site& site) {
   if (!thread->in_syscall) ++counters_.syscall_exits_without_entry;
   thread->in_syscall = false;
   thread->syscall = kNull;
-  refresh(site.cpu);
+  refresh_state(site.cpu);
 }
 
 // ---- state dumps ----

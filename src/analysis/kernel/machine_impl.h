@@ -80,10 +80,11 @@ class MachineState::Impl {
     Cpu& cpu;
     std::uint32_t trace;
   };
-  using Method = void (*)(Impl&, const Site&);
+  // In registers up to here: a handler is inlined, and then its site is nowhere.
+  using Method = void (*)(Impl&, const model::Event&, Cpu&, std::uint32_t);
   template <void (Impl::*kHandle)(const Site&)>
-  static void call(Impl& self, const Site& site) {
-    (self.*kHandle)(site);
+  static void call(Impl& self, const model::Event& event, Cpu& cpu, std::uint32_t trace) {
+    (self.*kHandle)(Site{event, cpu, trace});
   }
   struct Handler {
     Method run = nullptr;
@@ -132,7 +133,17 @@ class MachineState::Impl {
   [[nodiscard]] Cpu& add_cpus(std::uint32_t index);
   void open_cpu(Cpu& cpu);
   void begin_cpu(Cpu& cpu);
-  void handle(const Handler& handler, const model::Event& event, Cpu& cpu, std::uint32_t trace);
+  /// The event comes from another thread than the current one.
+  [[gnu::noinline]] void handle_unsettled(const Handler& handler, const model::Event& event,
+                                          Cpu& cpu, std::uint32_t trace);
+  void handle(const Handler& handler, const model::Event& event, Cpu& cpu, std::uint32_t trace) {
+    if (handler.sync && event.tid >= 0) {
+      if (event.tid != cpu.tid) [[unlikely]]
+        return handle_unsettled(handler, event, cpu, trace);
+      cpu.settled = true;
+    }
+    handler.run(*this, event, cpu, trace);
+  }
   void sync_current(Cpu& cpu, std::int32_t tid);
   void set_current(Cpu& cpu, std::int32_t tid);
   /// The CPU's current thread is not there any more, and nobody saw where it went.
@@ -140,6 +151,10 @@ class MachineState::Impl {
   /// Brings the running thread's row and the CPU's view in line with what is known.
   void refresh(Cpu& cpu);
   void publish(Cpu& cpu);
+  void publish_task(Cpu& cpu, model::PcpuState state);
+  /// The same where neither the thread nor its name or container are another one: of most events.
+  void refresh_state(Cpu& cpu);
+  void publish_state(Cpu& cpu, model::PcpuState state);
   void end_cpu_row(Cpu& cpu) { cpu_rows_.end(cpu.row, now_, cpu.view, cpu.loss_end); }
 
   /// The live thread of this id: found, revived or added. Requires tid > 0.
@@ -163,9 +178,10 @@ class MachineState::Impl {
     model::ThreadState state = model::ThreadState::kUnknown;
     std::int64_t detail = model::kNull;
   };
-  [[nodiscard]] static Running running_of(const Cpu& cpu, const Thread& thread);
+  [[nodiscard]] static Running running_of(model::PcpuState state, const Thread& thread);
   [[nodiscard]] static model::RowMemo* memo_of(Cpu& cpu, const ThreadRow& row);
-  void refresh_row(Cpu& cpu, Thread& thread);
+  /// Of the current thread, which runs there; `state`: the CPU's.
+  void refresh_row(Cpu& cpu, model::PcpuState state);
   [[nodiscard]] ThreadRow off_row(model::ThreadState state);
   [[nodiscard]] HostTime loss_end_of(const Thread& thread) const;
   [[nodiscard]] Waker waker_at(const Cpu& cpu, std::int32_t tid) const;

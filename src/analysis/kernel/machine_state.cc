@@ -19,12 +19,18 @@ namespace {
 
 std::int64_t number(Effective effective) { return static_cast<std::int64_t>(effective); }
 
-PcpuState task_state_of(const Cpu& cpu) {
-  if (cpu.tid < 0) return PcpuState::kUnknown;
-  if (cpu.current == nullptr) return PcpuState::kIdle;
-  if (cpu.current->kernel()) return PcpuState::kKernel;
-  return cpu.current->in_syscall ? PcpuState::kSyscall : PcpuState::kUser;
+/// Of a CPU with this thread; null: idle, or not known who it is.
+PcpuState state_with(const Cpu& cpu, const Thread* thread) {
+  if (cpu.contexts.size() > 0) {
+    const PcpuState inside = cpu.contexts.state();
+    if (inside != PcpuState::kUnknown) return inside;
+  }
+  if (thread == nullptr) return cpu.tid < 0 ? PcpuState::kUnknown : PcpuState::kIdle;
+  if (thread->kernel()) return PcpuState::kKernel;
+  return thread->in_syscall ? PcpuState::kSyscall : PcpuState::kUser;
 }
+
+PcpuState state_of(const Cpu& cpu) { return state_with(cpu, cpu.current); }
 
 /// Forgets what was noted for another name or container.
 void use_memos(CpuView& view, ViewMemos& memos) {
@@ -110,7 +116,7 @@ void MachineState::Impl::add_initial_thread(const InitialThread& initial) {
   if (initial.syscall) {
     thread.in_syscall = true;
     thread.syscall =
-        types_.syscall(initial.syscall->trace, initial.syscall->type, initial.syscall->nr);
+        types_.call(initial.syscall->trace, initial.syscall->type, initial.syscall->nr).name;
   }
   if (initial.state == ThreadState::kUser) {
     if (initial.cpu < limits::kCpus) run_on(cpu_at(initial.cpu), thread);
@@ -131,6 +137,7 @@ void MachineState::Impl::finish(HostTime end) {
   start(end);
   advance(end);
   finished_ = true;
+  cpu_count_ = 0;  // what comes now is odd
   for (Cpu& cpu : cpus_) {
     if (cpu.open) end_cpu_row(cpu);
   }
@@ -155,7 +162,7 @@ void MachineState::Impl::advance(HostTime time) { now_ = std::max(now_, time); }
 // Called for every event: what seldom happens is elsewhere, so that this needs few registers.
 void MachineState::Impl::on_event(HostTime time, const model::Event& event, std::uint32_t trace) {
   const Handler& handler = handlers_[static_cast<std::size_t>(event.kind)];
-  if (handler.run == nullptr || finished_) return;
+  if (handler.run == nullptr) return;
   if (time < now_ || event.cpu >= cpu_count_ || !cpu_by_index_[event.cpu]->begun) [[unlikely]]
     return on_odd_event(time, event, trace);
   now_ = time;
@@ -164,6 +171,7 @@ void MachineState::Impl::on_event(HostTime time, const model::Event& event, std:
 
 void MachineState::Impl::on_odd_event(HostTime time, const model::Event& event,
                                       std::uint32_t trace) {
+  if (finished_) return;
   if (!started_) start(time);
   if (time < now_) ++counters_.late;
   advance(time);
@@ -176,16 +184,10 @@ void MachineState::Impl::on_odd_event(HostTime time, const model::Event& event,
   handle(handlers_[static_cast<std::size_t>(event.kind)], event, cpu, trace);
 }
 
-void MachineState::Impl::handle(const Handler& handler, const model::Event& event, Cpu& cpu,
-                                std::uint32_t trace) {
-  if (handler.sync && event.tid >= 0) {
-    if (event.tid == cpu.tid) {
-      cpu.settled = true;
-    } else {
-      sync_current(cpu, event.tid);
-    }
-  }
-  handler.run(*this, Site{event, cpu, trace});
+void MachineState::Impl::handle_unsettled(const Handler& handler, const model::Event& event,
+                                          Cpu& cpu, std::uint32_t trace) {
+  sync_current(cpu, event.tid);
+  handler.run(*this, event, cpu, trace);
 }
 
 void MachineState::Impl::on_loss(HostTime begin, HostTime end, std::uint32_t index) {
@@ -211,7 +213,7 @@ void MachineState::Impl::set_effective(HostTime time, std::uint32_t index, Effec
   advance(time);
   Cpu& cpu = cpu_at(index);
   cpu.effective = effective;
-  refresh(cpu);
+  refresh_state(cpu);
 }
 
 // ---- CPUs ----
@@ -277,14 +279,21 @@ void MachineState::Impl::displace(Cpu& cpu) {
 }
 
 void MachineState::Impl::refresh(Cpu& cpu) {
-  if (cpu.current != nullptr && cpu.current->runs_on(cpu.index)) refresh_row(cpu, *cpu.current);
-  if (cpu.open) publish(cpu);
+  const PcpuState state = state_of(cpu);
+  if (cpu.current != nullptr && cpu.current->runs_on(cpu.index)) refresh_row(cpu, state);
+  if (cpu.open) publish_task(cpu, state);
 }
 
-// As set_row(thread, running_row(cpu, thread)) of a thread that runs there: only some values can
-// differ.
-void MachineState::Impl::refresh_row(Cpu& cpu, Thread& thread) {
-  const Running running = running_of(cpu, thread);
+void MachineState::Impl::refresh_state(Cpu& cpu) {
+  const PcpuState state = state_of(cpu);
+  if (cpu.current != nullptr && cpu.current->runs_on(cpu.index)) refresh_row(cpu, state);
+  if (cpu.open) publish_state(cpu, state);
+}
+
+// As set_row(thread, running_row(cpu, thread)): only some values can differ.
+void MachineState::Impl::refresh_row(Cpu& cpu, PcpuState state) {
+  Thread& thread = *cpu.current;
+  const Running running = running_of(state, thread);
   const std::int64_t effective = number(cpu.effective);
   ThreadRow& row = thread.row;
   if (row.state == running.state && row.detail == running.detail && row.effective == effective) {
@@ -301,30 +310,36 @@ void MachineState::Impl::refresh_where_it_runs(const Thread& thread) {
   if (thread.running()) refresh(cpus_[static_cast<std::size_t>(thread.row.cpu)]);
 }
 
-void MachineState::Impl::publish(Cpu& cpu) {
-  const PcpuState inside = cpu.contexts.state();
-  const PcpuState state = inside == PcpuState::kUnknown ? task_state_of(cpu) : inside;
+void MachineState::Impl::publish(Cpu& cpu) { publish_task(cpu, state_of(cpu)); }
+
+void MachineState::Impl::publish_task(Cpu& cpu, PcpuState state) {
   model::StringId comm = cpu.tid == 0 ? cpu.idle_comm_id : kNull;
   std::int64_t container = kNull;
   if (cpu.current != nullptr) {
     comm = cpu.current->comm_id;
     container = container_of(*cpu.current);
   }
-  const bool lossy = now_ < cpu.loss_end;
   CpuView& view = cpu.view;
   const bool same_task = view.tid == cpu.tid && view.comm == comm;
-  const bool same_state = same_task && view.state == state;
-  if (same_state && view.container == container && view.lossy == lossy) return;
-  if (!same_state || cpu_rows_.tells_all()) end_cpu_row(cpu);
+  if (same_task && view.container == container) return publish_state(cpu, state);
+  if (!same_task || view.state != state || cpu_rows_.tells_all()) end_cpu_row(cpu);
+  view.state = state;
+  view.lossy = now_ < cpu.loss_end;
+  view.tid = cpu.tid;
+  view.comm = comm;
+  view.container = container;
+  view.memos = nullptr;
+  if (cpu.tid >= 0) use_memos(view, cpu.tid > 0 ? cpu.current->memos : cpu.idle_memos);
+  if (observer_ != nullptr) observer_->on_cpu_change(now_, cpu.index, view);
+}
+
+void MachineState::Impl::publish_state(Cpu& cpu, PcpuState state) {
+  CpuView& view = cpu.view;
+  const bool lossy = now_ < cpu.loss_end;
+  if (view.state == state && view.lossy == lossy) return;
+  if (view.state != state || cpu_rows_.tells_all()) end_cpu_row(cpu);
   view.state = state;
   view.lossy = lossy;
-  if (!same_task || view.container != container) {
-    view.tid = cpu.tid;
-    view.comm = comm;
-    view.container = container;
-    view.memos = nullptr;
-    if (cpu.tid >= 0) use_memos(view, cpu.tid > 0 ? cpu.current->memos : cpu.idle_memos);
-  }
   if (observer_ != nullptr) observer_->on_cpu_change(now_, cpu.index, view);
 }
 
@@ -401,15 +416,14 @@ model::RowMemo* MachineState::Impl::memo_of(Cpu& cpu, const ThreadRow& row) {
   return &(*chunk)[call % RunMemos::kChunk];
 }
 
-MachineState::Impl::Running MachineState::Impl::running_of(const Cpu& cpu, const Thread& thread) {
-  if (cpu.contexts.state() != PcpuState::kUnknown) return {ThreadState::kIrq, kNull};
-  if (thread.kernel()) return {ThreadState::kSyscall, kNull};
-  if (thread.in_syscall) return {ThreadState::kSyscall, thread.syscall};
-  return {ThreadState::kUser, kNull};
+MachineState::Impl::Running MachineState::Impl::running_of(PcpuState state, const Thread& thread) {
+  if (state == PcpuState::kUser) return {ThreadState::kUser, kNull};
+  if (state == PcpuState::kSyscall) return {ThreadState::kSyscall, thread.syscall};
+  return {state == PcpuState::kKernel ? ThreadState::kSyscall : ThreadState::kIrq, kNull};
 }
 
 ThreadRow MachineState::Impl::running_row(Cpu& cpu, const Thread& thread) {
-  const Running running = running_of(cpu, thread);
+  const Running running = running_of(state_with(cpu, &thread), thread);
   ThreadRow row;
   row.cpu = cpu.index;
   row.effective = number(cpu.effective);
@@ -467,7 +481,7 @@ void MachineState::Impl::enter(const Site& site, model::Context context) {
     drop_contexts(site.cpu);
     site.cpu.contexts.push(context);
   }
-  refresh(site.cpu);
+  refresh_state(site.cpu);
 }
 
 void MachineState::Impl::leave(const Site& site, model::ContextKind kind, std::int64_t number) {
@@ -478,7 +492,7 @@ void MachineState::Impl::leave(const Site& site, model::ContextKind kind, std::i
     return;
   }
   counters_.entries_without_exit[index] += popped.dropped;
-  refresh(site.cpu);
+  refresh_state(site.cpu);
 }
 
 void MachineState::Impl::drop_contexts(Cpu& cpu) {

@@ -139,10 +139,10 @@ TEST(EventTypes, NamesComeFromTheTypeOfTheRightTrace) {
   test::VectorSink sink;
   EventTypes types({{"sys_enter_read"}, {"syscall_entry_write", "reschedule_entry"}},
                    SyscallTable::kNone, sink);
-  EXPECT_EQ(sink.text(types.syscall(0, 0, model::kNull)), "read");
-  EXPECT_EQ(sink.text(types.syscall(1, 0, 5)), "write");
-  EXPECT_EQ(sink.text(types.syscall(1, 1, 5000)), "nr:5000");
-  EXPECT_EQ(types.syscall(7, 7, model::kNull), model::kNull);
+  EXPECT_EQ(sink.text(types.call(0, 0, model::kNull).name), "read");
+  EXPECT_EQ(sink.text(types.call(1, 0, 5).name), "write");
+  EXPECT_EQ(sink.text(types.call(1, 1, 5000).name), "nr:5000");
+  EXPECT_EQ(types.call(7, 7, model::kNull).name, model::kNull);
   EXPECT_EQ(types.vector_cause(1, 1), BlockCause::kIpi);
   EXPECT_EQ(types.vector_cause(9, 0), BlockCause::kIrq);
 }

@@ -1,5 +1,7 @@
 #include "analysis/kernel/syscall_names.h"
 
+#include <utility>
+
 #include "model/event_kind.h"
 
 namespace vs::analysis::kernel {
@@ -29,42 +31,34 @@ model::BlockCause cause_of_vector(std::string_view name) {
 }  // namespace
 
 EventTypes::EventTypes(EventNames names, SyscallTable table, model::IntervalSink& sink)
-    : sink_(sink), table_(table), types_(names.size()), by_number_(kCachedNumbers, model::kNull) {
-  for (std::size_t trace = 0; trace < names.size(); ++trace) {
-    types_[trace].resize(names[trace].size());
-    for (std::size_t type = 0; type < names[trace].size(); ++type) {
-      const std::string_view name = names[trace][type];
-      Type& entry = types_[trace][type];
-      entry.syscall_name = std::string(model::syscall_name_of(name));
-      if (is_lttng_entry(name)) entry.end = end_of(entry.syscall_name);
-      entry.vector_cause = cause_of_vector(name);
+    : sink_(sink),
+      table_(table),
+      syscall_names_(std::move(names)),
+      types_(syscall_names_.size()),
+      by_number_(kCachedNumbers, model::kNull) {
+  for (std::size_t trace = 0; trace < types_.size(); ++trace) {
+    for (std::string& name : syscall_names_[trace]) {
+      const std::string event_name = std::exchange(name, std::string(model::syscall_name_of(name)));
+      Type& entry = types_[trace].emplace_back();
+      if (is_lttng_entry(event_name)) entry.call.end = end_of(name);
+      entry.vector_cause = cause_of_vector(event_name);
     }
   }
 }
 
-const EventTypes::Type* EventTypes::find(std::uint32_t trace, std::uint16_t type) const {
-  if (trace >= types_.size() || type >= types_[trace].size()) return nullptr;
-  return &types_[trace][type];
-}
-
-model::StringId EventTypes::syscall(std::uint32_t trace, std::uint16_t type, std::int64_t nr) {
+EventTypes::Call EventTypes::look_up(std::uint32_t trace, std::uint16_t type, std::int64_t nr) {
   const Type* const found = find(trace, type);
-  if (found != nullptr && found->syscall != model::kNull) return found->syscall;
-  if (found == nullptr || found->syscall_name.empty()) return by_number(nr);
-  if (found->syscall_name == kUnknownCall && nr != model::kNull) return by_number(nr);
-  const model::StringId id = sink_.intern(found->syscall_name);
-  if (found->syscall_name != kUnknownCall) types_[trace][type].syscall = id;
-  return id;
-}
-
-EventTypes::Return EventTypes::return_of(std::uint32_t trace, std::uint16_t type,
-                                         std::int64_t nr) const {
-  const Type* const found = find(trace, type);
-  if (found == nullptr || found->end != Return::kMaybe) {
-    return found == nullptr ? Return::kSeen : found->end;
+  if (found == nullptr) return {by_number(nr), Return::kSeen};
+  const std::string& name = syscall_names_[trace][type];
+  Call call = found->call;
+  if (call.end == Return::kMaybe && table_ == SyscallTable::kX86_64 &&
+      x86_64_syscall_name(nr) == kSigreturn) {
+    call.end = Return::kUnseen;
   }
-  const bool x86 = table_ == SyscallTable::kX86_64;
-  return x86 && x86_64_syscall_name(nr) == kSigreturn ? Return::kUnseen : Return::kMaybe;
+  const bool number_tells = name.empty() || (name == kUnknownCall && nr != model::kNull);
+  call.name = number_tells ? by_number(nr) : sink_.intern(name);
+  if (!number_tells && name != kUnknownCall) types_[trace][type].call = call;
+  return call;
 }
 
 model::StringId EventTypes::by_number(std::int64_t nr) {

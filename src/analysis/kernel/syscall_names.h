@@ -29,30 +29,42 @@ class EventTypes {
  public:
   EventTypes(EventNames names, SyscallTable table, model::IntervalSink& sink);
 
-  /// The call's name, "nr:N" when only the number is known, kNull when nothing is.
-  [[nodiscard]] model::StringId syscall(std::uint32_t trace, std::uint16_t type, std::int64_t nr);
   /// How a call that is entered comes to its end in the trace.
   enum class Return : std::uint8_t {
     kSeen,    ///< by its exit event
     kMaybe,   ///< LTTng's syscall_entry_unknown: rt_sigreturn has no exit, others have
     kUnseen,  ///< rt_sigreturn in LTTng: it restores the registers that tell the call's number
   };
-  [[nodiscard]] Return return_of(std::uint32_t trace, std::uint16_t type, std::int64_t nr) const;
+  /// What an event that enters a call says of it.
+  struct Call {
+    model::StringId name = model::kNull;  ///< "nr:N" when only the number is known
+    Return end = Return::kSeen;
+  };
+  [[nodiscard]] Call call(std::uint32_t trace, std::uint16_t type, std::int64_t nr) {
+    const Type* const found = find(trace, type);
+    // Most types tell all, and were seen before.
+    if (found != nullptr && found->call.name != model::kNull) [[likely]]
+      return found->call;
+    return look_up(trace, type, nr);
+  }
   /// What a thread woken out of this interrupt vector waited for: kTimer, kIpi or kIrq.
   [[nodiscard]] model::BlockCause vector_cause(std::uint32_t trace, std::uint16_t type) const;
 
  private:
   struct Type {
-    model::StringId syscall = model::kNull;  ///< interned when first used
-    std::string syscall_name;                ///< empty when only the number tells
-    Return end = Return::kSeen;              ///< kMaybe: the number tells
+    Call call;  ///< its name is interned when first used; without one, or kMaybe: the number tells
     model::BlockCause vector_cause = model::BlockCause::kIrq;
   };
-  [[nodiscard]] const Type* find(std::uint32_t trace, std::uint16_t type) const;
+  [[nodiscard]] const Type* find(std::uint32_t trace, std::uint16_t type) const {
+    if (trace >= types_.size() || type >= types_[trace].size()) return nullptr;
+    return &types_[trace][type];
+  }
+  [[nodiscard]] Call look_up(std::uint32_t trace, std::uint16_t type, std::int64_t nr);
   [[nodiscard]] model::StringId by_number(std::int64_t nr);
 
   model::IntervalSink& sink_;
   SyscallTable table_;
+  EventNames syscall_names_;  ///< of the types; empty when only the number tells
   std::vector<std::vector<Type>> types_;
   std::vector<model::StringId> by_number_;  ///< of small numbers, kNull = not interned yet
 };

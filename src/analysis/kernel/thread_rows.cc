@@ -57,20 +57,28 @@ void ThreadRows::set(Thread& thread, HostTime at, const ThreadRow& row, HostTime
   thread.row = row;
 }
 
+// Called for nearly every event: what seldom happens is elsewhere, so that this needs few
+// registers.
 void ThreadRows::emit(Thread& thread, HostTime end, HostTime loss_end) {
   if (end <= thread.since) return;
+  const bool noted =
+      thread.row.memo != nullptr && thread.entity != kNoEntity && thread.since >= loss_end;
+  if (!noted || !sink_.add_again(thread.entity, thread.since, end, *thread.row.memo)) [[unlikely]]
+    return add(thread, end, loss_end);
+  thread.since = end;
+}
+
+void ThreadRows::add(Thread& thread, HostTime end, HostTime loss_end) {
   if (thread.entity == kNoEntity) {
     const std::array<std::int64_t, 2> key = {machine_id_, thread.tid};
     thread.entity = sink_.entity(model::TableId::kThreadState, key);
   }
-  const ThreadRow& row = thread.row;
   const HostTime begin = std::exchange(thread.since, end);
   const bool lossy = begin < loss_end;
-  model::RowMemo* const memo = lossy ? nullptr : row.memo;
-  if (memo != nullptr && sink_.add_again(thread.entity, begin, end, *memo)) return;
   model::RowMemo unused;
-  sink_.add_noting(thread.entity, begin, end, values_of(row, lossy),
-                   memo != nullptr ? *memo : unused);
+  const bool noted = !lossy && thread.row.memo != nullptr;
+  sink_.add_noting(thread.entity, begin, end, values_of(thread.row, lossy),
+                   noted ? *thread.row.memo : unused);
 }
 
 void ThreadRows::list_open(HostTime until, HostTime (*loss_end)(const void*, const Thread&),

@@ -149,6 +149,8 @@ class ThreadRows {
     return at == TidMap::kNone ? nullptr : by_index_[at];
   }
   void emit(Thread& thread, HostTime end, HostTime loss_end);
+  /// emit() of a row that is not empty, whose values the sink has to be told.
+  [[gnu::noinline]] void add(Thread& thread, HostTime end, HostTime loss_end);
   [[nodiscard]] Life life_of(const Thread& thread) const;
 
   model::IntervalSink& sink_;

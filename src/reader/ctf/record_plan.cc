@@ -231,13 +231,12 @@ void plan_record(const ProgramSet& programs, std::uint32_t program, const Specia
   plan.sets_tid = use.sets_tid;
   plan.register_tid = use.deliver && use.tids != 0 && !plan.has_tid;
   plan.tail = op(pc).code == OpCode::kEnd ? kNone : pc;
-  plan.more =
-      plan.little_args + plan.big_args + plan.little_registers + plan.big_registers + plan.texts !=
-          0 ||
-      plan.register_tid || plan.sets_tid || plan.tail != kNone;
-  plan.skip = !plan.deliver && !plan.more && !plan.has_tid && plan.args == 0;
+  plan.more = plan.little_args + plan.big_args + plan.little_registers + plan.big_registers != 0 ||
+              plan.register_tid || plan.sets_tid || plan.tail != kNone;
+  plan.skip = !plan.deliver && !plan.more && !plan.has_tid && plan.args == 0 && plan.texts == 0;
   plan_fading(loads, use, out.order, plan);
   plan_switch(loads, special.next_tid, out.order, plan);
+  plan.brief = plan.skip || plan.only_switches;
   out.aligned = out.aligned || plan.align_mask != 0;
 }
 

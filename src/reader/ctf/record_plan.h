@@ -54,13 +54,14 @@ struct RecordPlan {
   std::uint8_t args = 0;         ///< little-endian ones
   bool deliver = false;          ///< else it is stepped over
   bool skip = false;             ///< nothing of it is wanted but its time and type
+  bool brief = false;            ///< `skip` or `only_switches`: others like it may follow
   bool has_tid = false;          ///< the first load is the context's tid, little-endian
   bool more = false;             ///< any of the following is there
   std::uint8_t little_args = 0;  ///< the other arguments
   std::uint8_t big_args = 0;
   std::uint8_t little_registers = 0;
   std::uint8_t big_registers = 0;
-  std::uint8_t texts = 0;
+  std::uint8_t texts = 0;     ///< the last loads; on their own, they are not `more`
   bool register_tid = false;  ///< the context's tid is read into its register
   bool sets_tid = false;
   std::uint32_t align_mask = 0;  ///< the fixed part begins at a multiple of this + 1 bytes

@@ -13,11 +13,20 @@ inline void read_numbers(const FieldLoad*& load, std::size_t count, Bytes memory
   }
 }
 
+inline void read_texts(const FieldLoad* load, std::size_t count, Bytes memory, std::size_t at,
+                       model::Event& event) {
+  for (const FieldLoad* const end = load + count; load != end; ++load) {
+    const std::size_t text = at + load->byte;
+    const auto limit = static_cast<std::size_t>(load->mask);
+    event.texts[load->dest] = as_text(memory.subspan(text, text_size(memory, text, limit)));
+  }
+}
+
 /// Tells which of the events that are more than time and type can be stepped over.
 template <ByteOrder kOrder>
 struct Passer {
   Bytes memory;
-  const model::ThreadMarks* marks;  ///< null: none has
+  const model::ThreadMarks& marks;
 
   /// The fixed part is at `at`. `tid`: who runs; where the event can be stepped over, from now on.
   [[nodiscard]] bool passes(const RecordPlan& plan, std::size_t at, std::int32_t& tid) const {
@@ -25,13 +34,13 @@ struct Passer {
       tid = thread(at + plan.fade_bytes[0]);
       return true;
     }
-    if (plan.fade == 0 || marks == nullptr || tid == model::kNoTid) return false;
+    if (plan.fade == 0 || tid == model::kNoTid) return false;
     if (plan.has_tid && thread(at + plan.tid_byte) != tid) return false;
-    if (plan.fade_count == 0) return marks->has(tid, plan.fade);
+    if (plan.fade_count == 0) return marks.has(tid, plan.fade);
     std::int32_t last = tid;
     for (std::size_t i = 0; i < plan.fade_count; ++i) {
       last = thread(at + plan.fade_bytes[i]);
-      if (!marks->has(last, plan.fade)) return false;
+      if (!marks.has(last, plan.fade)) return false;
     }
     if (plan.sets_tid) tid = last;
     return true;
@@ -42,6 +51,8 @@ struct Passer {
     return static_cast<std::int32_t>(load_unchecked<std::uint32_t>(memory, byte, kOrder));
   }
 };
+
+const model::ThreadMarks kNoMarks{};
 
 inline void clear(model::Event& event) {
   event.args.fill(0);
@@ -72,11 +83,7 @@ bool CtfCursor::read_more(const RecordPlan& plan, const FieldLoad* load, std::si
   read_numbers<ByteOrder::kBig>(load, plan.big_args, memory, at, event.args.data());
   read_numbers<ByteOrder::kLittle>(load, plan.little_registers, memory, at, registers);
   read_numbers<ByteOrder::kBig>(load, plan.big_registers, memory, at, registers);
-  for (const FieldLoad* const last = load + plan.texts; load != last; ++load) {
-    const std::size_t text = at + load->byte;
-    const auto limit = static_cast<std::size_t>(load->mask);
-    event.texts[load->dest] = as_text(memory.subspan(text, text_size(memory, text, limit)));
-  }
+  read_texts(load, plan.texts, memory, at, event);
   if (plan.tail != kNone) {
     const std::uint64_t base = machine_.base_byte();
     machine_.begin_event();
@@ -95,7 +102,7 @@ void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
   const std::span<const RecordPlan> plans = plan_->records.plans;
   const RecordPlace place{machine_.memory(), static_cast<std::size_t>(machine_.base_byte())};
   const TimeScale& scale = converter_.scale();
-  const Passer<kOrder> passer{place.memory, marks_};
+  const Passer<kOrder> passer{place.memory, marks_ != nullptr ? *marks_ : kNoMarks};
   const reader::PassedBuffer::Room room = passed_.room();
   // One by one: loads of more than was stored at once would wait for the stores.
   std::size_t now_at = state.at;
@@ -103,7 +110,11 @@ void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
   OwnTime now_own = state.own;
   std::int32_t now_tid = state.tid;
   std::size_t count = 0;
-  while (count < room.times.size() && now_at + kHeaderRoom <= end) {
+  std::int64_t* const times = room.times.data();
+  std::uint16_t* const types = room.types.data();
+  const std::size_t most = end < kHeaderRoom ? 0 : room.times.size();
+  const std::size_t last_header = end - kHeaderRoom;
+  while (count < most && now_at <= last_header) {
     std::size_t at = now_at;
     std::uint64_t cycles = now_cycles;
     const std::uint64_t id = kAligned ? read_header_parts<kOrder>(header, place, at, cycles)
@@ -117,8 +128,8 @@ void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
     const OwnTime own = scale.sum(cycles);
     if (own < now_own) break;
     if (!plan.skip && !passer.passes(plan, fixed, now_tid)) break;
-    room.times[count] = own.value;
-    room.types[count] = plan.type;
+    times[count] = own.value;
+    types[count] = plan.type;
     ++count;
     now_at = at;
     now_cycles = cycles;
@@ -140,6 +151,8 @@ model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event
   const RecordPlace place{machine_.memory(), static_cast<std::size_t>(machine_.base_byte())};
   const std::size_t end = static_cast<std::size_t>(machine_.end_bit() / 8) - place.base;
   const model::Event* const full = batch_.data() + kBatchEvents;
+  const bool fades = marks_ != nullptr;
+  const bool passed_wanted = passed_.wanted();
   PlannedState now = state;
   while (event != full && now.at + kHeaderRoom <= end) {
     std::size_t at = now.at;
@@ -172,13 +185,14 @@ model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event
       if (!read_more(plan, load, at, next, *event)) break;
       if (plan.sets_tid)
         now.tid = static_cast<std::int32_t>(machine_.value(model_.special.next_tid));
+    } else if (plan.texts != 0) {
+      read_texts(load, plan.texts, place.memory, at, *event);
     }
-    passed_.add(cpu_, own.value, plan.type);
+    if (passed_wanted) passed_.add(cpu_, own.value, plan.type);
     now.at = next;
     now.cycles = cycles;
     now.own = own;
-    if (plan.skip || plan.only_switches || marks_ != nullptr)
-      skip_planned<kOrder, kAligned>(now, end);
+    if (plan.brief || fades) skip_planned<kOrder, kAligned>(now, end);
     event += plan.deliver ? 1 : 0;
   }
   state = now;
