@@ -88,6 +88,8 @@ void RunSums::widen_stride() {
 }
 
 bool RunSums::sum(std::span<const SlabRow> rows, std::size_t most) {
+  // The runs of a table are alike: the next one mostly needs what the one before needed.
+  stride_ = std::max(kFirstStride, std::bit_ceil(present_.size()));
   for (const std::uint32_t number : present_) local_[number] = kMostCombinations;
   for (const std::uint32_t tuple : tuples_) place_of_[tuple] = kMostCombinations;
   present_.clear();
@@ -96,7 +98,6 @@ bool RunSums::sum(std::span<const SlabRow> rows, std::size_t most) {
   last_ns_ = std::max(first_ns_, rows.back().end_ns - 1);
   exponent_ = fit_buckets(first_ns_, last_ns_, 0, most);
   buckets_ = count_buckets(first_ns_, last_ns_, exponent_);
-  stride_ = kFirstStride;
   sums_.assign((buckets_ + 1) * stride_, 0);  // an empty row at the end may lie behind the last one
   // In registers: what is written might be members, as far as the compiler knows.
   const unsigned exponent = exponent_;

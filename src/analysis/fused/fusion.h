@@ -17,6 +17,7 @@
 // Ownership: sinks must outlive it. Threads: one. Errors: none. Times must not go back.
 // Memory: O(processors + vCPUs); no allocation per event once the queues have grown.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -24,7 +25,6 @@
 #include "analysis/fused/span.h"
 #include "analysis/kernel/cpu_view.h"
 #include "analysis/vcpu/observer.h"
-#include "base/per_cpu.h"
 #include "base/time.h"
 #include "model/experiment.h"
 #include "model/interval_sink.h"
@@ -62,7 +62,6 @@ class Fusion final : public vcpu::VcpuObserver {
   void list_open(HostTime until, std::vector<model::OpenRow>& out) const;
 
  private:
-  static constexpr std::uint32_t kNone = 0xffffffffU;
   static constexpr int kMaxLayers = 8;
   static constexpr kernel::CpuView kUnknownView{};
 
@@ -101,65 +100,77 @@ class Fusion final : public vcpu::VcpuObserver {
     model::StringId by_comm = model::kNull;
     friend bool operator==(const PreemptionRow&, const PreemptionRow&) = default;
   };
+  struct Vcpu;
+  struct Machine;
+  /// A machine's processor. Stays where it is.
   struct Cpu {
+    Machine* machine = nullptr;
+    std::uint32_t number = 0;
+    bool physical = false;                        ///< of a host: it has rows
     const kernel::CpuView* view = &kUnknownView;  ///< the kernel's own, as it is now
-    std::uint32_t occupant = kNone;               ///< the vCPU whose thread is current
-    std::vector<std::uint32_t> waiting;           ///< vCPUs on its queue
+    Vcpu* occupant = nullptr;                     ///< whose thread is current
+    Vcpu* below = nullptr;                        ///< of a guest: the vCPU that this is
+    std::vector<Vcpu*> waiting;                   ///< on its queue
     bool has_entity = false;
     model::EntityId entity = 0;
     Span<FusedRow> row;
   };
   struct Vcpu {
-    model::MachineIndex machine = model::kNoMachine;
+    Machine* machine = nullptr;
     std::int32_t id = -1;
-    std::int32_t guest_cpu = -1;  ///< -1: its guest is not traced
+    Cpu* guest_cpu = nullptr;  ///< null: its guest is not traced
     vcpu::VcpuChange now;
-    std::int32_t queue = -1;  ///< the pCPU in whose `waiting` it is
-    int effective = -1;       ///< last told, -1 none
+    Cpu* pcpu = nullptr;   ///< whose current thread is its own
+    Cpu* queue = nullptr;  ///< in whose `waiting` it is
+    int effective = -1;    ///< last told, -1 none
     bool has_entity = false;
     model::EntityId entity = 0;
     Span<PreemptionRow> row;
   };
   struct Machine {
+    model::MachineIndex index = model::kNoMachine;
     model::StringId name = model::kNull;
-    model::MachineIndex parent = model::kNoMachine;
-    bool physical = false;  ///< a host, not a VM
-    bool traced = false;
+    Machine* parent = nullptr;  ///< null: a host
+    bool physical = false;      ///< a host, not a VM
     std::uint32_t first_vcpu = 0;
-    PerCpu<Cpu> cpus;
-    std::vector<std::uint32_t> vcpu_of_cpu;  ///< by its own CPU number
+    std::vector<std::unique_ptr<Cpu>> cpus;  ///< by number; null: not seen yet
     std::unique_ptr<Listener> listener;
   };
 
-  void on_cpu_change(HostTime time, model::MachineIndex machine, std::uint32_t cpu,
+  void add_vcpus(const model::Machine& from, Machine& machine);
+  void on_cpu_change(HostTime time, Machine& machine, std::uint32_t number,
                      const kernel::CpuView& now);
-  [[nodiscard]] Cpu* cpu_at(model::MachineIndex machine, std::int64_t cpu) {
-    return machine < machines_.size() ? machines_[machine].cpus.at(cpu) : nullptr;
+  /// Null for a number that no machine has.
+  [[nodiscard]] static Cpu* cpu_at(Machine& machine, std::int64_t number) {
+    const auto at = static_cast<std::uint64_t>(number);  // a negative one is too large
+    if (at < machine.cpus.size() && machine.cpus[at] != nullptr) return machine.cpus[at].get();
+    return add_cpu(machine, at);
   }
-  void refresh(HostTime time, model::MachineIndex machine, std::int64_t number, int layer);
-  void refresh(HostTime time, model::MachineIndex machine, std::int64_t number, Cpu& cpu,
-               int layer);
-  void update_fused(HostTime time, model::MachineIndex machine, std::uint32_t number, Cpu& cpu);
+  [[gnu::noinline]] static Cpu* add_cpu(Machine& machine, std::uint64_t number);
+  void refresh(HostTime time, Cpu& cpu, int layer);
+  void update_fused(HostTime time, Cpu& cpu);
+  [[gnu::noinline]] void open_rows(Cpu& cpu);
   void update_victim(HostTime time, Vcpu& vcpu);
   void close_victim(HostTime time, Vcpu& vcpu);
-  void move_occupant(const vcpu::VcpuChange& before, const vcpu::VcpuChange& now,
-                     std::uint32_t index);
-  void move_queue(Vcpu& vcpu, std::uint32_t index, std::int32_t queue);
+  static void move_occupant(Vcpu& vcpu, Cpu* pcpu);
+  static void move_queue(Vcpu& vcpu, Cpu* queue);
   void tell_effective(HostTime time, Vcpu& vcpu);
 
-  [[nodiscard]] static Holder host_holder(model::MachineIndex machine, const Cpu& cpu);
-  [[nodiscard]] Holder holder_of(model::MachineIndex machine, const Cpu& cpu, int layer) const;
-  /// Fills in a holder where it stands, since copying one waits for its fields. Gives the memos of
-  /// its thread, null if that is not known.
-  kernel::ViewMemos* vcpu_holder(Holder& holder, const Vcpu& vcpu, const Cpu& cpu, int layer) const;
-  [[nodiscard]] const Cpu* guest_cpu_of(const Vcpu& vcpu) const;
-  void fill(FusedRow& row, model::MachineIndex machine, const Cpu& cpu) const;
-  [[nodiscard]] PreemptionRow preemption_row(const Vcpu& vcpu) const;
+  // Holders and rows are filled in where they stand, since copying one waits for its fields. Each
+  // gives the memos of the holder's thread, null if that is not known.
+  static kernel::ViewMemos* host_holder(Holder& holder, const Cpu& cpu);
+  static kernel::ViewMemos* vcpu_holder(Holder& holder, const Vcpu& vcpu, const Cpu& cpu,
+                                        int layer);
+  static void fill(FusedRow& row, const Cpu& cpu);
+  [[nodiscard]] static PreemptionRow preemption_row(const Vcpu& vcpu);
   [[nodiscard]] model::StringId name_of(model::MachineIndex machine) const;
-  void emit(Cpu& cpu, HostTime begin, HostTime end, const FusedRow& row);
+  void emit(const Cpu& cpu, HostTime begin, HostTime end, const FusedRow& row);
+  /// emit() of a row whose values the sink has to be told.
+  [[gnu::noinline]] void add(const Cpu& cpu, HostTime begin, HostTime end, const FusedRow& row);
   [[nodiscard]] std::array<std::int64_t, 8> values_of(const FusedRow& row) const;
   [[nodiscard]] static model::RowMemo* memo_of(const FusedRow& row);
-  void emit(Vcpu& vcpu, HostTime begin, HostTime end, const PreemptionRow& row);
+  [[gnu::noinline]] static void move_memos(kernel::ViewMemos& memos, const Holder& holder);
+  void emit(const Vcpu& vcpu, HostTime begin, HostTime end, const PreemptionRow& row);
 
   model::IntervalSink& sink_;
   EffectiveSink* effective_;

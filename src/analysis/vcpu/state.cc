@@ -329,12 +329,29 @@ void HostVcpus::hold(Vcpu& vcpu, HostTime end) {
 void HostVcpus::flush(Vcpu& vcpu, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const HeldRow& held = vcpu.held[i];
-    sink_.add(vcpu.entity, held.begin, held.end, values_of(held.row));
+    put(vcpu.entity, held);
     for (VcpuObserver* observer : observers_) {
       observer->on_vcpu_interval({held.begin, held.end, vcpu.ref, held.row.state});
     }
   }
   vcpu.held.erase(vcpu.held.begin(), vcpu.held.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+void HostVcpus::put(model::EntityId entity, const HeldRow& held) {
+  NotedRow& noted = place_of(held.row);
+  if (noted.row == held.row) {
+    if (sink_.add_again(entity, held.begin, held.end, noted.memo)) return;
+  } else {
+    noted = {held.row, {}};
+  }
+  sink_.add_noting(entity, held.begin, held.end, values_of(held.row), noted.memo);
+}
+
+HostVcpus::NotedRow& HostVcpus::place_of(const Row& row) {
+  const std::uint64_t most = static_cast<std::uint64_t>(row.reason) * 8 +
+                             static_cast<std::uint64_t>(row.state) +
+                             static_cast<std::uint64_t>(row.pcpu) * 61;
+  return noted_[(most ^ static_cast<std::uint64_t>(row.waker_tid) * 7) % noted_.size()];
 }
 
 std::array<std::int64_t, 6> HostVcpus::values_of(const Row& row) {

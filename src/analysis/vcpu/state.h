@@ -93,6 +93,11 @@ class HostVcpus {
     bool reason_pending = false;  ///< after an implicit exit: the next kvm_exit tells the reason
     friend bool operator==(const Row&, const Row&) = default;
   };
+  /// Where the sink notes rows; most come again and again, with any times and vCPU.
+  struct NotedRow {
+    Row row;
+    model::RowMemo memo;
+  };
   struct HeldRow {
     HostTime begin;
     HostTime end;
@@ -198,6 +203,8 @@ class HostVcpus {
   void hold(Vcpu& vcpu, HostTime end);
   [[nodiscard]] static std::array<std::int64_t, 6> values_of(const Row& row);
   void flush(Vcpu& vcpu, std::size_t count);
+  void put(model::EntityId entity, const HeldRow& held);
+  [[nodiscard]] NotedRow& place_of(const Row& row);
   void cut(HostTime time, Vcpu& vcpu, VcpuBreak why);
   void mark_polling(HostTime begin, Vcpu& vcpu);
   void tell_event(HostTime time, const Vcpu& vcpu, const model::Event& event);
@@ -210,6 +217,7 @@ class HostVcpus {
   std::vector<Thread> threads_;
   PerCpu<Cpu> cpus_;
   ExitTexts reasons_;
+  std::array<NotedRow, 256> noted_{};  ///< by a hash of the row
   HostTime lossy_until_ = kHostTimeMin;
   Counters counters_;
 };
