@@ -35,20 +35,23 @@ struct PieceEncoder::Times {
   /// Fills all but gap_bytes; the bits of all gaps.
   [[nodiscard]] std::uint64_t take(std::span<const SlabRow> rows) {
     std::uint64_t all_lengths = 0;
-    std::uint64_t all_gaps = 0;
-    std::int64_t from_ns = rows.front().begin_ns;
+    std::uint64_t sum = 0;
     std::uint64_t* length = lengths.data();
     for (const SlabRow& row : rows) {
-      *length = static_cast<std::uint64_t>(row.end_ns - row.begin_ns);
-      all_lengths |= *length++;
-      all_gaps |= static_cast<std::uint64_t>(row.begin_ns - from_ns);
-      from_ns = row.end_ns;
-    }
-    for (std::size_t i = 1; all_gaps != 0 && i < rows.size(); ++i) {
-      gaps[i] = static_cast<std::uint64_t>(rows[i].begin_ns - rows[i - 1].end_ns);
+      const auto held = static_cast<std::uint64_t>(row.end_ns - row.begin_ns);
+      *length++ = held;
+      all_lengths |= held;
+      sum += held;
     }
     length_bytes = bytes_for(all_lengths);
-    last_ns = from_ns;
+    last_ns = rows.back().end_ns;
+    // Rows do not overlap: as long in all as from the first to the last, they have no gaps.
+    if (sum == static_cast<std::uint64_t>(last_ns - rows.front().begin_ns)) return 0;
+    std::uint64_t all_gaps = 0;
+    for (std::size_t i = 1; i < rows.size(); ++i) {
+      gaps[i] = static_cast<std::uint64_t>(rows[i].begin_ns - rows[i - 1].end_ns);
+      all_gaps |= gaps[i];
+    }
     return all_gaps;
   }
   /// The same where gaps are from begin to begin.

@@ -52,6 +52,9 @@ class Deliveries final : public model::StreamAnalysis, public vcpu::VcpuObserver
   void on_loss(HostTime begin, HostTime end, model::MachineIndex machine,
                std::uint32_t cpu) override;
   void finish(model::MachineIndex machine, HostTime end) override;
+  [[nodiscard]] vcpu::VcpuNews wants() const override {
+    return {.intervals = false, .breaks = false};
+  }
   void on_vcpu_change(const vcpu::VcpuChange& change) override;
   void on_vcpu_event(HostTime time, const vcpu::VcpuRef& vcpu, const model::Event& event) override;
 

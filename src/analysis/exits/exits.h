@@ -58,6 +58,7 @@ class Exits final : public vcpu::VcpuObserver {
   /// Kinds that refine a row, beside those of HostVcpus (which forwards them).
   [[nodiscard]] static model::KindSet kinds();
 
+  [[nodiscard]] vcpu::VcpuNews wants() const override { return {.changes = false}; }
   void on_vcpu_interval(const vcpu::VcpuInterval& interval) override;
   void on_vcpu_event(HostTime time, const vcpu::VcpuRef& vcpu, const model::Event& event) override;
   void on_vcpu_break(HostTime time, const vcpu::VcpuRef& vcpu, vcpu::VcpuBreak why) override;

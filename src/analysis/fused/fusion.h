@@ -54,6 +54,9 @@ class Fusion final : public vcpu::VcpuObserver {
 
   /// Valid as long as the Fusion.
   [[nodiscard]] kernel::CpuObserver& cpu_observer(model::MachineIndex machine);
+  [[nodiscard]] vcpu::VcpuNews wants() const override {
+    return {.intervals = false, .events = false, .breaks = false};
+  }
   void on_vcpu_change(const vcpu::VcpuChange& change) override;
   /// Closes the rows of a machine's processors and of the vCPUs it hosts. Once per host.
   void finish(model::MachineIndex host, HostTime end);

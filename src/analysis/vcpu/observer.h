@@ -44,9 +44,19 @@ struct VcpuInterval {
 /// Why a vCPU's run of events is cut.
 enum class VcpuBreak : std::uint8_t { kThreadEnd, kLoss, kTraceEnd };
 
+/// Which calls an observer does something with: the others need not be made.
+struct VcpuNews {
+  bool changes = true;
+  bool intervals = true;
+  bool events = true;
+  bool breaks = true;
+};
+
 class VcpuObserver {
  public:
   virtual ~VcpuObserver() = default;
+  /// Asked once, at the beginning. Who overrides a call below must not leave it out here.
+  [[nodiscard]] virtual VcpuNews wants() const { return {}; }
   virtual void on_vcpu_change(const VcpuChange&) {}
   virtual void on_vcpu_interval(const VcpuInterval&) {}
   /// An event of the vCPU's own thread that belongs to KVM. At a kvm_entry or kvm_exit all

@@ -20,8 +20,15 @@ constexpr std::int64_t kPauseNs = 50'000'000;
 }  // namespace
 
 HostVcpus::HostVcpus(const model::Experiment& experiment, model::MachineIndex host,
-                     model::IntervalSink& sink, std::vector<VcpuObserver*> observers)
-    : sink_(sink), observers_(std::move(observers)), reasons_(sink) {
+                     model::IntervalSink& sink, const std::vector<VcpuObserver*>& observers)
+    : sink_(sink), reasons_(sink) {
+  for (VcpuObserver* const observer : observers) {
+    const VcpuNews wanted = observer->wants();
+    if (wanted.changes) for_changes_.push_back(observer);
+    if (wanted.intervals) for_intervals_.push_back(observer);
+    if (wanted.events) for_events_.push_back(observer);
+    if (wanted.breaks) for_breaks_.push_back(observer);
+  }
   const model::ClockMap& clock = experiment.machines[host].clock;
   for (model::MachineIndex m = 0; m < experiment.machines.size(); ++m) {
     const model::Machine& machine = experiment.machines[m];
@@ -330,7 +337,7 @@ void HostVcpus::flush(Vcpu& vcpu, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const HeldRow& held = vcpu.held[i];
     put(vcpu.entity, held);
-    for (VcpuObserver* observer : observers_) {
+    for (VcpuObserver* const observer : for_intervals_) {
       observer->on_vcpu_interval({held.begin, held.end, vcpu.ref, held.row.state});
     }
   }
@@ -377,7 +384,7 @@ void HostVcpus::list_open(HostTime until, std::vector<model::OpenRow>& out) cons
 
 void HostVcpus::cut(HostTime time, Vcpu& vcpu, VcpuBreak why) {
   flush(vcpu, vcpu.held.size());
-  for (VcpuObserver* observer : observers_) observer->on_vcpu_break(time, vcpu.ref, why);
+  for (VcpuObserver* const observer : for_breaks_) observer->on_vcpu_break(time, vcpu.ref, why);
 }
 
 void HostVcpus::tell_change(HostTime time, const Vcpu& vcpu) {
@@ -390,11 +397,13 @@ void HostVcpus::tell_change(HostTime time, const Vcpu& vcpu) {
   now.on_cpu = vcpu.on_cpu;
   now.entered = vcpu.entered;
   now.lossy = vcpu.row.lossy;
-  for (VcpuObserver* observer : observers_) observer->on_vcpu_change(now);
+  for (VcpuObserver* const observer : for_changes_) observer->on_vcpu_change(now);
 }
 
 void HostVcpus::tell_event(HostTime time, const Vcpu& vcpu, const Event& event) {
-  for (VcpuObserver* observer : observers_) observer->on_vcpu_event(time, vcpu.ref, event);
+  for (VcpuObserver* const observer : for_events_) {
+    observer->on_vcpu_event(time, vcpu.ref, event);
+  }
 }
 
 }  // namespace vs::analysis::vcpu

@@ -57,7 +57,7 @@ class HostVcpus {
   /// The VMs of `host` are the machines whose parent it is; thread times go through the host's
   /// clock.
   HostVcpus(const model::Experiment& experiment, model::MachineIndex host,
-            model::IntervalSink& sink, std::vector<VcpuObserver*> observers);
+            model::IntervalSink& sink, const std::vector<VcpuObserver*>& observers);
 
   [[nodiscard]] static model::KindSet kinds();
 
@@ -211,7 +211,11 @@ class HostVcpus {
   [[nodiscard]] Row off_cpu_row(HostTime time, const Vcpu& vcpu, model::VcpuState state) const;
 
   model::IntervalSink& sink_;
-  std::vector<VcpuObserver*> observers_;
+  /// Who wants which news, each in the order of the observers.
+  std::vector<VcpuObserver*> for_changes_;
+  std::vector<VcpuObserver*> for_intervals_;
+  std::vector<VcpuObserver*> for_events_;
+  std::vector<VcpuObserver*> for_breaks_;
   std::vector<Vcpu> vcpus_;
   TidMap thread_numbers_;  ///< looked up for most events of a host
   std::vector<Thread> threads_;

@@ -46,6 +46,7 @@ class Waits final : public model::StreamAnalysis,
   /// Per VM, that its page-table roots were used again.
   [[nodiscard]] std::vector<model::Issue> issues() const override;
 
+  [[nodiscard]] vcpu::VcpuNews wants() const override { return {.intervals = false}; }
   void on_vcpu_change(const vcpu::VcpuChange& change) override;
   void on_vcpu_event(HostTime time, const vcpu::VcpuRef& vcpu, const model::Event& event) override;
   void on_vcpu_break(HostTime time, const vcpu::VcpuRef& vcpu, vcpu::VcpuBreak why) override;
