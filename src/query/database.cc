@@ -34,14 +34,32 @@ bool is_table(std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-std::vector<std::string_view> column_names() {
-  std::vector<std::string_view> names(event_columns().begin(), event_columns().end());
-  for (const model::TableDef& table : model::table_defs()) {
-    for (const model::ColumnDef& column : table.columns) names.push_back(column.name);
+std::vector<std::string_view> columns_of(std::string_view table) {
+  const auto all = [](const auto& columns) {
+    return std::vector<std::string_view>(columns.begin(), columns.end());
+  };
+  if (table == kEventTable) return all(event_columns());
+  if (table == kFlowTable) return all(flow_columns());
+  if (table == kPathTable) return all(path_columns());
+  std::vector<std::string_view> names;
+  for (const model::TableDef& def : model::table_defs()) {
+    if (def.name != table) continue;
+    for (const model::ColumnDef& column : def.columns) names.push_back(column.name);
   }
-  names.insert(names.end(), flow_columns().begin(), flow_columns().end());
-  names.insert(names.end(), path_columns().begin(), path_columns().end());
   return names;
+}
+
+/// The tables that a statement names, in its order.
+std::vector<std::string_view> tables_in(std::string_view sql) {
+  constexpr std::string_view kNameChars = "abcdefghijklmnopqrstuvwxyz_";
+  std::vector<std::string_view> tables;
+  for (std::size_t at = sql.find_first_of(kNameChars); at != std::string_view::npos;) {
+    const std::size_t end = std::min(sql.find_first_not_of(kNameChars, at), sql.size());
+    const std::string_view word = sql.substr(at, end - at);
+    if (is_table(word)) tables.push_back(word);
+    at = sql.find_first_of(kNameChars, end);
+  }
+  return tables;
 }
 
 // "no such table: vcpu_states" -> the name after the colon, without its alias or schema.
@@ -52,7 +70,22 @@ std::string_view name_after(std::string_view message, std::string_view start) {
   return dot == std::string_view::npos ? name : name.substr(dot + 1);
 }
 
-std::string hint_for(std::string_view message) {
+std::string column_hint(std::string_view column, std::string_view sql) {
+  if (sql.find(fmt::format("\"{}\"", column)) != std::string_view::npos) {
+    return fmt::format("a text stands in single quotes: '{}'", column);
+  }
+  std::vector<std::string_view> tables = tables_in(sql);
+  std::vector<std::string_view> columns;
+  for (const std::string_view table : tables.empty() ? table_names() : tables) {
+    const auto own = columns_of(table);
+    columns.insert(columns.end(), own.begin(), own.end());
+  }
+  if (const auto near = nearest(column, columns)) return fmt::format("did you mean {}?", *near);
+  if (tables.empty()) return "SELECT name FROM pragma_table_info('thread_state') lists columns";
+  return fmt::format("{} has {}", tables.front(), fmt::join(columns_of(tables.front()), ", "));
+}
+
+std::string hint_for(std::string_view message, std::string_view sql) {
   const std::string_view table = name_after(message, "no such table: ");
   if (!table.empty()) {
     const auto names = table_names();
@@ -60,13 +93,7 @@ std::string hint_for(std::string_view message) {
     return fmt::format("tables: {}", fmt::join(names, ", "));
   }
   const std::string_view column = name_after(message, "no such column: ");
-  if (!column.empty()) {
-    if (const auto near = nearest(column, column_names())) {
-      return fmt::format("did you mean {}?", *near);
-    }
-    return "SELECT name FROM pragma_table_info('vcpu_state') lists a table's columns";
-  }
-  return {};
+  return column.empty() ? std::string() : column_hint(column, sql);
 }
 
 bool is_harmless_pragma(std::string_view name) {
@@ -163,7 +190,7 @@ int Database::authorize(void* self, int action, const char* first, const char* s
   }
 }
 
-Error Database::error_of(int code) {
+Error Database::error_of(int code, std::string_view sql) {
   if (auto waiting = handles_->errors.take()) return std::move(*waiting);
   if (code == SQLITE_INTERRUPT) return {ErrorCode::kCancelled, "interrupted", "", ""};
   const std::string message = sqlite3_errmsg(handles_->connection);
@@ -172,7 +199,7 @@ Error Database::error_of(int code) {
     const char* const what = refused_write_ ? "the tables are read-only" : "not allowed in a query";
     return {ErrorCode::kBadUse, what, "", "ask with SELECT"};
   }
-  return {ErrorCode::kBadUse, message, "", hint_for(message)};
+  return {ErrorCode::kBadUse, message, "", hint_for(message, sql)};
 }
 
 Result<Statement> Database::prepare(std::string_view sql, SqlError* details) {
@@ -192,7 +219,7 @@ Result<Statement> Database::prepare(std::string_view sql, SqlError* details) {
       sqlite3_prepare_v2(connection, sql.data(), static_cast<int>(sql.size()), &raw, &tail);
   if (code != SQLITE_OK) {
     const int offset = sqlite3_error_offset(connection);
-    return fail(error_of(code),
+    return fail(error_of(code, sql),
                 offset < 0 ? std::nullopt : std::optional(static_cast<std::size_t>(offset)));
   }
   if (raw == nullptr) {

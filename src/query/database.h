@@ -78,7 +78,8 @@ class Database {
   struct Handles;
   Database();
   [[nodiscard]] Status configure(const DataSource& source);
-  [[nodiscard]] Error error_of(int code);
+  /// `sql`: what was to be prepared; hints go by it.
+  [[nodiscard]] Error error_of(int code, std::string_view sql = {});
   static int authorize(void* self, int action, const char* first, const char* second,
                        const char* database, const char* trigger);
 

@@ -230,7 +230,13 @@ TEST_F(QueryTest, ErrorsSayWhereAndWhatToTypeInstead) {
   EXPECT_THAT(ask("SELECT 1; SELECT 2")[0], HasSubstr("more than one"));
   EXPECT_THAT(ask("SELECT 1; -- done\n ;"), ElementsAre("1"));
   EXPECT_THAT(ask("SELECT count(*) FROM thread WHERE comm = \"task1\"")[0],
-              HasSubstr("no such column"));
+              HasSubstr("no such column: task1 (a text stands in single quotes: 'task1')"));
+  EXPECT_THAT(ask("SELECT zzzzzz FROM thread")[0], HasSubstr("thread has machine, tid"));
+  EXPECT_THAT(ask("SELECT zzzzzz FROM critical_path")[0], HasSubstr("critical_path has "));
+  EXPECT_THAT(ask("SELECT zzzzzz")[0], HasSubstr("pragma_table_info"));
+  // Of the columns of the tables that the statement names.
+  EXPECT_THAT(ask("SELECT exit_raeson FROM vcpu_state")[0], HasSubstr("did you mean exit_reason?"));
+  EXPECT_THAT(ask("SELECT exit_raeson FROM thread")[0], HasSubstr("thread has "));
 }
 
 TEST_F(QueryTest, CaretPointsAtTheFault) {
