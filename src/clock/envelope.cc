@@ -9,7 +9,10 @@ namespace {
 constexpr int kMaxRounds = 60;
 constexpr int kTrialRounds = 24;
 constexpr std::size_t kTrialSample = 1536;
-constexpr std::size_t kSample = 16384;  // times used until the sample has converged
+// Times used until they have converged, before all of them: what few times say comes cheaply, and
+// each larger sample starts from there.
+constexpr std::size_t kPreviewSample = 1024;  // may fail: then it was too small to say
+constexpr std::size_t kSample = 16384;
 constexpr std::size_t kMaxConflicts = 64;
 
 std::uint64_t tolerated(std::uint64_t count) {
@@ -30,11 +33,12 @@ class Fitter {
     fit_.solution = solve_without_conflicts(true);
     if (!fit_.solution.feasible()) return fit_;
     build_hard_hull();
-    const std::size_t sample = problem_.trial ? kTrialSample : kSample;
-    const std::size_t stride = std::max<std::size_t>(1, problem_.times.size() / sample);
-    if (!converge(stride) || problem_.trial) return fit_;
-    if (stride > 1 && !converge(1)) return fit_;
-    if (problem_.assumed.empty()) return fit_;
+    if (problem_.trial) {
+      level_ = Level::kTrial;
+      (void)converge(stride_of(kTrialSample));
+      return fit_;
+    }
+    if (!converge_by_samples() || problem_.assumed.empty()) return fit_;
     Solution open = removed_ ? solve_without_conflicts(false) : solve_hulls(all_facts(), false);
     if (open.feasible()) {
       fit_.solution = std::move(open);
@@ -146,55 +150,94 @@ class Fitter {
     return found;
   }
 
+  /// What the rounds over a sample of the times are for.
+  enum class Level : std::uint8_t {
+    kTrial,    ///< a first look, which answers at once
+    kPreview,  ///< what it finds holds; that it fails says nothing
+    kDecides   ///< looks for the wrong fact where facts contradict each other
+  };
+
   /// What a round hands on.
   enum class Facts : std::uint8_t {
     kNew,  ///< those that the solution does not imply
     kAll   ///< of every time what the solution and its run say
   };
 
+  /// The bounds of the present solution, at times in rising order.
+  struct Walk {
+    Walk(const Solution& solution, std::size_t vcpus)
+        : least(solution, BoundWalk::Side::kLeast),
+          greatest(solution, BoundWalk::Side::kGreatest),
+          hints(vcpus) {}
+    BoundWalk least;
+    BoundWalk greatest;
+    std::vector<RunIndex::Hint> hints;
+  };
+  [[nodiscard]] Walk walk() const { return {fit_.solution, problem_.vcpus.size()}; }
+
+  [[nodiscard]] bool within_run(std::size_t index, Walk& walk) const {
+    const GuestTime& time = problem_.times[index];
+    return problem_.vcpus[time.vcpu].within_run(walk.least.below(time.x),
+                                                walk.greatest.above(time.x), walk.hints[time.vcpu]);
+  }
+
+  // Of every stride-th time those whose bounds do not lie in one run. Nearly all do and say nothing
+  // new then, and bounds only become narrower: later rounds need not look at them.
+  void find_open(std::size_t stride) {
+    Walk along = walk();
+    if (stride == open_stride_) {
+      std::erase_if(open_, [&](std::size_t i) { return within_run(i, along); });
+      return;
+    }
+    open_.clear();
+    seen_ = 0;
+    open_stride_ = stride;
+    for (std::size_t i = 0; i < problem_.times.size(); i += stride) {
+      if (problem_.vcpus[problem_.times[i].vcpu].empty()) continue;
+      ++seen_;
+      if (!within_run(i, along)) open_.push_back(i);
+    }
+  }
+
   // One round of propagation over every stride-th time, each fact to `take`. False: too many times
   // fit in no run.
   template <Facts kWanted, typename Take>
   bool propagate(std::size_t stride, const Take& take) {
-    BoundWalk least_walk(fit_.solution, BoundWalk::Side::kLeast);
-    BoundWalk greatest_walk(fit_.solution, BoundWalk::Side::kGreatest);
-    std::vector<RunIndex::Hint> hints(problem_.vcpus.size());
-    std::uint64_t rejected = 0;
-    std::uint64_t seen = 0;
-    std::uint64_t used = 0;
-    for (std::size_t i = 0; i < problem_.times.size(); i += stride) {
-      const GuestTime& time = problem_.times[i];
-      const RunIndex& runs = problem_.vcpus[time.vcpu];
-      if (runs.empty()) continue;
-      ++seen;
-      if constexpr (kWanted == Facts::kNew) {
-        // Nearly always the bounds lie in one run, which then says nothing new.
-        if (runs.within_run(least_walk.below(time.x), greatest_walk.above(time.x),
-                            hints[time.vcpu])) {
-          used += 2;
-          continue;
-        }
-      }
-      const std::int64_t least = least_walk.at(time.x);
-      const std::int64_t greatest = greatest_walk.at(time.x);
-      std::int64_t low = least;
-      std::int64_t high = greatest;
-      if (!runs.narrow(least, greatest, low, high, hints[time.vcpu])) {
-        ++rejected;
-        continue;
-      }
-      if (low > runs.cover_begin()) {
-        if (kWanted == Facts::kAll || low > least) take(Fact{time.x, low, false});
-        ++used;
-      }
-      if (high < runs.cover_end()) {
-        if (kWanted == Facts::kAll || high < greatest) take(Fact{time.x, high, true});
-        ++used;
-      }
+    fit_.rejected = 0;
+    fit_.used = 0;
+    Walk along = walk();
+    if (kWanted == Facts::kNew) {
+      find_open(stride);
+      fit_.used = 2 * (seen_ - open_.size());
+      for (const std::size_t i : open_) tell<kWanted>(i, along, take);
+      return fit_.rejected <= tolerated(seen_);
     }
-    fit_.rejected = rejected;
-    fit_.used = used;
-    return rejected <= tolerated(seen);
+    for (std::size_t i = 0; i < problem_.times.size(); i += stride) tell<kWanted>(i, along, take);
+    return true;
+  }
+
+  // What one time says.
+  template <Facts kWanted, typename Take>
+  void tell(std::size_t index, Walk& walk, const Take& take) {
+    const GuestTime& time = problem_.times[index];
+    const RunIndex& runs = problem_.vcpus[time.vcpu];
+    if (runs.empty()) return;
+    const std::int64_t least = walk.least.at(time.x);
+    const std::int64_t greatest = walk.greatest.at(time.x);
+    std::int64_t low = least;
+    std::int64_t high = greatest;
+    if (!runs.narrow(least, greatest, low, high, walk.hints[time.vcpu])) {
+      ++fit_.rejected;
+      return;
+    }
+    if (low > runs.cover_begin()) {
+      if (kWanted == Facts::kAll || low > least) take(Fact{time.x, low, false});
+      ++fit_.used;
+    }
+    if (high < runs.cover_end()) {
+      if (kWanted == Facts::kAll || high < greatest) take(Fact{time.x, high, true});
+      ++fit_.used;
+    }
   }
 
   static auto into(HullSolver& hull) {
@@ -219,8 +262,9 @@ class Fitter {
     fresh.add_hull(found_);
     fresh.settle();
     Solution next = solve_hulls(fresh, true);
-    if (next.kind == SolutionClass::kInfeasible && !problem_.trial) {
+    if (next.kind == SolutionClass::kInfeasible && level_ == Level::kDecides) {
       removed_ = true;
+      open_stride_ = 0;  // without the wrong fact, bounds may be wider again
       envelope_.clear();
       (void)propagate<Facts::kAll>(stride, [this](const Fact& fact) { envelope_.push_back(fact); });
       next = solve_without_conflicts(true);
@@ -240,17 +284,32 @@ class Fitter {
     return (s.greatest(first) - s.least(first)) / 2 + (s.greatest(last) - s.least(last)) / 2;
   }
 
+  [[nodiscard]] std::size_t stride_of(std::size_t sample) const {
+    return std::max<std::size_t>(1, problem_.times.size() / sample);
+  }
+
+  bool converge_by_samples() {
+    if (stride_of(kPreviewSample) > 1) {
+      level_ = Level::kPreview;
+      (void)converge(stride_of(kPreviewSample));
+    }
+    level_ = Level::kDecides;
+    const std::size_t stride = stride_of(kSample);
+    if (stride > 1 && !converge(stride)) return false;
+    return converge(1);
+  }
+
   bool converge(std::size_t stride) {
     if (problem_.times.empty()) return true;
     std::int64_t before = width();
     int calm = 0;
-    const int rounds = problem_.trial ? kTrialRounds : kMaxRounds;
+    const int rounds = level_ == Level::kTrial ? kTrialRounds : kMaxRounds;
     // The whole after its sample has converged: one quiet round is enough.
     const int wanted = stride == 1 && sampled_ ? 1 : 2;
-    sampled_ = stride > 1;
+    sampled_ = level_ == Level::kDecides && stride > 1;
     for (int i = 0; i < rounds && calm < wanted; ++i) {
       std::optional<Solution> next = round(stride);
-      if (!next) return fail();
+      if (!next) return level_ == Level::kPreview || fail();
       fit_.solution = std::move(*next);
       const std::int64_t after = width();
       calm = after > before - before / 256 - 1 ? calm + 1 : 0;
@@ -270,9 +329,13 @@ class Fitter {
   std::vector<Fact> hard_;
   std::vector<Fact> envelope_;
   HullSolver hard_hull_{0, 0, 0};
-  HullSolver found_{0, 0, 0};  ///< envelope facts of all rounds so far
-  bool removed_ = false;       ///< the last round took a wrong fact out of envelope_ or hard_
+  HullSolver found_{0, 0, 0};      ///< envelope facts of all rounds so far
+  bool removed_ = false;           ///< the last round took a wrong fact out of envelope_ or hard_
+  std::vector<std::size_t> open_;  ///< indices of times; those of the last round
+  std::size_t open_stride_ = 0;    ///< what of; 0: of nothing
+  std::uint64_t seen_ = 0;         ///< times of which the open ones are a part
   bool sampled_ = false;
+  Level level_ = Level::kDecides;
   EnvelopeFit fit_;
 };
 
@@ -321,11 +384,11 @@ std::size_t gallop(std::span<const model::GuestRun> runs, std::size_t guess, con
   return static_cast<std::size_t>(at - runs.begin());
 }
 
-std::size_t first_ending(std::span<const model::GuestRun> runs, std::int64_t y, std::size_t guess) {
-  return gallop(runs, guess, [y](const model::GuestRun& run) { return run.exit.value < y; });
-}
-
 }  // namespace
+
+std::size_t RunIndex::ending_from(std::int64_t y, std::size_t guess) const {
+  return gallop(runs_, guess, [y](const model::GuestRun& run) { return run.exit.value < y; });
+}
 
 bool RunIndex::inside(std::int64_t y) const {
   Hint hint;
@@ -333,7 +396,7 @@ bool RunIndex::inside(std::int64_t y) const {
 }
 
 bool RunIndex::inside(std::int64_t y, Hint& hint) const {
-  hint.ending = first_ending(runs_, y, hint.ending);
+  hint.ending = ending_from(y, hint.ending);
   return hint.ending < runs_.size() && runs_[hint.ending].entry.value <= y;
 }
 
@@ -348,7 +411,7 @@ bool RunIndex::narrow(std::int64_t least, std::int64_t greatest, std::int64_t& l
   low = least;
   high = greatest;
   if (least >= cover_begin()) {
-    hint.ending = first_ending(runs_, least, hint.ending);
+    hint.ending = ending_from(least, hint.ending);
     if (hint.ending < runs_.size()) low = std::max(low, runs_[hint.ending].entry.value);
   }
   if (greatest <= cover_end()) {
@@ -381,7 +444,7 @@ void place(const RunIndex& runs, std::int64_t y, std::uint32_t weight, std::int6
   if (runs.narrow(y - slack, y + slack, low, high, hint)) return;
   placement.outside += weight;
   const auto all = runs.runs();
-  const std::size_t next = first_ending(all, y, hint.ending);
+  const std::size_t next = runs.ending_from(y, hint.ending);
   std::int64_t distance = next == all.size() ? y - runs.cover_end() : all[next].entry.value - y;
   if (next > 0) distance = std::min(distance, y - all[next - 1].exit.value);
   placement.worst = std::max(placement.worst, distance);

@@ -44,23 +44,30 @@ class RunIndex {
   }
   [[nodiscard]] bool inside(std::int64_t y) const;
 
+  /// The first run that does not end before y, found from a guess near it.
+  [[nodiscard]] std::size_t ending_from(std::int64_t y, std::size_t guess) const;
+
   /// Where the last look-up ended; look-ups in rising order of y then cost next to nothing.
   struct Hint {
     std::size_t ending = 0;  ///< a run index: runs before it end before y
     std::size_t begun = 0;   ///< runs before it begin at or before y
   };
   [[nodiscard]] bool inside(std::int64_t y, Hint& hint) const;
-  /// True: [least, greatest] lies in one run, and neither end is an end of the cover. It looks a
-  /// few runs ahead of the hint at most, so false says nothing.
+  /// True: [least, greatest] lies in one run, and neither end is an end of the cover. It does not
+  /// look behind the hint, so for a span before that false says nothing.
   [[nodiscard]] bool within_run(std::int64_t least, std::int64_t greatest, Hint& hint) const {
-    constexpr std::size_t kAhead = 16;
+    constexpr std::size_t kAhead = 8;
+    const std::size_t size = runs_.size();
     std::size_t at = hint.ending;
-    const std::size_t stop = std::min(at + kAhead, runs_.size());
+    const std::size_t stop = std::min(at + kAhead, size);
     while (at < stop && runs_[at].exit.value < least) ++at;
-    if (at == stop) return false;
+    if (at == stop) at = ending_from(least, at);
     hint.ending = at;
-    return runs_[at].entry.value <= least && greatest <= runs_[at].exit.value &&
-           least > cover_begin() && greatest < cover_end();
+    if (at == size) return false;
+    const model::GuestRun& run = runs_[at];
+    // Only the first and the last run have an end of the cover.
+    return run.entry.value <= least && greatest <= run.exit.value &&
+           (at > 0 || least > run.entry.value) && (at + 1 < size || greatest < run.exit.value);
   }
   [[nodiscard]] bool narrow(std::int64_t least, std::int64_t greatest, std::int64_t& low,
                             std::int64_t& high, Hint& hint) const;

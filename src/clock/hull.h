@@ -12,6 +12,7 @@
 //
 // Ownership: values. Threads: one solver, one thread. Units: the clocks' own (ns or ticks).
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -63,6 +64,37 @@ struct Solution {
   void balance(std::int64_t x_first, std::int64_t x_last);
 };
 
+/// Residuals beyond it are no longer within one unit as a double.
+inline constexpr double kExactDouble = 1e12;
+
+/// Solution::middle() roughly, and cheaper.
+class RoughMiddle {
+ public:
+  /// What at() is away from middle() at most: rounding and the double take up to one unit each.
+  static constexpr std::int64_t kWithin = 2;
+
+  /// Requires solution.feasible().
+  explicit RoughMiddle(const Solution& solution)
+      : x0_(solution.x0),
+        y0_(solution.y0),
+        slope_(static_cast<double>(solution.centre.slope)),
+        offset_(static_cast<double>(solution.centre.offset)) {}
+  /// False: too far away to say.
+  [[nodiscard]] bool at(std::int64_t x, std::int64_t& y) const {
+    const std::int64_t dx = x - x0_;
+    const double r = slope_ * static_cast<double>(dx) + offset_;
+    y = y0_ + dx + static_cast<std::int64_t>(std::clamp(r, -kExactDouble, kExactDouble));
+    return r < kExactDouble && r > -kExactDouble && offset_ < kExactDouble &&
+           offset_ > -kExactDouble;
+  }
+
+ private:
+  std::int64_t x0_;
+  std::int64_t y0_;
+  double slope_;
+  double offset_;
+};
+
 /// Solution::least() or greatest() at many x in rising order, at the cost of one line each. An x
 /// that goes back is answered as well, from the beginning.
 class BoundWalk {
@@ -76,8 +108,6 @@ class BoundWalk {
   [[nodiscard]] std::int64_t above(std::int64_t x) { return about(x, kRough); }
 
  private:
-  /// Beyond it a double is no longer within one unit.
-  static constexpr double kExactDouble = 1e12;
   /// at() widens by one unit, rounding and the double take up to one each.
   static constexpr std::int64_t kRough = 3;
 

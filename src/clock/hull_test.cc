@@ -202,5 +202,27 @@ TEST(Hull, TheOrderOfFactsDoesNotMatter) {
   EXPECT_EQ(std::count(bounds.begin(), bounds.end(), bounds.front()), 4);
 }
 
+// Near and far from the origin, on both sides of it.
+TEST(RoughMiddle, IsWithinItsDistanceOfTheMiddle) {
+  HullSolver solver(1'000'000, 7'000'000, 500'000);
+  for (const std::int64_t x : {0, 1'000'000, 3'000'000}) {
+    solver.add_upper(x, x + 6'000'050 + x / 30'000);
+    solver.add_lower(x, x + 5'999'950 + x / 30'000);
+  }
+  const Solution solution = solver.solve();
+  ASSERT_TRUE(solution.feasible());
+  const RoughMiddle rough(solution);
+  for (std::int64_t dx = 1; dx < std::int64_t{1} << 50; dx = dx * 3 / 2 + 1) {
+    for (const std::int64_t x : {1'000'000 + dx, 1'000'000 - dx}) {
+      std::int64_t y = 0;
+      if (!rough.at(x, y)) continue;
+      EXPECT_LE(std::abs(y - solution.middle(x)), RoughMiddle::kWithin) << x;
+    }
+  }
+  std::int64_t y = 0;
+  EXPECT_TRUE(rough.at(2'000'000, y));
+  EXPECT_FALSE(rough.at(std::int64_t{1} << 60, y));
+}
+
 }  // namespace
 }  // namespace vs::clock

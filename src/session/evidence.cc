@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "session/evidence_sort.h"
 
 namespace vs::session {
 
@@ -168,27 +169,37 @@ void EvidenceGatherer::choose_bursts() {
   if (at == bursts_.end()) bursts_.push_back({event_cpu_, {}});
 }
 
+namespace {
+
+/// Makes `open` longer by the times that follow it closely; the first one that does not.
+const std::int64_t* extend(model::Burst& open, std::int64_t gap, const std::int64_t* at,
+                           const std::int64_t* end) {
+  const std::int64_t* const begin = at;
+  const auto first = static_cast<std::uint64_t>(open.first);
+  std::uint64_t last = first + open.length;
+  for (; at != end; ++at) {
+    const auto own = static_cast<std::uint64_t>(*at);
+    // What goes back is far away as well.
+    if (own - last > static_cast<std::uint64_t>(gap) || own - first >= 0xffffffffU) break;
+    last = own;
+  }
+  open.length = static_cast<std::uint32_t>(last - first);
+  open.count += static_cast<std::uint32_t>(at - begin);
+  return at;
+}
+
+}  // namespace
+
 void EvidenceGatherer::add_guest_times(std::span<const std::int64_t> times) {
   if (bursts_at_ == bursts_.size() || bursts_[bursts_at_].cpu != event_cpu_) choose_bursts();
-  std::vector<model::Burst>* bursts = &bursts_[bursts_at_].bursts;
-  // None yet: one that nothing can join.
-  model::Burst last = bursts->empty() ? model::Burst{INT64_MAX, 0, 0} : bursts->back();
-  for (const std::int64_t own : times) {
-    const std::int64_t length = own - last.first;
-    const auto gap = static_cast<std::uint64_t>(length - last.length);  // a negative one is large
-    if (gap <= static_cast<std::uint64_t>(evidence_.burst_gap) && length < 0xffffffffLL) {
-      last.length = static_cast<std::uint32_t>(length);
-      ++last.count;
-      continue;
-    }
-    if (last.count > 0) bursts->back() = last;
-    last = {own, 0, 1};
-    bursts->push_back(last);
-    if (++burst_count_ <= limits_.bursts) continue;
-    coarsen_bursts();
-    last = bursts->back();
+  std::vector<model::Burst>& bursts = bursts_[bursts_at_].bursts;
+  const std::int64_t* const end = times.data() + times.size();
+  for (const std::int64_t* at = times.data(); at != end;) {
+    if (!bursts.empty()) at = extend(bursts.back(), evidence_.burst_gap, at, end);
+    if (at == end) break;
+    bursts.push_back({*at++, 0, 1});
+    if (++burst_count_ > limits_.bursts) coarsen_bursts();
   }
-  if (last.count > 0) bursts->back() = last;
 }
 
 // The least power of two, greater than the present gap, that leaves at most `count` bursts.
@@ -212,26 +223,49 @@ std::int64_t EvidenceGatherer::gap_for(std::size_t count) const {
   }
 }
 
+namespace {
+
+/// Joins bursts in place. Which ones join cannot be guessed, so nothing jumps by it.
+class BurstJoiner {
+ public:
+  /// `*at`: the burst that is open, which stays the first one.
+  BurstJoiner(model::Burst* at, std::int64_t gap)
+      : last_(*at), at_(at), gap_(static_cast<std::uint64_t>(gap)) {}
+
+  void take(const model::Burst& next) {
+    const std::uint64_t begin =
+        static_cast<std::uint64_t>(next.first) - static_cast<std::uint64_t>(last_.first);
+    const std::uint64_t length = begin + next.length;
+    const std::uint64_t apart = begin - last_.length;  // of what goes back, large
+    const auto may = static_cast<std::uint64_t>(apart <= gap_);
+    const std::uint64_t joins = 0 - (may & static_cast<std::uint64_t>(length < 0xffffffffU));
+    const auto first = static_cast<std::uint64_t>(next.first);
+    last_.first = static_cast<std::int64_t>(first - (begin & joins));
+    last_.length = static_cast<std::uint32_t>(next.length + ((length - next.length) & joins));
+    last_.count = next.count + (last_.count & static_cast<std::uint32_t>(joins));
+    at_ += 1 - (joins & 1);
+    *at_ = last_;
+  }
+  /// Behind the last burst.
+  [[nodiscard]] model::Burst* end() const { return at_ + 1; }
+
+ private:
+  model::Burst last_;
+  model::Burst* at_;
+  std::uint64_t gap_;
+};
+
+}  // namespace
+
 void EvidenceGatherer::coarsen_bursts() {
   while (burst_count_ > limits_.bursts / 2) {
     evidence_.burst_gap = gap_for(limits_.bursts / 2);
     burst_count_ = 0;
     for (model::CpuBursts& cpu : bursts_) {
-      std::size_t kept = 0;
-      for (const model::Burst burst : cpu.bursts) {
-        if (kept != 0) {
-          model::Burst& last = cpu.bursts[kept - 1];
-          const std::int64_t gap = burst.first - (last.first + last.length);
-          const std::int64_t length = burst.first + burst.length - last.first;
-          if (gap >= 0 && gap <= evidence_.burst_gap && length < 0xffffffffLL) {
-            last.length = static_cast<std::uint32_t>(length);
-            last.count += burst.count;
-            continue;
-          }
-        }
-        cpu.bursts[kept++] = burst;
-      }
-      cpu.bursts.resize(kept);
+      if (cpu.bursts.empty()) continue;
+      BurstJoiner joiner(cpu.bursts.data(), evidence_.burst_gap);
+      for (std::size_t i = 1; i < cpu.bursts.size(); ++i) joiner.take(cpu.bursts[i]);
+      cpu.bursts.resize(static_cast<std::size_t>(joiner.end() - cpu.bursts.data()));
       burst_count_ += cpu.bursts.size();
     }
     if (evidence_.burst_gap > (std::int64_t{1} << 31)) break;  // longest burst reached
@@ -494,27 +528,21 @@ void EvidenceGatherer::note_extent(OwnTime first, OwnTime last, std::uint64_t ev
 
 model::TraceEvidence EvidenceGatherer::finish() {
   close_open_runs();
-  // Mostly in order already: a CPU's clock does not go back.
-  const auto sort_by = [](auto& list, const auto& less) {
-    if (!std::is_sorted(list.begin(), list.end(), less)) {
-      std::stable_sort(list.begin(), list.end(), less);
-    }
-  };
   for (auto& [tid, runs] : runs_) {
-    sort_by(runs, by_entry);
+    sort_stretches(runs, by_entry);
     evidence_.threads.push_back({tid, std::move(runs)});
   }
   runs_.clear();
   run_list_ = nullptr;
-  const auto by_own = [&sort_by](auto& list) {
-    sort_by(list, [](const auto& a, const auto& b) { return a.own < b.own; });
+  const auto by_own = [](auto& list) {
+    sort_stretches(list, [](const auto& a, const auto& b) { return a.own < b.own; });
   };
   std::sort(evidence_.threads.begin(), evidence_.threads.end(),
             [](const auto& a, const auto& b) { return a.tid < b.tid; });
   std::sort(bursts_.begin(), bursts_.end(),
             [](const auto& a, const auto& b) { return a.cpu < b.cpu; });
   for (model::CpuBursts& cpu : bursts_) {
-    sort_by(cpu.bursts, [](const auto& a, const auto& b) { return a.first < b.first; });
+    sort_stretches(cpu.bursts, [](const auto& a, const auto& b) { return a.first < b.first; });
   }
   evidence_.cpus = std::move(bursts_);
   by_own(evidence_.tsc_writes);
@@ -522,10 +550,10 @@ model::TraceEvidence EvidenceGatherer::finish() {
   by_own(evidence_.marks);
   by_own(evidence_.vmsync);
   by_own(evidence_.packets);
-  std::stable_sort(evidence_.host_beacons.begin(), evidence_.host_beacons.end(),
-                   [](const auto& a, const auto& b) { return a.call < b.call; });
-  std::stable_sort(evidence_.deadlines.begin(), evidence_.deadlines.end(),
-                   [](const auto& a, const auto& b) { return a.upper < b.upper; });
+  sort_stretches(evidence_.host_beacons,
+                 [](const auto& a, const auto& b) { return a.call < b.call; });
+  sort_stretches(evidence_.deadlines,
+                 [](const auto& a, const auto& b) { return a.upper < b.upper; });
   resolve_beacons();
   return std::exchange(evidence_, model::TraceEvidence{});
 }

@@ -2,8 +2,9 @@
 // events. The guest's mark before a hypercall is older than the host's record of it; a mark after
 // it is younger.
 #include <algorithm>
-#include <tuple>
+#include <utility>
 
+#include "session/evidence_sort.h"
 #include "session/join_pair.h"
 
 namespace vs::session {
@@ -14,15 +15,17 @@ using model::FactKind;
 
 class Matcher {
  public:
-  Matcher(const PairTask& task, const ThreadList& tids)
+  Matcher(const PairTask& task, const ThreadList& tids, std::size_t most)
       : guest_(*task.guest->evidence),
         host_(*task.host->evidence),
         clocks_(task.clocks),
-        tids_(tids) {}
+        tids_(tids),
+        most_(most) {}
 
   BeaconMatches run() {
     match_marks();
-    match_vmsync();
+    match_vmsync('a', 'b');
+    match_vmsync('d', 'c');
     return std::move(out_);
   }
 
@@ -42,8 +45,7 @@ class Matcher {
       if (!tids_.vcpu_of(beacon.tid)) continue;
       list.push_back({{beacon.nr, beacon.args[0]}, &beacon});
     }
-    std::stable_sort(list.begin(), list.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    sort_stretches(list, [](const auto& a, const auto& b) { return a.first < b.first; });
     return list;
   }
 
@@ -67,10 +69,12 @@ class Matcher {
   }
 
   void match_marks() {
+    if (guest_.marks.empty()) return;
     const Calls by_key = calls();
     const model::BeaconMark* previous = nullptr;
     const model::HostBeacon* previous_call = nullptr;
     for (const model::BeaconMark& mark : guest_.marks) {
+      if (out_.matched >= most_) return;
       const model::HostBeacon* call = call_of(mark, by_key);
       if (call == nullptr) continue;
       ++out_.matched;
@@ -107,38 +111,71 @@ class Matcher {
     return uids;
   }
 
-  void match_vmsync() {
-    using Key = std::tuple<std::uint64_t, std::uint64_t>;
-    std::vector<std::pair<Key, const model::VmsyncPoint*>> host_points;
+  /// Whose a vmsync event is, and its number.
+  using PointKey = std::pair<std::uint64_t, std::uint64_t>;
+  struct HostPoint {
+    PointKey key;
+    OwnTime own;
+  };
+
+  /// What is known per CPU; few have any.
+  template <typename T>
+  class PerCpu {
+   public:
+    T& of(std::uint32_t cpu) {
+      if (last_ >= list_.size() || list_[last_].first != cpu) {
+        const auto at = std::find_if(list_.begin(), list_.end(),
+                                     [cpu](const auto& known) { return known.first == cpu; });
+        last_ = static_cast<std::size_t>(at - list_.begin());
+        if (at == list_.end()) list_.emplace_back(cpu, T{});
+      }
+      return list_[last_].second;
+    }
+    [[nodiscard]] const std::vector<std::pair<std::uint32_t, T>>& list() const { return list_; }
+
+   private:
+    std::vector<std::pair<std::uint32_t, T>> list_;
+    std::size_t last_ = 0;
+  };
+
+  /// The host's events of this VM with a role, by key.
+  [[nodiscard]] std::vector<HostPoint> host_points(char role) const {
+    PerCpu<std::vector<HostPoint>> cpus;  // numbers mostly rise along each
     const std::vector<std::uint64_t> uids = uids_of(guest_.vmsync);
     for (const model::VmsyncPoint& point : host_.vmsync) {
-      const bool host_side = point.role == 'b' || point.role == 'c';
-      if (host_side && std::binary_search(uids.begin(), uids.end(), point.uid) &&
+      if (point.role == role && std::binary_search(uids.begin(), uids.end(), point.uid) &&
           tids_.vcpu_of(point.tid)) {
-        host_points.push_back({Key{point.uid, point.count}, &point});
+        cpus.of(point.cpu).push_back({{point.uid, point.count}, point.own});
       }
     }
-    const auto by_key = [](const auto& a, const auto& b) { return a.first < b.first; };
-    if (!std::is_sorted(host_points.begin(), host_points.end(), by_key)) {
-      std::stable_sort(host_points.begin(), host_points.end(), by_key);
-    }
-    const auto before = [](const auto& a, const Key& k) { return a.first < k; };
-    auto next = host_points.begin();  // numbers mostly rise: the place is near the one before
+    std::vector<HostPoint> points;
+    for (const auto& [cpu, own] : cpus.list()) points.insert(points.end(), own.begin(), own.end());
+    sort_stretches(points, [](const auto& a, const auto& b) { return a.key < b.key; });
+    return points;
+  }
+
+  // The guest's events with role `ours` and the host's with role `theirs`.
+  void match_vmsync(char ours, char theirs) {
+    if (guest_.vmsync.empty()) return;
+    const std::vector<HostPoint> points = host_points(theirs);
+    if (points.empty()) return;
+    const auto before = [](const HostPoint& a, const PointKey& key) { return a.key < key; };
+    PerCpu<std::size_t> places;  // of the last one of each CPU; the next one is near
     for (const model::VmsyncPoint& point : guest_.vmsync) {
-      const char wanted = point.role == 'a' ? 'b' : point.role == 'd' ? 'c' : '\0';
-      if (wanted == '\0') continue;
-      const Key key{point.uid, point.count};
-      auto at = next;
+      if (point.role != ours) continue;
+      if (out_.matched >= most_) return;
+      const PointKey key{point.uid, point.count};
+      std::size_t& place = places.of(point.cpu);
+      auto at = points.begin() + static_cast<std::ptrdiff_t>(place);
       constexpr int kNear = 8;
-      for (int i = 0; i < kNear && at != host_points.end() && at->first < key; ++i) ++at;
-      const bool near = (at == host_points.end() || !(at->first < key)) &&
-                        (at == host_points.begin() || (at - 1)->first < key);
-      if (!near) at = std::lower_bound(host_points.begin(), host_points.end(), key, before);
-      next = at;
-      for (; at != host_points.end() && at->first == key; ++at) {
-        if (at->second->role != wanted) continue;
+      for (int i = 0; i < kNear && at != points.end() && at->key < key; ++i) ++at;
+      const bool near =
+          (at == points.end() || !(at->key < key)) && (at == points.begin() || (at - 1)->key < key);
+      if (!near) at = std::lower_bound(points.begin(), points.end(), key, before);
+      place = static_cast<std::size_t>(at - points.begin());
+      for (; at != points.end() && at->key == key; ++at) {
         ++out_.matched;
-        add(point.own, at->second->own, wanted == 'b', FactKind::kVmsync);
+        add(point.own, at->own, theirs == 'b', FactKind::kVmsync);
       }
     }
   }
@@ -147,13 +184,14 @@ class Matcher {
   const model::TraceEvidence& host_;
   const PairClocks& clocks_;
   const ThreadList& tids_;
+  std::size_t most_;
   BeaconMatches out_;
 };
 
 }  // namespace
 
-BeaconMatches match_beacons(const PairTask& task, const ThreadList& tids) {
-  return Matcher(task, tids).run();
+BeaconMatches match_beacons(const PairTask& task, const ThreadList& tids, std::size_t most) {
+  return Matcher(task, tids, most).run();
 }
 
 }  // namespace vs::session

@@ -202,7 +202,8 @@ std::vector<Candidate> Binder::candidates_of(std::size_t guest) const {
     for (std::size_t v = 0; v < input_.traces[h].vms.size(); ++v) {
       pairs.emplace_back(h, v);
       if (!naming(guest, h, input_.traces[h].vms[v]).empty()) named.emplace_back(h, v);
-      if (count_beacons(task_of(guest, h, v)) >= kCertainBeacons) certain.emplace_back(h, v);
+      if (count_beacons(task_of(guest, h, v), kCertainBeacons) >= kCertainBeacons)
+        certain.emplace_back(h, v);
     }
   }
   std::vector<Candidate> list;

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <tuple>
+#include <optional>
 
+#include "session/evidence_sort.h"
 #include "session/join_times.h"
 
 namespace vs::session {
@@ -20,6 +21,8 @@ constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 constexpr double kMisassigned = 0.01;  // share outside that makes a CPU's vCPU doubtful
 constexpr std::int64_t kTickSlopePpb = 500'000;
 constexpr std::size_t kSampleTimes = 4096;
+constexpr std::size_t kChanceTimes = 1024;
+constexpr std::int64_t kMapSlack = 1;  // rounding of the map
 constexpr double kChanceShiftsNs[] = {3.1e6, 11.7e6, 47e6, 153e6, 511e6, 1.7e9};
 
 /// One pair's work. Everything below is in working units unless it says own.
@@ -87,31 +90,21 @@ class PairJudge {
   }
 
   void build_times() {
-    std::vector<BurstTimes> cpus;
     std::size_t count = 0;
+    for (const model::CpuBursts& cpu : guest_.cpus) count += cpu.bursts.size();
+    times_.clear();
+    times_.reserve(2 * count);
     for (std::size_t c = 0; c < guest_.cpus.size(); ++c) {
       if (vcpu_of_[c] == kNone || runs_[vcpu_of_[c]].empty()) continue;
-      cpus.emplace_back(guest_.cpus[c].bursts, static_cast<std::uint32_t>(vcpu_of_[c]));
-      for (const model::Burst& burst : guest_.cpus[c].bursts) count += burst.count > 1 ? 2 : 1;
+      add_times(guest_.cpus[c].bursts, static_cast<std::uint32_t>(vcpu_of_[c]), times_);
     }
-    times_.clear();
+    // A CPU whose clock goes back has bursts that overlap.
+    sort_stretches(times_, [](const GuestTime& a, const GuestTime& b) { return a.x < b.x; });
     owns_.clear();
-    times_.reserve(count);
-    owns_.reserve(count);
-    merge_times(cpus, [this](const BurstTimes& cpu) {
-      times_.push_back({x_of(cpu.own()), cpu.vcpu(), cpu.weight()});
-      owns_.push_back(cpu.own());
-    });
-    if (!std::is_sorted(owns_.begin(), owns_.end())) sort_times();
-  }
-
-  // A CPU whose clock goes back has bursts that overlap.
-  void sort_times() {
-    std::vector<std::pair<OwnTime, GuestTime>> all;
-    for (std::size_t i = 0; i < times_.size(); ++i) all.emplace_back(owns_[i], times_[i]);
-    std::stable_sort(all.begin(), all.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    for (std::size_t i = 0; i < all.size(); ++i) std::tie(owns_[i], times_[i]) = all[i];
+    owns_.reserve(times_.size());
+    for (const GuestTime& time : times_) owns_.emplace_back(time.x);
+    if (task_.clocks.guest.identity()) return;
+    for (GuestTime& time : times_) time.x = task_.clocks.guest.apply(time.x);
   }
 
   // --- hard facts --------------------------------------------------------------------------------
@@ -147,32 +140,11 @@ class PairJudge {
     if (mode == SyncMode::kAuto || mode == SyncMode::kPackets) {
       add(packet_facts(guest_, host_, task_.clocks));
     }
-    std::stable_sort(facts.begin(), facts.end(),
-                     [](const Fact& a, const Fact& b) { return a.x < b.x; });
+    sort_stretches(facts, [](const Fact& a, const Fact& b) { return a.x < b.x; });
     return facts;
   }
 
   // --- exact -------------------------------------------------------------------------------------
-
-  static std::int64_t y_of_exact(const TscTimeline& line, const TscStep& step, std::int64_t x) {
-    const Int128 host = (static_cast<Int128>(x) - step.offset) << line.fraction_bits;
-    return static_cast<std::int64_t>(host / static_cast<Int128>(line.ratio));
-  }
-
-  static std::int64_t y_of_exact(const TscTimeline& line, std::int64_t x) {
-    std::int64_t y = y_of_exact(line, line.steps.front(), x);
-    for (const TscStep& step : line.steps) {
-      const std::int64_t candidate = y_of_exact(line, step, x);
-      if (candidate >= step.from) y = candidate;
-    }
-    return y;
-  }
-
-  // The own time that the guest's clock had reached (or was set to) when a step came.
-  static std::int64_t own_at(const TscTimeline& line, std::int64_t from, std::int64_t offset) {
-    const Int128 scaled = (static_cast<Int128>(from) * line.ratio) >> line.fraction_bits;
-    return static_cast<std::int64_t>(scaled) + offset;
-  }
 
   // False for KVM's first write, when the vCPU was made: no guest time is older than that.
   [[nodiscard]] bool ran_before(std::int64_t y) const {
@@ -197,7 +169,7 @@ class PairJudge {
     std::vector<RunIndex::Hint> hints(runs_.size());
     for (const GuestTime& time : times_) {
       if (came_twice(line, time.x)) continue;
-      clock::place(runs_[time.vcpu], y_of_exact(line, time.x), time.weight, 1, placement,
+      clock::place(runs_[time.vcpu], y_of_exact(line, time.x), time.weight, kMapSlack, placement,
                    hints[time.vcpu]);
     }
     return placement;
@@ -366,7 +338,8 @@ class PairJudge {
   }
 
   void publish(const std::vector<clock::Piece>& list, const std::vector<Fact>& facts) {
-    y_of_x_ = PieceLines(list, times_);
+    lines_.emplace(list, times_);
+    y_of_x_ = *lines_;
     for (std::size_t i = 0; i < list.size(); ++i) {
       const clock::Piece& piece = list[i];
       const bool last = i + 1 == list.size();
@@ -481,12 +454,15 @@ class PairJudge {
     for (std::size_t c = 0; c < rows; ++c) {
       const auto& bursts = guest_.cpus[c].bursts;
       const std::size_t stride = bursts.size() / kSampleTimes + 1;
+      std::vector<std::int64_t> sample;
+      for (std::size_t i = 0; i < bursts.size(); i += stride) {
+        sample.push_back(map(x_of(OwnTime{bursts[i].first})));
+      }
       for (std::size_t v = 0; v < runs_.size(); ++v) {
         Placement placement;
         RunIndex::Hint hint;
-        for (std::size_t i = 0; i < bursts.size(); i += stride) {
-          const std::int64_t y = map(x_of(OwnTime{bursts[i].first}));
-          if (!runs_[v].empty()) clock::place(runs_[v], y, 1, 1, placement, hint);
+        for (const std::int64_t y : sample) {
+          if (!runs_[v].empty()) clock::place(runs_[v], y, 1, kMapSlack, placement, hint);
         }
         // A vCPU that says nothing is worse than one that agrees, better than one that contradicts.
         cost[c][v] = placement.covered == 0 ? 0.5 : placement.share();
@@ -508,7 +484,11 @@ class PairJudge {
   // How often events would fall outside if the map meant nothing.
   template <typename Map>
   void chance(const Map& map) {
-    const std::size_t stride = times_.size() / kSampleTimes + 1;
+    std::vector<std::pair<std::int64_t, std::uint32_t>> sample;  // y and vCPU
+    const std::size_t stride = times_.size() / kChanceTimes + 1;
+    for (std::size_t i = 0; i < times_.size(); i += stride) {
+      sample.emplace_back(map(times_[i].x), times_[i].vcpu);
+    }
     double sum = 0;
     int count = 0;
     for (const double shift_ns : kChanceShiftsNs) {
@@ -516,9 +496,8 @@ class PairJudge {
         const auto shift = static_cast<std::int64_t>(sign * shift_ns / task_.clocks.unit_ns);
         Placement placement;
         std::vector<RunIndex::Hint> hints(runs_.size());
-        for (std::size_t i = 0; i < times_.size(); i += stride) {
-          const std::uint32_t vcpu = times_[i].vcpu;
-          clock::place(runs_[vcpu], map(times_[i].x) + shift, 1, 0, placement, hints[vcpu]);
+        for (const auto& [y, vcpu] : sample) {
+          clock::place(runs_[vcpu], y + shift, 1, 0, placement, hints[vcpu]);
         }
         if (placement.covered < 16) continue;
         sum += placement.share();
@@ -526,6 +505,14 @@ class PairJudge {
       }
     }
     result_.by_chance = count == 0 ? 0 : sum / count;
+  }
+
+  // Most times are where a rough map tells already that they are right.
+  [[nodiscard]] bool surely_inside(const GuestTime& time, RunIndex::Hint& hint) const {
+    constexpr std::int64_t kSlack = kMapSlack + clock::RoughMiddle::kWithin;
+    std::int64_t y = 0;
+    return lines_ && lines_->rough(time.x, y) &&
+           runs_[time.vcpu].within_run(y - kSlack, y + kSlack, hint);
   }
 
   PairResult finish() {
@@ -555,9 +542,13 @@ class PairJudge {
       while (s + 1 < result_.segments.size() && owns_[i] >= result_.segments[s].own_end) ++s;
       const GuestTime& time = times_[i];
       const RunIndex& runs = runs_[time.vcpu];
-      const std::uint64_t covered = after[s].covered;
-      clock::place(runs, y_of_x_(time.x), time.weight, 1, after[s], mapped[time.vcpu]);
-      if (after[s].covered == covered) continue;
+      if (surely_inside(time, mapped[time.vcpu])) {
+        after[s].covered += time.weight;
+      } else {
+        const std::uint64_t covered = after[s].covered;
+        clock::place(runs, y_of_x_(time.x), time.weight, kMapSlack, after[s], mapped[time.vcpu]);
+        if (after[s].covered == covered) continue;
+      }
       before[s].covered += time.weight;
       const bool in = runs.covers(time.x) && runs.inside(time.x, own[time.vcpu]);
       if (!in) before[s].outside += time.weight;
@@ -582,6 +573,7 @@ class PairJudge {
   std::vector<GuestTime> times_;
   std::vector<OwnTime> owns_;  ///< parallel to times_
   std::function<std::int64_t(std::int64_t)> y_of_x_;
+  std::optional<PieceLines> lines_;  ///< what y_of_x_ is, when it is that
   PairResult result_;
 };
 
@@ -589,12 +581,12 @@ class PairJudge {
 
 PairResult evaluate_pair(const PairTask& task) { return PairJudge(task).run(); }
 
-std::size_t count_beacons(const PairTask& task) {
+std::size_t count_beacons(const PairTask& task, std::size_t most) {
   ThreadList tids;
   for (std::size_t v = 0; v < task.vm->vcpus.size(); ++v) {
     for (const model::VcpuThread& thread : task.vm->vcpus[v].threads) tids.add(thread.tid, v);
   }
-  return match_beacons(task, tids).matched;
+  return match_beacons(task, tids, most).matched;
 }
 
 }  // namespace vs::session

@@ -5,6 +5,7 @@
 // Units: working units are ticks when both clocks count the same ticks, else ns.
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -79,8 +80,8 @@ struct PairResult {
 };
 
 [[nodiscard]] PairResult evaluate_pair(const PairTask& task);
-/// PairResult::beacons alone, without a fit.
-[[nodiscard]] std::size_t count_beacons(const PairTask& task);
+/// PairResult::beacons alone, without a fit; it stops counting at `most`.
+[[nodiscard]] std::size_t count_beacons(const PairTask& task, std::size_t most);
 
 /// The host threads of a VM.
 class ThreadList {
@@ -104,7 +105,16 @@ struct BeaconMatches {
   std::vector<std::pair<std::uint32_t, std::size_t>> votes;  ///< guest CPU, the vCPU that it is
   std::vector<clock::Fact> facts;
 };
-[[nodiscard]] BeaconMatches match_beacons(const PairTask& task, const ThreadList& tids);
+/// It stops when `most` have matched.
+[[nodiscard]] BeaconMatches match_beacons(
+    const PairTask& task, const ThreadList& tids,
+    std::size_t most = std::numeric_limits<std::size_t>::max());
+
+/// y of x by one step, and by the step that holds there (join_tsc.cc).
+[[nodiscard]] std::int64_t y_of_exact(const TscTimeline& line, const TscStep& step, std::int64_t x);
+[[nodiscard]] std::int64_t y_of_exact(const TscTimeline& line, std::int64_t x);
+/// The own time that the guest's clock had reached (or was set to) when a step came.
+[[nodiscard]] std::int64_t own_at(const TscTimeline& line, std::int64_t from, std::int64_t offset);
 
 /// The exact timelines that the traces and the capture offer (join_tsc.cc).
 [[nodiscard]] std::vector<TscTimeline> exact_timelines(const JoinInput& input, std::size_t guest,

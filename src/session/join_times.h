@@ -1,12 +1,10 @@
 #pragma once
-// Small helpers of a pair's fit (join_pair.cc): a guest CPU's times in order, and the map that the
-// pieces of a fit make. Threads: values.
+// Small helpers of a pair's fit (join_pair.cc): a guest CPU's times, and the map that the pieces of
+// a fit make. Threads: values.
 
+#include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <queue>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "clock/envelope.h"
@@ -15,50 +13,19 @@
 
 namespace vs::session {
 
-/// The first and last times of a CPU's bursts, one after the other.
-class BurstTimes {
- public:
-  BurstTimes(std::span<const model::Burst> bursts, std::uint32_t vcpu)
-      : bursts_(bursts), vcpu_(vcpu) {}
-
-  [[nodiscard]] bool done() const { return at_ == bursts_.size(); }
-  [[nodiscard]] std::uint32_t vcpu() const { return vcpu_; }
-  [[nodiscard]] OwnTime own() const {
-    return OwnTime{bursts_[at_].first + (second_ ? bursts_[at_].length : 0)};
+/// Adds the first and last times of a CPU's bursts to `out`.
+inline void add_times(std::span<const model::Burst> bursts, std::uint32_t vcpu,
+                      std::vector<clock::GuestTime>& out) {
+  const std::size_t before = out.size();
+  out.resize(before + 2 * bursts.size());
+  clock::GuestTime* at = out.data() + before;
+  // Which are longer than one event cannot be guessed: the last time is always written.
+  for (const model::Burst& burst : bursts) {
+    at[0] = {burst.first, vcpu, (burst.count + 1) / 2};
+    at[1] = {burst.first + burst.length, vcpu, burst.count / 2};
+    at += burst.count > 1 ? 2 : 1;
   }
-  [[nodiscard]] std::uint32_t weight() const {
-    return second_ ? bursts_[at_].count / 2 : (bursts_[at_].count + 1) / 2;
-  }
-  void step() {
-    second_ = !second_ && bursts_[at_].count > 1;
-    if (!second_) ++at_;
-  }
-
- private:
-  std::span<const model::Burst> bursts_;
-  std::uint32_t vcpu_;
-  std::size_t at_ = 0;
-  bool second_ = false;
-};
-
-/// Calls `take` with each CPU as it comes to its next time, by time.
-template <typename Take>
-void merge_times(std::vector<BurstTimes>& cpus, const Take& take) {
-  using Head = std::pair<OwnTime, std::size_t>;
-  std::priority_queue<Head, std::vector<Head>, std::greater<>> heads;
-  for (std::size_t c = 0; c < cpus.size(); ++c) {
-    if (!cpus[c].done()) heads.push({cpus[c].own(), c});
-  }
-  while (!heads.empty()) {
-    const std::size_t c = heads.top().second;
-    heads.pop();
-    // As long as no other CPU has an earlier time, the heap need not know.
-    do {
-      take(cpus[c]);
-      cpus[c].step();
-    } while (!cpus[c].done() && (heads.empty() || Head{cpus[c].own(), c} < heads.top()));
-    if (!cpus[c].done()) heads.push({cpus[c].own(), c});
-  }
+  out.resize(static_cast<std::size_t>(at - out.data()));
 }
 
 /// The lines of pieces: each holds from its first time on, the first one before as well.
@@ -68,20 +35,29 @@ class PieceLines {
     for (const clock::Piece& piece : list) {
       if (piece.begin >= times.size() && !lines_.empty()) continue;
       const bool first = lines_.empty();
-      lines_.push_back({first ? INT64_MIN : times[piece.begin].x, piece.fit.solution});
+      lines_.push_back({first ? INT64_MIN : times[piece.begin].x, piece.fit.solution,
+                        clock::RoughMiddle(piece.fit.solution)});
     }
   }
   [[nodiscard]] std::int64_t operator()(std::int64_t x) const {
-    std::size_t i = lines_.size() - 1;
-    while (i > 0 && x < lines_[i].begin) --i;
-    return lines_[i].solution.middle(x);
+    return lines_[index_of(x)].solution.middle(x);
+  }
+  /// The same within RoughMiddle::kWithin. False: not known so.
+  [[nodiscard]] bool rough(std::int64_t x, std::int64_t& y) const {
+    return lines_[index_of(x)].rough.at(x, y);
   }
 
  private:
   struct Line {
     std::int64_t begin = 0;
     clock::Solution solution;
+    clock::RoughMiddle rough;
   };
+  [[nodiscard]] std::size_t index_of(std::int64_t x) const {
+    std::size_t i = lines_.size() - 1;
+    while (i > 0 && x < lines_[i].begin) --i;
+    return i;
+  }
   std::vector<Line> lines_;
 };
 

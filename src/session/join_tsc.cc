@@ -88,6 +88,25 @@ bool describes(const SnapshotMachine& machine, const model::FoundVm& vm, std::si
 
 }  // namespace
 
+std::int64_t y_of_exact(const TscTimeline& line, const TscStep& step, std::int64_t x) {
+  const Int128 host = (static_cast<Int128>(x) - step.offset) << line.fraction_bits;
+  return static_cast<std::int64_t>(host / static_cast<Int128>(line.ratio));
+}
+
+std::int64_t y_of_exact(const TscTimeline& line, std::int64_t x) {
+  std::int64_t y = y_of_exact(line, line.steps.front(), x);
+  for (const TscStep& step : line.steps) {
+    const std::int64_t candidate = y_of_exact(line, step, x);
+    if (candidate >= step.from) y = candidate;
+  }
+  return y;
+}
+
+std::int64_t own_at(const TscTimeline& line, std::int64_t from, std::int64_t offset) {
+  const Int128 scaled = (static_cast<Int128>(from) * line.ratio) >> line.fraction_bits;
+  return static_cast<std::int64_t>(scaled) + offset;
+}
+
 std::vector<TscTimeline> exact_timelines(const JoinInput& input, std::size_t guest,
                                          std::size_t host, std::size_t vm) {
   std::vector<TscTimeline> lines;

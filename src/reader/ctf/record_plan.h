@@ -76,10 +76,21 @@ struct RecordPlan {
   bool only_switches = false;
 };
 
+/// All there is to know of an event that is stepped over behind a brief header.
+struct RecordStep {
+  std::uint32_t bytes = RecordPlan::kNotMade;  ///< behind the header; else it needs its plan
+  std::uint16_t type = 0;
+  /// Where it says who runs from now on, the byte before the fixed part being 0; 0: nowhere.
+  std::uint16_t next_tid = 0;
+};
+
 /// The plans of a stream, by event id.
 struct RecordSet {
   std::vector<RecordPlan> plans;
   std::vector<FieldLoad> loads;
+  std::vector<RecordStep> steps;  ///< by event id, too; see make_steps()
+  std::size_t made = 0;           ///< plans, and those when the steps were made
+  std::size_t stepped = 0;
   ByteOrder order = ByteOrder::kLittle;
   bool aligned = false;  ///< some fixed part or the header has to be aligned
 };
@@ -98,6 +109,9 @@ struct RecordUse {
 /// runs, the last one that it is about is that thread.
 void plan_record(const ProgramSet& programs, std::uint32_t program, const SpecialRegisters& special,
                  const RecordUse& use, RecordPlan& plan, RecordSet& out);
+
+/// Brings the steps up to date with the plans. `extended_id`: no event of a brief header.
+void make_steps(RecordSet& set, std::uint64_t extended_id);
 
 /// A FastHeader whose parts begin at whole bytes or follow each other inside 8 bytes.
 struct HeaderPlan {
@@ -159,20 +173,33 @@ template <ByteOrder kOrder>
   return id;
 }
 
-/// The same for a header that is not `aligned`.
+/// What a header that is not `aligned` says in its brief form.
+struct BriefHeader {
+  std::uint64_t id = 0;
+  std::uint64_t cycles = 0;  ///< meaningless where the id is the extended one
+};
+
+/// Requires 8 readable bytes at `at`.
+template <ByteOrder kOrder>
+[[nodiscard]] inline BriefHeader read_brief_header(const HeaderPlan& plan, const RecordPlace& place,
+                                                   std::size_t at, std::uint64_t cycles) noexcept {
+  const auto word = load_unchecked<std::uint64_t>(place.memory, at, kOrder);
+  return {kOrder == ByteOrder::kBig ? word >> plan.id_shift : word & plan.id.load.mask,
+          cycles + (((word >> plan.time_shift) - cycles) & plan.time.load.mask)};
+}
+
+/// Reads a header that is not `aligned` as read_header_parts() does.
 template <ByteOrder kOrder>
 [[nodiscard]] inline std::uint64_t read_header_word(const HeaderPlan& plan,
                                                     const RecordPlace& place, std::size_t& at,
                                                     std::uint64_t& cycles) noexcept {
-  const auto word = load_unchecked<std::uint64_t>(place.memory, at, kOrder);
-  const std::uint64_t id =
-      kOrder == ByteOrder::kBig ? word >> plan.id_shift : word & plan.id.load.mask;
-  if (id == plan.extended_id) [[unlikely]] {
+  const BriefHeader brief = read_brief_header<kOrder>(plan, place, at, cycles);
+  if (brief.id == plan.extended_id) [[unlikely]] {
     return read_header_parts<kOrder>(plan, place, at, cycles);
   }
-  cycles += ((word >> plan.time_shift) - cycles) & plan.time.load.mask;
+  cycles = brief.cycles;
   at += plan.brief_bytes;
-  return id;
+  return brief.id;
 }
 
 }  // namespace vs::reader::ctf

@@ -46,7 +46,6 @@ struct Passer {
     return true;
   }
 
- private:
   [[nodiscard]] std::int32_t thread(std::size_t byte) const {
     return static_cast<std::int32_t>(load_unchecked<std::uint32_t>(memory, byte, kOrder));
   }
@@ -114,7 +113,30 @@ void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
   std::uint16_t* const types = room.types.data();
   const std::size_t most = end < kHeaderRoom ? 0 : room.times.size();
   const std::size_t last_header = end - kHeaderRoom;
+  const std::span<const RecordStep> steps = plan_->records.steps;
   while (count < most && now_at <= last_header) {
+    // From one event to the next everything waits for its size: the shortest way to it comes first.
+    if constexpr (!kAligned) {
+      const BriefHeader brief = read_brief_header<kOrder>(header, place, now_at, now_cycles);
+      if (brief.id < steps.size()) [[likely]] {
+        const RecordStep step = steps[static_cast<std::size_t>(brief.id)];
+        const std::size_t fixed = now_at + header.brief_bytes;
+        const std::size_t next = fixed + step.bytes;
+        const OwnTime own = scale.sum(brief.cycles);
+        const bool whole = step.bytes != RecordPlan::kNotMade && next <= end;
+        if (whole && scale.is_sum(brief.cycles) && own >= now_own) [[likely]] {
+          const std::int32_t tid = passer.thread(fixed + step.next_tid - 1);
+          now_tid = step.next_tid != 0 ? tid : now_tid;
+          times[count] = own.value;
+          types[count] = step.type;
+          ++count;
+          now_at = next;
+          now_cycles = brief.cycles;
+          now_own = own;
+          continue;
+        }
+      }
+    }
     std::size_t at = now_at;
     std::uint64_t cycles = now_cycles;
     const std::uint64_t id = kAligned ? read_header_parts<kOrder>(header, place, at, cycles)
@@ -204,6 +226,7 @@ model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event
 void CtfCursor::decode_planned() {
   const HeaderPlan& header = plan_->header;
   if (!header.valid || !any_time_ || machine_.position() % 8 != 0) return;
+  make_steps(plan_->records, header.extended_id);
   const auto base = machine_.base_byte();
   const std::uint64_t begin = machine_.position() / 8;
   PlannedState state{static_cast<std::size_t>(begin - base), clock_.cycles(), last_own_,
