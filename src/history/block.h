@@ -53,17 +53,17 @@ struct TilePlace {
 }
 
 /// Finds the row that holds at a time in a block with a guide, from the place that this tells.
-/// `lengths`: all bytes from the block's lengths on, with the slack. Without a branch that depends
-/// on the data, so rows are looked at that are not there: they come last and change nothing.
-[[nodiscard]] inline RowHit find_guided(const std::byte* lengths, const BlockGuide& guide,
+/// `at`: the lengths of the place's rows, with the slack behind all of them. Without a branch that
+/// depends on the data, so rows are looked at that are not there: they come last and change
+/// nothing.
+[[nodiscard]] inline RowHit find_guided(const std::byte* at, const BlockGuide& guide,
                                         const TilePlace& place, std::uint64_t ahead) {
   constexpr std::size_t kHalf = BlockGuide::kRows / 2;
   const std::size_t width = guide.length_bytes;
   const std::uint64_t mask = (std::uint64_t{1} << (8 * width)) - 1;
-  const auto length = [mask](const std::byte* at) {
-    return load_unchecked<std::uint64_t>(Bytes(at, 8), 0, ByteOrder::kLittle) & mask;
+  const auto length = [mask](const std::byte* from) {
+    return load_unchecked<std::uint64_t>(Bytes(from, 8), 0, ByteOrder::kLittle) & mask;
   };
-  const std::byte* at = lengths + place.row * width;
   std::uint64_t half = 0;
   for (std::size_t k = 0; k < kHalf; ++k) half += length(at + k * width);
   const std::uint64_t second = place.begin + half <= ahead ? ~std::uint64_t{0} : 0;  // a mask

@@ -102,8 +102,9 @@ class StateWalk {
     const Leaf* leaf = nullptr;
     const BlockGuide* guide = nullptr;  ///< nullptr: nothing is looked for here
     std::uint32_t row = 0;
-    bool last = false;  ///< of the run
-    TilePlace tile;     ///< by the guide
+    bool last = false;                   ///< of the run
+    TilePlace tile;                      ///< by the guide
+    const std::byte* lengths = nullptr;  ///< of the tile's rows
 
     [[nodiscard]] const BlockRef& block() const { return leaf->blocks[guide - leaf->guides]; }
     [[nodiscard]] bool guided() const { return guide->length_bytes != BlockGuide::kNone; }
@@ -112,14 +113,16 @@ class StateWalk {
   void place_in_step(const Leaf& leaf, std::span<const Wanted> wanted);
   void place_each(const Leaf& leaf, std::span<const Wanted> wanted);
   /// False when no row of the run begins by then.
-  bool add_place(const Leaf& leaf, const RunRef& run, std::uint32_t row);
-  void pass_on(const Leaf* leaf, const BlockGuide* guide, std::uint32_t row, bool last);
+  [[gnu::always_inline]] bool add_place(const Leaf& leaf, const RunRef& run, std::uint32_t row);
+  [[gnu::noinline]] void pass_on();
   /// Takes the rows of all places, whose leaves may go then.
   [[nodiscard]] Status finish_places();
   void narrow(Place& place) const;
   void take_row(const Place& place);
-  void take_with_block(const Place& place, const RowHit* hit);
-  [[nodiscard]] bool put_row(const Place& place, const RowHit& hit);
+  [[gnu::noinline]] void take_with_block(const Place& place);
+  /// `gap`: a later row of the block says that none holds.
+  void put_none(const Place& place, bool gap);
+  void put_row(const Place& place, const RowHit& hit);
   void put_values(const Place& place, std::uint32_t tuple);
   void find_broken(const Place& place) { broken_ = place.leaf->number; }
 
@@ -130,18 +133,20 @@ class StateWalk {
   const bool numbers_;
   const std::int64_t time_ns_;
   FullState& out_;
-  FullState::Row* rows_ = nullptr;     ///< of out_
-  std::int64_t* slots_ = nullptr;      ///< of out_
-  std::vector<Wanted> left_;           ///< not decided yet, by entity
-  std::vector<std::uint8_t> decided_;  ///< by row of the answer
-  std::vector<std::uint32_t> slab_;    ///< rows pieces
-  std::vector<Leaf> leaves_;           ///< of the slab
+  FullState::Row* rows_ = nullptr;      ///< of out_
+  std::int64_t* slots_ = nullptr;       ///< of out_
+  std::vector<Wanted> left_;            ///< not decided yet, by entity
+  std::vector<std::uint16_t> decided_;  ///< by row of the answer; of a type that aliases no other
+  std::vector<std::uint32_t> slab_;     ///< rows pieces
+  std::vector<Leaf> leaves_;            ///< of the slab
   std::vector<Step> steps_;
   std::vector<Step> next_;
   std::vector<std::uint32_t> order_;
   std::size_t found_ = 0;
-  std::array<Place, 2 * kAhead> places_;  ///< on their way, in a ring
-  std::size_t placed_ = 0;
+  std::array<Place, 2 * kAhead> places_;
+  Place* fresh_ = places_.data();        ///< kAhead places that guides have been fetched for
+  Place* ready_ = fresh_ + kAhead;       ///< kAhead places that rows have been fetched for
+  std::size_t placed_ = 0;               ///< of the fresh ones
   std::optional<std::uint32_t> broken_;  ///< the piece with broken bytes
   Block block_;
   RowValues values_;
@@ -157,7 +162,8 @@ Status StateWalk::run(std::span<const Entity> entities) {
   return {};
 }
 
-/// The entities whose rows begin before the time and end behind it.
+/// The entities whose rows begin before the time and end behind it; those without have no such
+/// times.
 void StateWalk::list(std::span<const Entity> entities) {
   const EntityInfo* const infos = store_.footer().entities.data();
   out_.rows.resize(entities.size());
@@ -170,7 +176,7 @@ void StateWalk::list(std::span<const Entity> entities) {
     rows[count].entity = entity.id;
     rows[count].values = {};
     left[count] = Wanted{entity.id, count};
-    count += info.first_ns <= time_ns_ && time_ns_ < info.last_ns && info.rows != 0 ? 1 : 0;
+    count += info.first_ns <= time_ns_ && time_ns_ < info.last_ns ? 1U : 0U;
   }
   out_.rows.resize(count);
   left_.resize(count);
@@ -260,6 +266,21 @@ void StateWalk::fetch_first(const Piece& piece) {
   some(piece.tuples(), kFetchedFirst);
 }
 
+inline bool StateWalk::add_place(const Leaf& leaf, const RunRef& run, std::uint32_t row) {
+  const BlockRef* const first = leaf.blocks + run.first;
+  const BlockRef* const block = block_at({first, run.blocks}, time_ns_);
+  if (block == nullptr) return false;
+  const BlockGuide* const guide = &leaf.guides[block - leaf.blocks];
+  fetch(guide);
+  Place& place = fresh_[placed_++];
+  place.leaf = &leaf;
+  place.guide = guide;
+  place.row = row;
+  place.last = block + 1 == first + run.blocks;
+  if (placed_ == kAhead) pass_on();
+  return true;
+}
+
 /// Goes through the piece in step with its entities, of which most are wanted.
 void StateWalk::place_in_step(const Leaf& leaf, std::span<const Wanted> wanted) {
   const Wanted* next = wanted.data();
@@ -279,30 +300,23 @@ void StateWalk::place_each(const Leaf& leaf, std::span<const Wanted> wanted) {
   }
 }
 
-bool StateWalk::add_place(const Leaf& leaf, const RunRef& run, std::uint32_t row) {
-  const BlockRef* const first = leaf.blocks + run.first;
-  const BlockRef* const block = block_at({first, run.blocks}, time_ns_);
-  if (block == nullptr) return false;
-  pass_on(&leaf, &leaf.guides[block - leaf.blocks], row, block + 1 == first + run.blocks);
-  return true;
-}
-
-/// Puts a place into the ring; two others go on.
-void StateWalk::pass_on(const Leaf* leaf, const BlockGuide* guide, std::uint32_t row, bool last) {
-  fetch(guide);
-  const std::size_t at = placed_++ % places_.size();
-  Place& place = places_[at];
-  if (place.guide != nullptr) take_row(place);
-  place.leaf = leaf;
-  place.guide = guide;
-  place.row = row;
-  place.last = last;
-  Place& other = places_[(at + kAhead) % places_.size()];
-  if (other.guide != nullptr) narrow(other);
+/// Takes the rows that are ready, and makes the fresh places so.
+void StateWalk::pass_on() {
+  Place* const fresh = fresh_;
+  const Place* const ready = ready_;
+  for (std::size_t i = 0; i < kAhead; ++i) {
+    if (ready[i].guide != nullptr) take_row(ready[i]);
+    if (fresh[i].guide != nullptr) narrow(fresh[i]);
+  }
+  std::swap(ready_, fresh_);
+  placed_ = 0;
 }
 
 Status StateWalk::finish_places() {
-  for (std::size_t i = 0; i < places_.size(); ++i) pass_on(nullptr, nullptr, 0, false);
+  for (int i = 0; i < 2; ++i) {
+    for (; placed_ != kAhead; ++placed_) fresh_[placed_].guide = nullptr;
+    pass_on();
+  }
   if (broken_) return store_.broken_rows(*broken_);
   return {};
 }
@@ -313,62 +327,61 @@ void StateWalk::narrow(Place& place) const {
   if (!place.guided()) return fetch(place.leaf->piece->bytes_of(place.block()));
   place.tile = place_in(guide, static_cast<std::uint64_t>(time_ns_ - guide.begin_ns));
   const std::byte* const block = place.leaf->raw + guide.offset;
-  const std::byte* const lengths = block + guide.lengths + place.tile.row * guide.length_bytes;
-  fetch(lengths);
-  fetch(lengths + (BlockGuide::kRows - 1) * guide.length_bytes);
+  place.lengths = block + guide.lengths + place.tile.row * guide.length_bytes;
+  fetch(place.lengths);
+  fetch(place.lengths + (BlockGuide::kRows - 1) * guide.length_bytes);
   fetch(block + guide.tuples.indices + (place.tile.row << guide.tuples.index_log >> 3));
   if (guide.tuples.coding == Coding::kLocal) fetch(block);
 }
 
 void StateWalk::take_row(const Place& place) {
   const BlockGuide& guide = *place.guide;
-  if (!place.guided()) return take_with_block(place, nullptr);
+  if (numbers_ || !place.guided()) return take_with_block(place);
   const std::byte* const block = place.leaf->raw + guide.offset;
   const auto ahead = static_cast<std::uint64_t>(time_ns_ - guide.begin_ns);
-  const RowHit hit = find_guided(block + guide.lengths, guide, place.tile, ahead);
-  if (numbers_) return take_with_block(place, &hit);
-  if (!put_row(place, hit)) return;
+  const RowHit hit = find_guided(place.lengths, guide, place.tile, ahead);
+  if (hit.row == guide.rows) return put_none(place, false);
+  put_row(place, hit);
   const Bytes bytes(block, guide.lengths);
   put_values(place, guide.tuples.tuple(bytes, hit.row, place.leaf->tuple_count));
 }
 
-/// For what the guide does not tell. `hit`: the row, where it is known.
-void StateWalk::take_with_block(const Place& place, const RowHit* hit) {
+/// For what the guide does not tell.
+void StateWalk::take_with_block(const Place& place) {
   const Piece& piece = *place.leaf->piece;
   block_.open(piece, place.block());
-  const RowHit found = hit != nullptr ? *hit : block_.find(time_ns_);
+  const RowHit hit = block_.find(time_ns_);
   if (!block_.ok()) return find_broken(place);
-  if (!put_row(place, found)) return;
-  if (!numbers_) return put_values(place, block_.tuple(found.row));
+  if (hit.row == block_.rows()) return put_none(place, hit.gap);
+  put_row(place, hit);
+  if (!numbers_) return put_values(place, block_.tuple(hit.row));
   values_.restart();
-  const auto values = values_.of(piece, block_, found.row);
+  const auto values = values_.of(piece, block_, hit.row);
   if (values.empty()) return find_broken(place);
   std::ranges::copy(values, slots_ + place.row * width_);
 }
 
-/// False when no row of the block holds.
-bool StateWalk::put_row(const Place& place, const RowHit& hit) {
-  if (hit.row == place.block().rows) {
-    // A later row of the same run says that there is none.
-    if (hit.gap || !place.last) decided_[place.row] = 1;
-    return false;
-  }
+void StateWalk::put_none(const Place& place, bool gap) {
+  // A later row of the same run says that there is none.
+  if (gap || !place.last) decided_[place.row] = 1;
+}
+
+void StateWalk::put_row(const Place& place, const RowHit& hit) {
   FullState::Row& row = rows_[place.row];
   row.begin.ns = hit.begin_ns;
   row.end.ns = hit.end_ns;
   row.values = {slots_ + place.row * width_, width_};
   decided_[place.row] = 1;
   ++found_;
-  return true;
 }
 
 void StateWalk::put_values(const Place& place, std::uint32_t tuple) {
   if (tuple >= place.leaf->tuple_count) return find_broken(place);
-  const std::int64_t* const from = place.leaf->tuples + tuple * width_;
-  std::int64_t* const to = slots_ + place.row * width_;
-  std::size_t i = 0;
-  for (; i + 2 <= width_; i += 2) std::memcpy(to + i, from + i, 2 * sizeof *to);
-  if (i < width_) to[i] = from[i];
+  const std::size_t width = width_;
+  const std::int64_t* const from = place.leaf->tuples + tuple * width;
+  std::int64_t* const to = slots_ + place.row * width;
+  for (std::size_t i = 1; i < width; i += 2) std::memcpy(to + i - 1, from + i - 1, 2 * sizeof *to);
+  if (width % 2 != 0) to[width - 1] = from[width - 1];
 }
 
 // One tier of the index after the other.
