@@ -238,6 +238,9 @@ BlockGuide Block::guide(std::uint32_t offset) const {
 
 std::span<const BlockGuide> Piece::guides() const {
   std::call_once(guides_once_, [this] {
+    std::size_t rows = 0;
+    for (const BlockRef& block : blocks_) rows += block.rows;
+    if (rows < blocks_.size() * BlockGuide::kRows) return;
     guides_.reserve(blocks_.size());
     for (const BlockRef& block : blocks_) {
       guides_.push_back(Block(*this, block).guide(block.offset));

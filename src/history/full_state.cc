@@ -32,6 +32,8 @@ constexpr std::size_t kFetchedFirst = 512;
 /// Entities that go through at once: so many between one step and the next.
 constexpr std::size_t kAhead = 16;
 
+constexpr BlockGuide kNoGuide;
+
 /// An entity that is looked for, and its place in the answer.
 struct Wanted {
   EntityId entity = 0;
@@ -92,7 +94,7 @@ class StateWalk {
     std::shared_ptr<const Piece> piece;
     std::uint32_t number = 0;
     const BlockRef* blocks = nullptr;
-    const BlockGuide* guides = nullptr;  ///< by block
+    const BlockGuide* guides = nullptr;  ///< by block; nullptr: there are none
     const std::byte* raw = nullptr;
     const std::int64_t* tuples = nullptr;
     std::uint32_t tuple_count = 0;
@@ -100,13 +102,13 @@ class StateWalk {
   /// A block that may have an entity's row.
   struct Place {
     const Leaf* leaf = nullptr;
+    const BlockRef* block = nullptr;
     const BlockGuide* guide = nullptr;  ///< nullptr: nothing is looked for here
     std::uint32_t row = 0;
     bool last = false;                   ///< of the run
     TilePlace tile;                      ///< by the guide
     const std::byte* lengths = nullptr;  ///< of the tile's rows
 
-    [[nodiscard]] const BlockRef& block() const { return leaf->blocks[guide - leaf->guides]; }
     [[nodiscard]] bool guided() const { return guide->length_bytes != BlockGuide::kNone; }
   };
   static void fetch_first(const Piece& piece);
@@ -117,6 +119,10 @@ class StateWalk {
   [[gnu::noinline]] void pass_on();
   /// Takes the rows of all places, whose leaves may go then.
   [[nodiscard]] Status finish_places();
+  /// How far behind the block's begin the time is.
+  [[nodiscard]] std::uint64_t ahead_of(const BlockGuide& guide) const {
+    return static_cast<std::uint64_t>(time_ns_) - static_cast<std::uint64_t>(guide.begin_ns);
+  }
   void narrow(Place& place) const;
   void take_row(const Place& place);
   [[gnu::noinline]] void take_with_block(const Place& place);
@@ -270,10 +276,12 @@ inline bool StateWalk::add_place(const Leaf& leaf, const RunRef& run, std::uint3
   const BlockRef* const first = leaf.blocks + run.first;
   const BlockRef* const block = block_at({first, run.blocks}, time_ns_);
   if (block == nullptr) return false;
-  const BlockGuide* const guide = &leaf.guides[block - leaf.blocks];
+  const BlockGuide* const guide =
+      leaf.guides != nullptr ? leaf.guides + (block - leaf.blocks) : &kNoGuide;
   fetch(guide);
   Place& place = fresh_[placed_++];
   place.leaf = &leaf;
+  place.block = block;
   place.guide = guide;
   place.row = row;
   place.last = block + 1 == first + run.blocks;
@@ -324,8 +332,8 @@ Status StateWalk::finish_places() {
 /// By the guide: which rows of the block matter.
 void StateWalk::narrow(Place& place) const {
   const BlockGuide& guide = *place.guide;
-  if (!place.guided()) return fetch(place.leaf->piece->bytes_of(place.block()));
-  place.tile = place_in(guide, static_cast<std::uint64_t>(time_ns_ - guide.begin_ns));
+  if (!place.guided()) return fetch(place.leaf->piece->bytes_of(*place.block));
+  place.tile = place_in(guide, ahead_of(guide));
   const std::byte* const block = place.leaf->raw + guide.offset;
   place.lengths = block + guide.lengths + place.tile.row * guide.length_bytes;
   fetch(place.lengths);
@@ -338,8 +346,7 @@ void StateWalk::take_row(const Place& place) {
   const BlockGuide& guide = *place.guide;
   if (numbers_ || !place.guided()) return take_with_block(place);
   const std::byte* const block = place.leaf->raw + guide.offset;
-  const auto ahead = static_cast<std::uint64_t>(time_ns_ - guide.begin_ns);
-  const RowHit hit = find_guided(place.lengths, guide, place.tile, ahead);
+  const RowHit hit = find_guided(place.lengths, guide, place.tile, ahead_of(guide));
   if (hit.row == guide.rows) return put_none(place, false);
   put_row(place, hit);
   const Bytes bytes(block, guide.lengths);
@@ -349,7 +356,7 @@ void StateWalk::take_row(const Place& place) {
 /// For what the guide does not tell.
 void StateWalk::take_with_block(const Place& place) {
   const Piece& piece = *place.leaf->piece;
-  block_.open(piece, place.block());
+  block_.open(piece, *place.block);
   const RowHit hit = block_.find(time_ns_);
   if (!block_.ok()) return find_broken(place);
   if (hit.row == block_.rows()) return put_none(place, hit.gap);
@@ -371,8 +378,8 @@ void StateWalk::put_row(const Place& place, const RowHit& hit) {
   row.begin.ns = hit.begin_ns;
   row.end.ns = hit.end_ns;
   row.values = {slots_ + place.row * width_, width_};
+  found_ += decided_[place.row] == 0 ? 1U : 0U;  // in a broken file there may be another one
   decided_[place.row] = 1;
-  ++found_;
 }
 
 void StateWalk::put_values(const Place& place, std::uint32_t tuple) {

@@ -132,6 +132,13 @@ TEST(FullState, BlocksOfEverySize) {
   expect_states(Rows(patterns, -100'000), 3);
 }
 
+// Pieces without guides.
+TEST(FullState, FewRowsEach) {
+  std::vector<Pattern> patterns;
+  for (std::size_t i = 0; i < 200; ++i) patterns.push_back(Pattern{1 + i % 5, 10, i % 3});
+  expect_states(Rows(patterns, 0), 1);
+}
+
 TEST(FullState, GapsAndSkew) {
   std::vector<Pattern> patterns;
   for (std::size_t i = 0; i < 30; ++i) {

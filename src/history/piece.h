@@ -203,9 +203,9 @@ class Piece final : public Cached {
   [[nodiscard]] std::int64_t end_of(const BlockRef& block) const {
     return ends_[static_cast<std::size_t>(&block - blocks_.data())];
   }
-  /// Of all blocks; made when they are first asked for, which takes less than the piece's reading.
-  /// They are not in memory_bytes(): of the pieces in a cache few are asked, and counted for all
-  /// they would halve what it holds of entities with few rows.
+  /// Of all blocks; nothing where these have so few rows that it would not pay. Made when they are
+  /// first asked for, which takes less than the piece's reading. They are not in memory_bytes(): of
+  /// the pieces in a cache few are asked, and they take at most eight bytes per row.
   [[nodiscard]] std::span<const BlockGuide> guides() const;
   [[nodiscard]] const TableLayout& layout() const { return *layout_; }
   [[nodiscard]] Bytes bytes_of(const BlockRef& block) const {
