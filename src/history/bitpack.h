@@ -2,8 +2,9 @@
 // Arrays of unsigned integers with a fixed number of bytes (or of bits, for small ones) each,
 // little-endian. Any value costs one load.
 //
-// Both sides touch eight bytes at once, so kPackSlack bytes must be there behind an array; whoever
-// owns the bytes provides them. Whole bytes and not bits: an eighth more space, and half the time.
+// Both sides touch eight bytes at once, and a search looks at eight values whether they are there
+// or not, so kPackSlack bytes must be there behind an array; whoever owns the bytes provides them.
+// Whole bytes and not bits: an eighth more space, and half the time.
 //
 // Threads: values.
 
@@ -15,9 +16,9 @@
 
 namespace vs::history {
 
-inline constexpr std::size_t kPackSlack = 8;
 /// 128 values of so many bytes still fit an int64.
 inline constexpr unsigned kMaxPackedBytes = 6;
+inline constexpr std::size_t kPackSlack = 8 * kMaxPackedBytes + 8;
 
 /// Value `index`. Requires width <= kMaxPackedBytes, the whole array and the slack.
 [[nodiscard]] inline std::uint64_t packed_at(Bytes array, std::size_t index,

@@ -52,7 +52,7 @@ class TileSearch {
 };
 
 constexpr std::size_t kEach = 8;  ///< rows that are looked at one by one
-static_assert(BlockGuide::kRows == 2 * kEach && kBlockRows == 4 * BlockGuide::kRows);
+static_assert(kBlockRows == 8 * kEach);
 
 template <std::size_t kBytes>
 TilePlace find_tile(Bytes lengths, std::size_t rows, const TilePlace& from, std::uint64_t ahead) {
@@ -62,24 +62,13 @@ TilePlace find_tile(Bytes lengths, std::size_t rows, const TilePlace& from, std:
   return search.at();
 }
 
-/// Where the guide would begin, had it been made.
+/// The quarter of the block that has the row.
 template <std::size_t kBytes>
 TilePlace narrow_tile(Bytes lengths, std::size_t rows, std::uint64_t ahead) {
   TileSearch<kBytes> search(lengths, rows, {}, ahead);
   search.pass(kBlockRows / 2);
   search.pass(kBlockRows / 4);
   return search.at();
-}
-
-template <std::size_t kBytes>
-void add_marks(Bytes lengths, std::size_t rows, BlockGuide& guide) {
-  std::uint64_t begin = 0;
-  for (std::size_t row = 0, k = 0; k < guide.begin.size(); ++k) {
-    const std::size_t next = row + BlockGuide::kRows;
-    if (next >= rows) break;
-    for (; row < next; ++row) begin += packed_at(lengths, row, static_cast<unsigned>(kBytes));
-    guide.begin[k] = begin;
-  }
 }
 
 using Widths = std::make_index_sequence<kMaxPackedBytes + 1>;
@@ -91,26 +80,17 @@ constexpr auto kNarrowers = []<std::size_t... kBytes>(std::index_sequence<kBytes
   return std::array{&narrow_tile<kBytes>...};
 }
 (Widths());
-constexpr auto kMarkers = []<std::size_t... kBytes>(std::index_sequence<kBytes...>) {
-  return std::array{&add_marks<kBytes>...};
+void pack_marks(std::span<const std::uint64_t, BlockGuide::kMarks> marks, BlockGuide& guide) {
+  std::array<std::byte, sizeof guide.marks + 8> room{};
+  pack(marks, BlockGuide::kMarkBytes, room);
+  std::copy_n(room.begin(), guide.marks.size(), guide.marks.begin());
 }
-(Widths());
 
 std::uint64_t ns_between(std::int64_t from_ns, std::int64_t to_ns) {
   return static_cast<std::uint64_t>(to_ns) - static_cast<std::uint64_t>(from_ns);
 }
 
 }  // namespace
-
-RowHit find_guided(const Piece& piece, const BlockRef& block, const BlockGuide& guide,
-                   const TilePlace& place, std::int64_t time_ns) {
-  const Bytes lengths = piece.bytes_of(block).subspan(guide.tuples.end(block.rows) + 1);
-  const std::uint64_t ahead = ns_between(block.begin_ns, time_ns);
-  const TilePlace at = kFinders[guide.length_bytes](lengths, block.rows, place, ahead);
-  if (at.row == block.rows) return {at.row};
-  const std::int64_t begin_ns = plus(block.begin_ns, at.begin);
-  return {at.row, begin_ns, plus(begin_ns, packed_at(lengths, at.row, guide.length_bytes))};
-}
 
 void Block::open(const Piece& piece, const BlockRef& block) {
   piece_ = &piece;
@@ -233,19 +213,38 @@ RowHit Block::find(std::int64_t time_ns) {
   return {at.row, begin_ns, end_ns};
 }
 
-BlockGuide Block::guide() const {
+BlockGuide Block::guide(std::uint32_t offset) const {
   BlockGuide guide;
   if (!tiled_ || varints_ || !ok_) return guide;
+  const Bytes lengths = bytes_.subspan(lengths_);
+  std::array<std::uint64_t, BlockGuide::kMarks> marks;
+  marks.fill(BlockGuide::kNever);
+  std::uint64_t end = 0;
+  for (std::size_t row = 0; row < rows_; ++row) {
+    if (row != 0 && row % BlockGuide::kRows == 0) marks[row / BlockGuide::kRows - 1] = end;
+    end += packed_at(lengths, row, length_bytes_);
+  }
+  // Nothing is left to compare when a row is found: no end lies beyond the limit.
+  if (end >= BlockGuide::kNever || plus(begin_ns_, end) > kTimeLimit) return guide;
+  pack_marks(marks, guide);
+  guide.begin_ns = begin_ns_;
   guide.tuples = code_;
+  guide.lengths = static_cast<std::uint16_t>(lengths_);
+  guide.rows = static_cast<std::uint8_t>(rows_);
   guide.length_bytes = static_cast<std::uint8_t>(length_bytes_);
-  kMarkers[length_bytes_](bytes_.subspan(lengths_), rows_, guide);
+  guide.offset = offset;
   return guide;
 }
 
 std::span<const BlockGuide> Piece::guides() const {
   std::call_once(guides_once_, [this] {
+    std::size_t rows = 0;
+    for (const BlockRef& block : blocks_) rows += block.rows;
+    if (rows < blocks_.size() * BlockGuide::kRows) return;
     guides_.reserve(blocks_.size());
-    for (const BlockRef& block : blocks_) guides_.push_back(Block(*this, block).guide());
+    for (const BlockRef& block : blocks_) {
+      guides_.push_back(Block(*this, block).guide(block.offset));
+    }
   });
   return guides_;
 }

@@ -41,18 +41,46 @@ struct TilePlace {
 
 /// The BlockGuide::kRows rows, or the last ones, that have the row `ahead` ns behind the begin.
 [[nodiscard]] inline TilePlace place_in(const BlockGuide& guide, std::uint64_t ahead) {
-  TilePlace place;
-  for (const std::uint64_t begin : guide.begin) {
-    const bool passed = begin <= ahead;
-    place.row += passed ? BlockGuide::kRows : 0;
-    place.begin = passed ? begin : place.begin;
+  // What lies below the marks must not make a difference.
+  const std::uint64_t most =
+      ((std::min(ahead, BlockGuide::kNever - 1) + 1) << BlockGuide::kBelowMark) - 1;
+  std::size_t passed = 0;
+  for (std::size_t k = 0; k < BlockGuide::kMarks; ++k) {
+    passed += guide.upper_mark(k) <= most ? 1U : 0U;
   }
-  return place;
+  const std::uint64_t begin = guide.upper_mark(passed - 1) >> BlockGuide::kBelowMark;
+  return {passed * BlockGuide::kRows, passed == 0 ? 0 : begin};
 }
 
 /// Finds the row that holds at a time in a block with a guide, from the place that this tells.
-[[nodiscard]] RowHit find_guided(const Piece& piece, const BlockRef& block, const BlockGuide& guide,
-                                 const TilePlace& place, std::int64_t time_ns);
+/// `at`: the lengths of the place's rows, with the slack behind all of them. Without a branch that
+/// depends on the data, so rows are looked at that are not there: they come last and change
+/// nothing.
+[[nodiscard]] inline RowHit find_guided(const std::byte* at, const BlockGuide& guide,
+                                        const TilePlace& place, std::uint64_t ahead) {
+  constexpr std::size_t kHalf = BlockGuide::kRows / 2;
+  const std::size_t width = guide.length_bytes;
+  const std::uint64_t mask = (std::uint64_t{1} << (8 * width)) - 1;
+  const auto length = [mask](const std::byte* from) {
+    return load_unchecked<std::uint64_t>(Bytes(from, 8), 0, ByteOrder::kLittle) & mask;
+  };
+  std::uint64_t half = 0;
+  for (std::size_t k = 0; k < kHalf; ++k) half += length(at + k * width);
+  const std::uint64_t second = place.begin + half <= ahead ? ~std::uint64_t{0} : 0;  // a mask
+  at += second & (kHalf * width);
+  std::array<std::uint64_t, kHalf + 1> ends;
+  ends[0] = place.begin + (second & half);
+  std::size_t passed = 0;
+  for (std::size_t k = 0; k < kHalf; ++k) {
+    ends[k + 1] = ends[k] + length(at + k * width);
+    passed += ends[k + 1] <= ahead ? 1U : 0U;
+  }
+  const std::size_t row = place.row + (second & kHalf) + passed;
+  if (row >= guide.rows) return {guide.rows};
+  // A mark behind kRows rows that all end in time would have been passed.
+  return {row, guide.begin_ns + static_cast<std::int64_t>(ends[passed]),
+          guide.begin_ns + static_cast<std::int64_t>(ends[passed + 1])};
+}
 
 class Block {
  public:
@@ -67,7 +95,8 @@ class Block {
   /// Finds the row that holds at a time (begin <= time < end) in a table whose rows do not overlap.
   /// ok() tells whether the bytes were good. Requires block.begin_ns <= time.
   [[nodiscard]] RowHit find(std::int64_t time_ns);
-  [[nodiscard]] BlockGuide guide() const;
+  /// Of this block, which `offset` bytes of the raw piece lie before.
+  [[nodiscard]] BlockGuide guide(std::uint32_t offset) const;
   /// The tuple of a row, smaller than the piece's tuple_count(); that number when the bytes are
   /// broken.
   [[nodiscard]] std::uint32_t tuple(std::size_t row) const {

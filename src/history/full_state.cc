@@ -4,7 +4,14 @@
 // order of their entities. That slab is found by the entity that changes most, and its pieces are
 // gone through in step with the entities, without the index: a row that holds is the only one. The
 // entities that this does not decide (their row lies elsewhere) go down the index, all together.
+//
+// What one row needs lies apart, and each part tells where the next one is. So entities go through
+// in steps, a few of them at each: what the next step needs of an entity is fetched while others
+// take theirs.
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
 
 #include "history/block.h"
 #include "history/lookup.h"
@@ -17,6 +24,15 @@ constexpr std::size_t kCacheLine = 64;
 constexpr std::size_t kWorthwhile = 4;
 /// ... and more than these are left.
 constexpr std::size_t kFewLeft = 16;
+/// Entities are searched in a piece that has more runs for each of them.
+constexpr std::size_t kSearched = 8;
+
+/// Bytes of each of a piece's arrays that are fetched before it is gone through.
+constexpr std::size_t kFetchedFirst = 512;
+/// Entities that go through at once: so many between one step and the next.
+constexpr std::size_t kAhead = 16;
+
+constexpr BlockGuide kNoGuide;
 
 /// An entity that is looked for, and its place in the answer.
 struct Wanted {
@@ -30,14 +46,11 @@ struct Step {
   Wanted wanted;
 };
 
-constexpr int kIntoL2 = 2;  ///< what is fetched for a whole slab does not fit closer
-
+void fetch(const void* address) { __builtin_prefetch(address); }
 template <typename T>
 void fetch(std::span<const T> things) {
   const Bytes bytes = std::as_bytes(things);
-  for (std::size_t k = 0; k < bytes.size(); k += kCacheLine) {
-    __builtin_prefetch(&bytes[k], 0, kIntoL2);
-  }
+  for (std::size_t k = 0; k < bytes.size(); k += kCacheLine) fetch(&bytes[k]);
 }
 
 class StateWalk {
@@ -55,10 +68,11 @@ class StateWalk {
  private:
   void list(std::span<const Entity> entities);
   [[nodiscard]] Status look_in_slabs();
-  void place_left();
+  [[nodiscard]] Status look_in_slab();
   [[nodiscard]] EntityId busiest() const;
   void choose_slab(std::uint32_t piece);
   [[nodiscard]] bool same_slab(std::size_t left, std::size_t right) const;
+  [[nodiscard]] std::span<const Wanted> left_in(const PieceInfo& info) const;
 
   [[nodiscard]] Status go_down();
   [[nodiscard]] Status start_steps();
@@ -66,29 +80,57 @@ class StateWalk {
   [[nodiscard]] Status step_rows(std::uint32_t number, std::span<const Step> steps);
   void sort_steps();
 
+  /// A piece, and where its parts are.
+  struct Leaf {
+    Leaf() = default;
+    Leaf(std::shared_ptr<const Piece> opened, std::uint32_t piece_number)
+        : piece(std::move(opened)),
+          number(piece_number),
+          blocks(piece->blocks().data()),
+          guides(piece->guides().data()),
+          raw(piece->raw().data()),
+          tuples(piece->tuples().data()),
+          tuple_count(static_cast<std::uint32_t>(piece->tuple_count())) {}
+    std::shared_ptr<const Piece> piece;
+    std::uint32_t number = 0;
+    const BlockRef* blocks = nullptr;
+    const BlockGuide* guides = nullptr;  ///< by block; nullptr: there are none
+    const std::byte* raw = nullptr;
+    const std::int64_t* tuples = nullptr;
+    std::uint32_t tuple_count = 0;
+  };
   /// A block that may have an entity's row.
   struct Place {
+    const Leaf* leaf = nullptr;
     const BlockRef* block = nullptr;
-    const BlockGuide* guide = nullptr;  ///< nullptr: it has none
-    TilePlace tile;                     ///< by the guide
-    Bytes bytes;                        ///< of the block
+    const BlockGuide* guide = nullptr;  ///< nullptr: nothing is looked for here
     std::uint32_t row = 0;
-    bool last = false;  ///< of the run
+    bool last = false;                   ///< of the run
+    TilePlace tile;                      ///< by the guide
+    const std::byte* lengths = nullptr;  ///< of the tile's rows
+
+    [[nodiscard]] bool guided() const { return guide->length_bytes != BlockGuide::kNone; }
   };
-  struct Leaf {
-    std::shared_ptr<const Piece> piece;
-    std::span<const BlockGuide> guides;
-    std::uint32_t number = 0;
-    std::size_t places = 0;
-  };
-  [[nodiscard]] Status open_leaf(std::uint32_t number);
+  static void fetch_first(const Piece& piece);
+  void place_in_step(const Leaf& leaf, std::span<const Wanted> wanted);
+  void place_each(const Leaf& leaf, std::span<const Wanted> wanted);
   /// False when no row of the run begins by then.
-  bool add_place(Leaf& leaf, const RunRef& run, std::uint32_t row);
+  [[gnu::always_inline]] bool add_place(const Leaf& leaf, const RunRef& run, std::uint32_t row);
+  [[gnu::noinline]] void pass_on();
+  /// Takes the rows of all places, whose leaves may go then.
+  [[nodiscard]] Status finish_places();
+  /// How far behind the block's begin the time is.
+  [[nodiscard]] std::uint64_t ahead_of(const BlockGuide& guide) const {
+    return static_cast<std::uint64_t>(time_ns_) - static_cast<std::uint64_t>(guide.begin_ns);
+  }
   void narrow(Place& place) const;
-  [[nodiscard]] Status take_rows();
-  [[nodiscard]] Status take_rows(const Leaf& leaf, std::span<const Place> places);
-  [[nodiscard]] bool take_row(const Piece& piece, const Place& place);
-  [[nodiscard]] bool take_values(const Piece& piece, const Place& place, std::size_t block_row);
+  void take_row(const Place& place);
+  [[gnu::noinline]] void take_with_block(const Place& place);
+  /// `gap`: a later row of the block says that none holds.
+  void put_none(const Place& place, bool gap);
+  void put_row(const Place& place, const RowHit& hit);
+  void put_values(const Place& place, std::uint32_t tuple);
+  void find_broken(const Place& place) { broken_ = place.leaf->number; }
 
   const Store& store_;
   const std::span<const PieceInfo> pieces_;
@@ -97,15 +139,21 @@ class StateWalk {
   const bool numbers_;
   const std::int64_t time_ns_;
   FullState& out_;
-  std::vector<Wanted> left_;           ///< not decided yet, by entity
-  std::vector<std::uint8_t> decided_;  ///< by row of the answer
-  std::vector<std::uint32_t> slab_;    ///< rows pieces
-  std::vector<Leaf> leaves_;
-  std::vector<Place> places_;  ///< of all leaves
+  FullState::Row* rows_ = nullptr;      ///< of out_
+  std::int64_t* slots_ = nullptr;       ///< of out_
+  std::vector<Wanted> left_;            ///< not decided yet, by entity
+  std::vector<std::uint16_t> decided_;  ///< by row of the answer; of a type that aliases no other
+  std::vector<std::uint32_t> slab_;     ///< rows pieces
+  std::vector<Leaf> leaves_;            ///< of the slab
   std::vector<Step> steps_;
   std::vector<Step> next_;
   std::vector<std::uint32_t> order_;
   std::size_t found_ = 0;
+  std::array<Place, 2 * kAhead> places_;
+  Place* fresh_ = places_.data();        ///< kAhead places that guides have been fetched for
+  Place* ready_ = fresh_ + kAhead;       ///< kAhead places that rows have been fetched for
+  std::size_t placed_ = 0;               ///< of the fresh ones
+  std::optional<std::uint32_t> broken_;  ///< the piece with broken bytes
   Block block_;
   RowValues values_;
 };
@@ -120,23 +168,28 @@ Status StateWalk::run(std::span<const Entity> entities) {
   return {};
 }
 
-/// The entities whose rows begin before the time and end behind it.
+/// The entities whose rows begin before the time and end behind it; those without have no such
+/// times.
 void StateWalk::list(std::span<const Entity> entities) {
-  const std::span<const EntityInfo> infos = store_.footer().entities;
+  const EntityInfo* const infos = store_.footer().entities.data();
   out_.rows.resize(entities.size());
   left_.resize(entities.size());
+  FullState::Row* const rows = out_.rows.data();
+  Wanted* const left = left_.data();
   std::uint32_t count = 0;
   for (const Entity& entity : entities) {
     const EntityInfo& info = infos[entity.id];
-    out_.rows[count] = FullState::Row{entity.id, {}, {}, {}};
-    left_[count] = Wanted{entity.id, count};
-    count += info.first_ns <= time_ns_ && time_ns_ < info.last_ns && info.rows != 0 ? 1 : 0;
+    rows[count].entity = entity.id;
+    rows[count].values = {};
+    left[count] = Wanted{entity.id, count};
+    count += info.first_ns <= time_ns_ && time_ns_ < info.last_ns ? 1U : 0U;
   }
   out_.rows.resize(count);
   left_.resize(count);
   decided_.assign(count, 0);
-  places_.reserve(count);
   out_.slots.resize(count * width_);
+  rows_ = out_.rows.data();
+  slots_ = out_.slots.data();
 }
 
 Status StateWalk::look_in_slabs() {
@@ -144,36 +197,46 @@ Status StateWalk::look_in_slabs() {
     const std::size_t before = left_.size();
     VS_ASSIGN(const std::uint32_t leaf, leaf_at(store_, busiest(), time_ns_));
     choose_slab(leaf);
-    for (const std::uint32_t number : slab_) {
-      VS_TRY(open_leaf(number));
-      fetch(leaves_.back().piece->runs());
-      fetch(leaves_.back().piece->blocks());
-    }
-    place_left();
-    VS_TRY(take_rows());
+    VS_TRY(look_in_slab());
     std::erase_if(left_, [this](const Wanted& wanted) { return decided_[wanted.row] != 0; });
     more = left_.size() > kFewLeft && (before - left_.size()) * kWorthwhile >= before;
   }
   return {};
 }
 
-/// Goes through the leaves in step with the entities that are left.
-void StateWalk::place_left() {
-  std::span<const Wanted> rest = left_;
-  for (Leaf& leaf : leaves_) {
-    for (const RunRef& run : leaf.piece->runs()) {
-      while (!rest.empty() && rest.front().entity < run.entity) rest = rest.subspan(1);
-      if (rest.empty()) return;
-      if (rest.front().entity == run.entity) add_place(leaf, run, rest.front().row);
-    }
+Status StateWalk::look_in_slab() {
+  leaves_.clear();
+  for (const std::uint32_t number : slab_) {
+    if (left_in(pieces_[number]).empty()) continue;
+    VS_ASSIGN(auto piece, store_.rows_piece(number, table_));
+    leaves_.emplace_back(std::move(piece), number);
   }
+  for (std::size_t i = 0; i < leaves_.size(); ++i) {
+    const Leaf& leaf = leaves_[i];
+    const std::span<const Wanted> wanted = left_in(pieces_[leaf.number]);
+    if (i + 1 < leaves_.size()) fetch_first(*leaves_[i + 1].piece);
+    const bool most = wanted.size() * kSearched > leaf.piece->runs().size();
+    most ? place_in_step(leaf, wanted) : place_each(leaf, wanted);
+  }
+  return finish_places();
+}
+
+/// What is left of the entities that a piece may have.
+std::span<const Wanted> StateWalk::left_in(const PieceInfo& info) const {
+  const auto first = std::ranges::lower_bound(left_, info.first_entity, {}, &Wanted::entity);
+  const auto behind =
+      std::ranges::upper_bound(first, left_.end(), info.last_entity, {}, &Wanted::entity);
+  return {first, behind};
 }
 
 EntityId StateWalk::busiest() const {
-  const std::span<const EntityInfo> infos = store_.footer().entities;
+  const EntityInfo* const infos = store_.footer().entities.data();
   EntityId best = left_.front().entity;
+  std::uint64_t most = 0;
   for (const Wanted& wanted : left_) {
-    if (infos[wanted.entity].rows > infos[best].rows) best = wanted.entity;
+    const std::uint64_t rows = infos[wanted.entity].rows;
+    best = rows > most ? wanted.entity : best;
+    most = std::max(most, rows);
   }
   return best;
 }
@@ -199,105 +262,133 @@ void StateWalk::choose_slab(std::uint32_t piece) {
   }
 }
 
-Status StateWalk::open_leaf(std::uint32_t number) {
-  VS_ASSIGN(auto piece, store_.rows_piece(number, table_));
-  const std::span<const BlockGuide> guides = piece->guides();
-  leaves_.push_back(Leaf{std::move(piece), guides, number, 0});
-  return {};
+/// What the first entities of a piece need.
+void StateWalk::fetch_first(const Piece& piece) {
+  const auto some = []<typename T>(std::span<const T> things, std::size_t bytes) {
+    fetch(things.first(std::min(things.size(), bytes / sizeof(T))));
+  };
+  some(piece.runs(), kFetchedFirst);
+  some(piece.blocks(), kFetchedFirst);
+  some(piece.tuples(), kFetchedFirst);
 }
 
-bool StateWalk::add_place(Leaf& leaf, const RunRef& run, std::uint32_t row) {
-  const std::span<const BlockRef> blocks = leaf.piece->blocks_of(run);
-  const BlockRef* const block = block_at(blocks, time_ns_);
+inline bool StateWalk::add_place(const Leaf& leaf, const RunRef& run, std::uint32_t row) {
+  const BlockRef* const first = leaf.blocks + run.first;
+  const BlockRef* const block = block_at({first, run.blocks}, time_ns_);
   if (block == nullptr) return false;
-  const auto number = static_cast<std::size_t>(block - leaf.piece->blocks().data());
-  const BlockGuide& guide = leaf.guides[number];
-  __builtin_prefetch(&guide, 0, kIntoL2);
-  const Bytes bytes = leaf.piece->bytes_of(*block);
-  __builtin_prefetch(bytes.data(), 0, kIntoL2);
-  places_.push_back(Place{block, &guide, {}, bytes, row, block == &blocks.back()});
-  ++leaf.places;
+  const BlockGuide* const guide =
+      leaf.guides != nullptr ? leaf.guides + (block - leaf.blocks) : &kNoGuide;
+  fetch(guide);
+  Place& place = fresh_[placed_++];
+  place.leaf = &leaf;
+  place.block = block;
+  place.guide = guide;
+  place.row = row;
+  place.last = block + 1 == first + run.blocks;
+  if (placed_ == kAhead) pass_on();
   return true;
 }
 
-// What one row needs lies apart, and each part tells where the next one is: each is fetched for all
-// rows before it is used for the first one, since many that come together cost little more than
-// one.
-Status StateWalk::take_rows() {
-  for (Place& place : places_) narrow(place);
-  std::span<const Place> rest = places_;
-  for (const Leaf& leaf : leaves_) {
-    VS_TRY(take_rows(leaf, rest.first(leaf.places)));
-    rest = rest.subspan(leaf.places);
+/// Goes through the piece in step with its entities, of which most are wanted.
+void StateWalk::place_in_step(const Leaf& leaf, std::span<const Wanted> wanted) {
+  const Wanted* next = wanted.data();
+  const Wanted* const end = next + wanted.size();
+  for (const RunRef& run : leaf.piece->runs()) {
+    while (next != end && next->entity < run.entity) ++next;
+    if (next == end) return;
+    if (next->entity == run.entity) add_place(leaf, run, next->row);
   }
-  leaves_.clear();
-  places_.clear();
+}
+
+void StateWalk::place_each(const Leaf& leaf, std::span<const Wanted> wanted) {
+  const std::span<const RunRef> runs = leaf.piece->runs();
+  for (const Wanted& one : wanted) {
+    const std::size_t run = find_run(runs, one.entity);
+    if (run != runs.size()) add_place(leaf, runs[run], one.row);
+  }
+}
+
+/// Takes the rows that are ready, and makes the fresh places so.
+void StateWalk::pass_on() {
+  Place* const fresh = fresh_;
+  const Place* const ready = ready_;
+  for (std::size_t i = 0; i < kAhead; ++i) {
+    if (ready[i].guide != nullptr) take_row(ready[i]);
+    if (fresh[i].guide != nullptr) narrow(fresh[i]);
+  }
+  std::swap(ready_, fresh_);
+  placed_ = 0;
+}
+
+Status StateWalk::finish_places() {
+  for (int i = 0; i < 2; ++i) {
+    for (; placed_ != kAhead; ++placed_) fresh_[placed_].guide = nullptr;
+    pass_on();
+  }
+  if (broken_) return store_.broken_rows(*broken_);
   return {};
 }
 
+/// By the guide: which rows of the block matter.
 void StateWalk::narrow(Place& place) const {
   const BlockGuide& guide = *place.guide;
-  if (guide.length_bytes == BlockGuide::kNone) {
-    place.guide = nullptr;
-    fetch(place.bytes);
-    return;
-  }
-  place.tile = place_in(guide, static_cast<std::uint64_t>(time_ns_ - place.block->begin_ns));
-  const std::size_t rows = place.block->rows;
-  const std::byte* const lengths = place.bytes.data() + guide.tuples.end(rows) + 1;
-  const std::size_t last = std::min(rows, place.tile.row + BlockGuide::kRows);
-  __builtin_prefetch(lengths + place.tile.row * guide.length_bytes, 0, kIntoL2);
-  __builtin_prefetch(lengths + last * guide.length_bytes, 0, kIntoL2);
+  if (!place.guided()) return fetch(place.leaf->piece->bytes_of(*place.block));
+  place.tile = place_in(guide, ahead_of(guide));
+  const std::byte* const block = place.leaf->raw + guide.offset;
+  place.lengths = block + guide.lengths + place.tile.row * guide.length_bytes;
+  fetch(place.lengths);
+  fetch(place.lengths + (BlockGuide::kRows - 1) * guide.length_bytes);
+  fetch(block + guide.tuples.indices + (place.tile.row << guide.tuples.index_log >> 3));
+  if (guide.tuples.coding == Coding::kLocal) fetch(block);
 }
 
-Status StateWalk::take_rows(const Leaf& leaf, std::span<const Place> places) {
-  for (const Place& place : places) {
-    if (!take_row(*leaf.piece, place)) return store_.broken_rows(leaf.number);
-  }
-  return {};
+void StateWalk::take_row(const Place& place) {
+  const BlockGuide& guide = *place.guide;
+  if (numbers_ || !place.guided()) return take_with_block(place);
+  const std::byte* const block = place.leaf->raw + guide.offset;
+  const RowHit hit = find_guided(place.lengths, guide, place.tile, ahead_of(guide));
+  if (hit.row == guide.rows) return put_none(place, false);
+  put_row(place, hit);
+  const Bytes bytes(block, guide.lengths);
+  put_values(place, guide.tuples.tuple(bytes, hit.row, place.leaf->tuple_count));
 }
 
-/// False when the bytes are broken.
-bool StateWalk::take_row(const Piece& piece, const Place& place) {
-  RowHit hit;
-  if (place.guide != nullptr) {
-    hit = find_guided(piece, *place.block, *place.guide, place.tile, time_ns_);
-  } else {
-    block_.open(piece, *place.block);
-    hit = block_.find(time_ns_);
-    if (!block_.ok()) return false;
-  }
-  if (hit.row == place.block->rows) {
-    // A later row of the same run says that there is none.
-    if (hit.gap || !place.last) decided_[place.row] = 1;
-    return true;
-  }
-  FullState::Row& row = out_.rows[place.row];
+/// For what the guide does not tell.
+void StateWalk::take_with_block(const Place& place) {
+  const Piece& piece = *place.leaf->piece;
+  block_.open(piece, *place.block);
+  const RowHit hit = block_.find(time_ns_);
+  if (!block_.ok()) return find_broken(place);
+  if (hit.row == block_.rows()) return put_none(place, hit.gap);
+  put_row(place, hit);
+  if (!numbers_) return put_values(place, block_.tuple(hit.row));
+  values_.restart();
+  const auto values = values_.of(piece, block_, hit.row);
+  if (values.empty()) return find_broken(place);
+  std::ranges::copy(values, slots_ + place.row * width_);
+}
+
+void StateWalk::put_none(const Place& place, bool gap) {
+  // A later row of the same run says that there is none.
+  if (gap || !place.last) decided_[place.row] = 1;
+}
+
+void StateWalk::put_row(const Place& place, const RowHit& hit) {
+  FullState::Row& row = rows_[place.row];
   row.begin.ns = hit.begin_ns;
   row.end.ns = hit.end_ns;
+  row.values = {slots_ + place.row * width_, width_};
+  found_ += decided_[place.row] == 0 ? 1U : 0U;  // in a broken file there may be another one
   decided_[place.row] = 1;
-  ++found_;
-  return hit.end_ns <= kTimeLimit && take_values(piece, place, hit.row);
 }
 
-bool StateWalk::take_values(const Piece& piece, const Place& place, std::size_t block_row) {
-  const std::span<std::int64_t> slots = std::span(out_.slots).subspan(place.row * width_, width_);
-  out_.rows[place.row].values = slots;
-  if (numbers_) {
-    if (place.guide != nullptr) block_.open(piece, *place.block);
-    values_.restart();
-    const auto values = values_.of(piece, block_, block_row);
-    std::ranges::copy(values, slots.begin());
-    return !values.empty();
-  }
-  const auto tuples = static_cast<std::uint32_t>(piece.tuple_count());
-  const std::uint32_t tuple = place.guide != nullptr
-                                  ? place.guide->tuples.tuple(place.bytes, block_row, tuples)
-                                  : block_.tuple(block_row);
-  if (tuple >= tuples) return false;
-  const std::span<const std::int64_t> values = piece.tuple(tuple);
-  for (std::size_t i = 0; i < slots.size(); ++i) slots[i] = values[i];
-  return true;
+void StateWalk::put_values(const Place& place, std::uint32_t tuple) {
+  if (tuple >= place.leaf->tuple_count) return find_broken(place);
+  const std::size_t width = width_;
+  const std::int64_t* const from = place.leaf->tuples + tuple * width;
+  std::int64_t* const to = slots_ + place.row * width;
+  for (std::size_t i = 1; i < width; i += 2) std::memcpy(to + i - 1, from + i - 1, 2 * sizeof *to);
+  if (width % 2 != 0) to[width - 1] = from[width - 1];
 }
 
 // One tier of the index after the other.
@@ -305,6 +396,8 @@ Status StateWalk::go_down() {
   VS_TRY(start_steps());
   while (!steps_.empty()) {
     sort_steps();
+    leaves_.clear();
+    leaves_.reserve(steps_.size());  // places point to them
     for (std::span<const Step> rest = steps_; !rest.empty();) {
       const std::uint32_t number = rest.front().piece;
       std::size_t count = 1;
@@ -314,7 +407,7 @@ Status StateWalk::go_down() {
       VS_TRY(index ? step_index(number, here) : step_rows(number, here));
       rest = rest.subspan(count);
     }
-    VS_TRY(take_rows());
+    VS_TRY(finish_places());
     steps_.swap(next_);
     next_.clear();
   }
@@ -368,12 +461,12 @@ Status StateWalk::step_index(std::uint32_t number, std::span<const Step> steps) 
 }
 
 Status StateWalk::step_rows(std::uint32_t number, std::span<const Step> steps) {
-  VS_TRY(open_leaf(number));
+  VS_ASSIGN(auto piece, store_.rows_piece(number, table_));
+  const Leaf& leaf = leaves_.emplace_back(std::move(piece), number);
   std::size_t at = 0;
   for (const Step& step : steps) {
-    const auto* const run = run_of(leaves_.back().piece->runs(), at, step.wanted.entity);
-    if (run == nullptr || !add_place(leaves_.back(), *run, step.wanted.row))
-      return store_.misplaced(number);
+    const auto* const run = run_of(leaf.piece->runs(), at, step.wanted.entity);
+    if (run == nullptr || !add_place(leaf, *run, step.wanted.row)) return store_.misplaced(number);
   }
   return {};
 }

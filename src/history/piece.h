@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "history/bitpack.h"
 #include "history/cache.h"
 #include "history/layout.h"
 #include "history/summary.h"
@@ -131,17 +133,35 @@ struct TupleCode {
   }
 };
 
-/// What finds a row of a block by a few of its neighbours: its head, and how far behind its begin
-/// the rows kRows, 2 kRows, ... begin. For blocks whose rows tile, with times in whole bytes.
-struct BlockGuide {
-  static constexpr std::size_t kRows = 16;
-  static constexpr std::uint64_t kNoRow = ~std::uint64_t{0};
+/// What finds a row of a block by few of its bytes, in one cache line: what the block's head says,
+/// and how far behind its begin the rows kRows, 2 kRows, ... begin. For blocks whose rows tile,
+/// with times in whole bytes.
+struct alignas(64) BlockGuide {
+  static constexpr std::size_t kRows = 8;
+  static constexpr std::size_t kMarks = kBlockRows / kRows - 1;
+  static constexpr unsigned kMarkBytes = 6;
+  static constexpr unsigned kBelowMark = 64 - 8 * kMarkBytes;  ///< bits of other things
+  static constexpr std::uint64_t kNever = (std::uint64_t{1} << (8 * kMarkBytes)) - 1;
   static constexpr std::uint8_t kNone = 0xff;  ///< as length_bytes: there is no guide
 
-  std::array<std::uint64_t, kBlockRows / kRows - 1> begin{kNoRow, kNoRow, kNoRow};
+  std::int64_t begin_ns = 0;
+  /// Of row kRows, 2 kRows, ...; kNever: there is no such row. All rows end before kNever.
+  std::array<std::byte, kMarks * kMarkBytes> marks{};
   TupleCode tuples;
+  std::uint16_t lengths = 0;  ///< where they begin in the block
+  std::uint8_t rows = 0;
   std::uint8_t length_bytes = kNone;
+  std::uint32_t offset = 0;  ///< of the block in the raw piece
+
+  /// The bytes that end with those of a mark, as a number: the mark is its upper part.
+  [[nodiscard]] std::uint64_t upper_mark(std::size_t index) const {
+    static_assert(sizeof begin_ns >= kBelowMark / 8);  // lies before the marks
+    const Bytes all = std::as_bytes(std::span(this, 1));
+    return load_unchecked<std::uint64_t>(
+        all, offsetof(BlockGuide, marks) - kBelowMark / 8 + index * kMarkBytes, ByteOrder::kLittle);
+  }
 };
+static_assert(sizeof(BlockGuide) == 64 && kBlockRows <= 0xff);
 
 /// The last block that begins at or before a time; nullptr when there is none.
 [[nodiscard]] inline const BlockRef* block_at(std::span<const BlockRef> blocks,
@@ -183,15 +203,19 @@ class Piece final : public Cached {
   [[nodiscard]] std::int64_t end_of(const BlockRef& block) const {
     return ends_[static_cast<std::size_t>(&block - blocks_.data())];
   }
-  /// Of all blocks; made when they are first asked for, which takes less than the piece's reading.
-  /// They are not in memory_bytes(): of the pieces in a cache few are asked, and counted for all
-  /// they would halve what it holds of entities with few rows.
+  /// Of all blocks; nothing where these have so few rows that it would not pay. Made when they are
+  /// first asked for, which takes less than the piece's reading. They are not in memory_bytes(): of
+  /// the pieces in a cache few are asked, and they take at most eight bytes per row.
   [[nodiscard]] std::span<const BlockGuide> guides() const;
   [[nodiscard]] const TableLayout& layout() const { return *layout_; }
   [[nodiscard]] Bytes bytes_of(const BlockRef& block) const {
     return Bytes(raw_).subspan(block.offset, block.size);
   }
+  /// All bytes, the slack included.
+  [[nodiscard]] Bytes raw() const { return raw_; }
   [[nodiscard]] std::size_t tuple_count() const { return tuple_count_; }
+  /// The value slots of all tuples, one after the other.
+  [[nodiscard]] std::span<const std::int64_t> tuples() const { return tuples_; }
   /// All value slots of a tuple; number slots hold NULL.
   [[nodiscard]] std::span<const std::int64_t> tuple(std::size_t index) const {
     return std::span(tuples_).subspan(index * layout_->values, layout_->values);
