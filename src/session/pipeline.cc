@@ -309,10 +309,21 @@ class Flow final : public analysis::fused::EffectiveSink {
   }
 
   void deliver(std::span<const merge::Item> batch) {
+    while (!batch.empty() && next_end_time_ < batch.back().time) {  // a trace ends in it
+      const auto behind = std::ranges::upper_bound(batch, next_end_time_, {}, &merge::Item::time);
+      const auto before = static_cast<std::size_t>(behind - batch.begin());
+      deliver_all(batch.first(before));
+      batch = batch.subspan(before);
+      finish_before(batch.front().time);
+    }
+    deliver_all(batch);
+  }
+
+  void deliver_all(std::span<const merge::Item> items) {
     const Target* const targets = targets_.data();
-    const merge::Item* const end = batch.data() + batch.size();
-    const merge::Item* const fetched = end - std::min(kAhead, batch.size());
-    const merge::Item* item = batch.data();
+    const merge::Item* const end = items.data() + items.size();
+    const merge::Item* const fetched = end - std::min(kAhead, items.size());
+    const merge::Item* item = items.data();
     for (; item != fetched; ++item) {
       __builtin_prefetch(item[kAhead].event);
       deliver(targets[item->source], *item);
@@ -321,8 +332,6 @@ class Flow final : public analysis::fused::EffectiveSink {
   }
 
   void deliver(const Target& to, const merge::Item& item) {
-    if (next_end_time_ < item.time) [[unlikely]]
-      finish_before(item.time);
     const model::Event& event = *item.event;
     const std::span<model::StreamAnalysis* const> wanted = to.run->streams.of(event.kind);
     if (!wanted.empty()) return deliver_to(wanted, to, item);
