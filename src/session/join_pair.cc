@@ -102,7 +102,7 @@ class PairJudge {
     sort_stretches(times_, [](const GuestTime& a, const GuestTime& b) { return a.x < b.x; });
     owns_.clear();
     owns_.reserve(times_.size());
-    for (const GuestTime& time : times_) owns_.emplace_back(time.x);
+    for (const GuestTime& time : times_) owns_.push_back(OwnTime{time.x});
     if (task_.clocks.guest.identity()) return;
     for (GuestTime& time : times_) time.x = task_.clocks.guest.apply(time.x);
   }
