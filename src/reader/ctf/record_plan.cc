@@ -238,22 +238,13 @@ void plan_record(const ProgramSet& programs, std::uint32_t program, const Specia
   plan_switch(loads, special.next_tid, out.order, plan);
   plan.brief = plan.skip || plan.only_switches;
   out.aligned = out.aligned || plan.align_mask != 0;
-  ++out.made;
 }
 
-void make_steps(RecordSet& set, std::uint64_t extended_id) {
-  if (set.stepped == set.made) return;
-  set.stepped = set.made;
-  set.steps.assign(set.plans.size(), {});
-  for (std::size_t id = 0; id < set.plans.size(); ++id) {
-    const RecordPlan& plan = set.plans[id];
-    if (id == extended_id || plan.bytes == RecordPlan::kNotMade) continue;
-    const bool near = plan.fade_bytes[0] < std::numeric_limits<std::uint16_t>::max();
-    if (plan.skip || (plan.only_switches && near)) {
-      const std::uint32_t next_tid = plan.only_switches ? plan.fade_bytes[0] + 1 : 0;
-      set.steps[id] = {plan.bytes, plan.type, static_cast<std::uint16_t>(next_tid)};
-    }
-  }
+RecordStep step_of(const RecordPlan& plan) {
+  const bool near = plan.fade_bytes[0] < std::numeric_limits<std::uint16_t>::max();
+  if (!plan.skip && !(plan.only_switches && near)) return {};
+  const std::uint32_t next_tid = plan.only_switches ? plan.fade_bytes[0] + 1 : 0;
+  return {plan.bytes, plan.type, static_cast<std::uint16_t>(next_tid)};
 }
 
 HeaderPlan plan_header(const FastHeader& header) {

@@ -88,9 +88,7 @@ struct RecordStep {
 struct RecordSet {
   std::vector<RecordPlan> plans;
   std::vector<FieldLoad> loads;
-  std::vector<RecordStep> steps;  ///< by event id, too; see make_steps()
-  std::size_t made = 0;           ///< plans, and those when the steps were made
-  std::size_t stepped = 0;
+  std::vector<RecordStep> steps;  ///< by event id, too
   ByteOrder order = ByteOrder::kLittle;
   bool aligned = false;  ///< some fixed part or the header has to be aligned
 };
@@ -110,8 +108,8 @@ struct RecordUse {
 void plan_record(const ProgramSet& programs, std::uint32_t program, const SpecialRegisters& special,
                  const RecordUse& use, RecordPlan& plan, RecordSet& out);
 
-/// Brings the steps up to date with the plans. `extended_id`: no event of a brief header.
-void make_steps(RecordSet& set, std::uint64_t extended_id);
+/// The step of a plan that was made; there is none where its event needs the plan.
+[[nodiscard]] RecordStep step_of(const RecordPlan& plan);
 
 /// A FastHeader whose parts begin at whole bytes or follow each other inside 8 bytes.
 struct HeaderPlan {

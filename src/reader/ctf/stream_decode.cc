@@ -47,7 +47,10 @@ void CtfCursor::make_plans(const StreamRequest& request) {
     plan.records.order = plan.header.order;
     plan.records.aligned = plan.header.aligned;
     const bool dense = stream.dense.size() <= 8 * stream.events.size() + 256;
-    if (plan.header.valid && dense) plan.records.plans.resize(stream.dense.size());
+    if (plan.header.valid && dense) {
+      plan.records.plans.resize(stream.dense.size());
+      plan.records.steps.resize(stream.dense.size());
+    }
     if (!stream.header.valid && stream.layout->event_header != kNone) {
       const std::uint32_t root = stream.layout->event_header;
       plan.header_program =
@@ -113,6 +116,10 @@ void CtfCursor::plan_event(std::uint32_t event) {
               RecordUse{plan.deliver, static_cast<std::size_t>(tids), plan.sets_tid,
                         fade == fade_rules_.end() ? nullptr : &*fade},
               record, plan_->records);
+  // Behind a brief header the extended id is no event's.
+  if (id != plan_->header.extended_id) {
+    plan_->records.steps[static_cast<std::size_t>(id)] = step_of(record);
+  }
 }
 
 inline bool CtfCursor::read_fast_header(const FastHeader& header, std::uint64_t& id) {

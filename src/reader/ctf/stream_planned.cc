@@ -226,7 +226,6 @@ model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event
 void CtfCursor::decode_planned() {
   const HeaderPlan& header = plan_->header;
   if (!header.valid || !any_time_ || machine_.position() % 8 != 0) return;
-  make_steps(plan_->records, header.extended_id);
   const auto base = machine_.base_byte();
   const std::uint64_t begin = machine_.position() / 8;
   PlannedState state{static_cast<std::size_t>(begin - base), clock_.cycles(), last_own_,

@@ -11,12 +11,9 @@ TsdlParser::TsdlParser(std::string_view text) : lexer_(text) {}
 // A fault of the lexer counts when its token is looked at: a block before it is whole.
 Status TsdlParser::advance() {
   if (lexer_fault_) return *lexer_fault_;
-  Result<Token> next = lexer_.next();
-  if (next.ok()) {
-    token_ = std::move(next).value();
-    return {};
-  }
-  lexer_fault_ = next.error();
+  const Status read = lexer_.next(token_);
+  if (read.ok()) return {};
+  lexer_fault_ = read.error();
   token_ = Token{};
   token_.kind = TokenKind::kFault;
   return {};

@@ -1,5 +1,8 @@
 #include "reader/ctf/tsdl_lexer.h"
 
+#include <algorithm>
+#include <array>
+
 #include "base/escape.h"
 #include "base/limits.h"
 #include "base/strings.h"
@@ -7,12 +10,36 @@
 namespace vs::reader::ctf {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-bool is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+enum CharClass : std::uint8_t {
+  kDigit = 1,
+  kLetter = 2,
+  kHexLetter = 4,
+  kBlank = 8,
+  kSingle = 16,     ///< a symbol of one character, or the first one of a longer one
+  kEndsBraces = 32  ///< TsdlLexer::braces_ahead() goes up to it
+};
+
+constexpr std::array<std::uint8_t, 256> make_classes() {
+  std::array<std::uint8_t, 256> classes{};
+  const auto add = [&classes](std::string_view chars, CharClass more) {
+    for (const char c : chars) classes[static_cast<unsigned char>(c)] |= more;
+  };
+  add("0123456789", kDigit);
+  add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", kLetter);
+  add("abcdefABCDEF", kHexLetter);
+  add(" \t\n\r\f\v", kBlank);
+  add("{}[]()<>;,:.*+-=", kSingle);
+  add("}\n\"'/", kEndsBraces);
+  return classes;
 }
+constexpr std::array<std::uint8_t, 256> kClasses = make_classes();
+
+bool is(char c, unsigned classes) {
+  return (kClasses[static_cast<unsigned char>(c)] & classes) != 0;
+}
+bool is_digit(char c) { return is(c, kDigit); }
+bool is_hex(char c) { return is(c, kDigit | kHexLetter); }
+bool is_word(char c) { return is(c, kDigit | kLetter); }
 
 std::string shown(char c) {
   std::string out = "'";
@@ -30,30 +57,15 @@ std::string describe(const Token& token) {
   return "'" + terminal_text(token.text.substr(0, 40)) + "'";
 }
 
-void TsdlLexer::advance() {
-  if (text_[offset_] == '\n') {
-    ++place_.line;
-    place_.column = 1;
-  } else {
-    ++place_.column;
-  }
-  ++offset_;
-}
-
 Status TsdlLexer::skip_blanks() {
-  while (offset_ < text_.size()) {
-    if (is_blank(peek())) {
-      advance();
-    } else if (peek() == '/' && peek(1) == '/') {
-      while (offset_ < text_.size() && peek() != '\n') advance();
-    } else if (peek() == '/' && peek(1) == '*') {
-      const TextPlace begin = place_;
-      advance();
-      advance();
-      while (offset_ < text_.size() && !(peek() == '*' && peek(1) == '/')) advance();
-      if (offset_ >= text_.size()) return metadata_error(begin, "comment is not closed");
-      advance();
-      advance();
+  for (; offset_ < text_.size(); ++offset_) {
+    const char c = text_[offset_];
+    if (is(c, kBlank)) {
+      if (c != '\n') continue;
+      ++line_;
+      line_begin_ = offset_ + 1;
+    } else if (c == '/' && (peek(1) == '/' || peek(1) == '*')) {
+      VS_TRY(skip_comment());
     } else {
       break;
     }
@@ -61,42 +73,59 @@ Status TsdlLexer::skip_blanks() {
   return {};
 }
 
-std::string_view TsdlLexer::braces_ahead() const {
-  for (std::size_t at = offset_; at < text_.size(); ++at) {
-    const char c = text_[at];
-    if (c == '}') return text_.substr(offset_, at + 1 - offset_);
-    if (c == '\n' || c == '"' || c == '\'' || c == '/') break;
+// Up to its last character; that of one to the end of the line is the one before that end.
+Status TsdlLexer::skip_comment() {
+  if (peek(1) == '/') {
+    offset_ = std::min(text_.find('\n', offset_), text_.size()) - 1;
+    return {};
   }
+  const std::size_t end = text_.find("*/", offset_ + 2);
+  if (end == std::string_view::npos) return metadata_error(place(), "comment is not closed");
+  for (; offset_ < end; ++offset_) {
+    if (text_[offset_] != '\n') continue;
+    ++line_;
+    line_begin_ = offset_ + 1;
+  }
+  ++offset_;
   return {};
 }
 
-void TsdlLexer::skip(std::string_view braces) {
-  offset_ += braces.size();
-  place_.column += static_cast<std::uint32_t>(braces.size());
+std::string_view TsdlLexer::braces_ahead() const {
+  std::size_t at = offset_;
+  while (at < text_.size() && !is(text_[at], kEndsBraces)) ++at;
+  const bool whole = at < text_.size() && text_[at] == '}';
+  return whole ? text_.substr(offset_, at + 1 - offset_) : std::string_view();
 }
 
-Result<Token> TsdlLexer::next() {
+void TsdlLexer::skip(std::string_view braces) { offset_ += braces.size(); }
+
+Status TsdlLexer::next(Token& token) {
   VS_TRY(skip_blanks());
-  Token token;
-  token.place = place_;
-  if (offset_ >= text_.size()) return token;
-  const char c = peek();
-  if (is_digit(c)) return lex_number(std::move(token));
-  if (c == '"') return lex_quoted(std::move(token), '"');
-  if (c == '\'') return lex_quoted(std::move(token), '\'');
+  token.kind = TokenKind::kEnd;
+  token.text = {};
+  token.number = 0;
+  token.string.clear();
+  token.place = place();
+  if (offset_ >= text_.size()) return {};
+  const char c = text_[offset_];
+  if (is(c, kSingle)) return lex_symbol(token);
   if (c == 'L' && (peek(1) == '"' || peek(1) == '\'')) {
-    advance();
-    return lex_quoted(std::move(token), peek());
+    ++offset_;
+    return lex_quoted(token, peek());
   }
-  if (!is_letter(c)) return lex_symbol(std::move(token));
-  const std::size_t begin = offset_;
-  while (offset_ < text_.size() && (is_letter(peek()) || is_digit(peek()))) advance();
-  token.kind = TokenKind::kIdentifier;
-  token.text = text_.substr(begin, offset_ - begin);
-  return token;
+  if (is(c, kLetter)) {
+    const std::size_t begin = offset_;
+    while (offset_ < text_.size() && is_word(text_[offset_])) ++offset_;
+    token.kind = TokenKind::kIdentifier;
+    token.text = text_.substr(begin, offset_ - begin);
+    return {};
+  }
+  if (is_digit(c)) return lex_number(token);
+  if (c == '"' || c == '\'') return lex_quoted(token, c);
+  return metadata_error(token.place, "unexpected character " + shown(c));
 }
 
-Result<Token> TsdlLexer::lex_number(Token token) {
+Status TsdlLexer::lex_number(Token& token) {
   const std::size_t begin = offset_;
   int base = 10;
   std::size_t prefix = 0;
@@ -110,12 +139,12 @@ Result<Token> TsdlLexer::lex_number(Token token) {
     base = 8;
     prefix = 1;
   }
-  for (std::size_t i = 0; i < prefix; ++i) advance();
+  offset_ += prefix;
   const std::size_t digits = offset_;
-  while (base == 16 ? is_hex(peek()) : is_digit(peek())) advance();
+  while (base == 16 ? is_hex(peek()) : is_digit(peek())) ++offset_;
   const std::string_view number = text_.substr(digits, offset_ - digits);
-  while (peek() == 'u' || peek() == 'U' || peek() == 'l' || peek() == 'L') advance();
-  while (is_letter(peek()) || is_digit(peek())) {
+  while (peek() == 'u' || peek() == 'U' || peek() == 'l' || peek() == 'L') ++offset_;
+  if (is_word(peek())) {
     return metadata_error(token.place, "number is followed by " + shown(peek()));
   }
   token.kind = TokenKind::kNumber;
@@ -126,35 +155,35 @@ Result<Token> TsdlLexer::lex_number(Token token) {
                                            " is malformed or larger than 64 bits");
   }
   token.number = *value;
-  return token;
+  return {};
 }
 
 Status TsdlLexer::lex_escape(std::string& out) {
-  const TextPlace place = place_;
-  advance();  // the backslash
+  const TextPlace begin_place = place();
+  ++offset_;  // the backslash
   static constexpr std::string_view kFrom = "abfnrtv\\'\"?";
   static constexpr std::string_view kTo = "\a\b\f\n\r\t\v\\'\"?";
   const char c = peek();
   if (const std::size_t simple = kFrom.find(c); c != '\0' && simple != std::string_view::npos) {
     out.push_back(kTo[simple]);
-    advance();
+    ++offset_;
     return {};
   }
   const int base = c == 'x' ? 16 : 8;
-  if (c == 'x') advance();
+  if (c == 'x') ++offset_;
   const std::size_t begin = offset_;
   while (offset_ - begin < (base == 16 ? 2U : 3U) &&
          (base == 16 ? is_hex(peek()) : (peek() >= '0' && peek() <= '7'))) {
-    advance();
+    ++offset_;
   }
   const auto value = parse_int<unsigned>(text_.substr(begin, offset_ - begin), base);
-  if (!value || *value > 255) return metadata_error(place, "unknown escape in a string");
+  if (!value || *value > 255) return metadata_error(begin_place, "unknown escape in a string");
   out.push_back(static_cast<char>(*value));
   return {};
 }
 
-Result<Token> TsdlLexer::lex_quoted(Token token, char quote) {
-  advance();
+Status TsdlLexer::lex_quoted(Token& token, char quote) {
+  ++offset_;
   while (true) {
     if (offset_ >= text_.size() || peek() == '\n') {
       return metadata_error(token.place,
@@ -171,12 +200,12 @@ Result<Token> TsdlLexer::lex_quoted(Token token, char quote) {
                             ErrorCode::kLimit);
     }
     token.string.push_back(c);
-    advance();
+    ++offset_;
   }
-  advance();
+  ++offset_;
   if (quote == '"') {
     token.kind = TokenKind::kString;
-    return token;
+    return {};
   }
   if (token.string.size() != 1) {
     return metadata_error(token.place, "character constant needs exactly one character");
@@ -184,23 +213,21 @@ Result<Token> TsdlLexer::lex_quoted(Token token, char quote) {
   token.kind = TokenKind::kNumber;
   token.number = static_cast<unsigned char>(token.string[0]);
   token.text = "character";
-  return token;
+  return {};
 }
 
-Result<Token> TsdlLexer::lex_symbol(Token token) {
-  static constexpr std::string_view kSingles = "{}[]()<>;,:.*+-=";
-  token.kind = TokenKind::kSymbol;
+Status TsdlLexer::lex_symbol(Token& token) {
+  const char c = text_[offset_];
   std::size_t size = 1;
-  if (text_.substr(offset_, 3) == "...") {
-    size = 3;
-  } else if (text_.substr(offset_, 2) == ":=" || text_.substr(offset_, 2) == "->") {
+  if (c == '.') {
+    if (peek(1) == '.' && peek(2) == '.') size = 3;
+  } else if ((c == ':' && peek(1) == '=') || (c == '-' && peek(1) == '>')) {
     size = 2;
-  } else if (kSingles.find(peek()) == std::string_view::npos || peek() == '\0') {
-    return metadata_error(token.place, "unexpected character " + shown(peek()));
   }
+  token.kind = TokenKind::kSymbol;
   token.text = text_.substr(offset_, size);
-  for (std::size_t i = 0; i < size; ++i) advance();
-  return token;
+  offset_ += size;
+  return {};
 }
 
 }  // namespace vs::reader::ctf

@@ -38,8 +38,8 @@ class TsdlLexer {
  public:
   explicit TsdlLexer(std::string_view text) : text_(text) {}
 
-  /// The next token; kEnd for ever at the end of the text.
-  [[nodiscard]] Result<Token> next();
+  /// Makes `token` the next one; kEnd for ever at the end of the text.
+  [[nodiscard]] Status next(Token& token);
 
   /// The text behind the last token up to and with the next '}', when it can be taken as it stands:
   /// nothing in it may hide the brace or begin a line. Else empty.
@@ -51,16 +51,21 @@ class TsdlLexer {
   [[nodiscard]] char peek(std::size_t ahead = 0) const {
     return offset_ + ahead < text_.size() ? text_[offset_ + ahead] : '\0';
   }
-  void advance();
+  /// Of the next character.
+  [[nodiscard]] TextPlace place() const {
+    return {line_, static_cast<std::uint32_t>(offset_ - line_begin_ + 1)};
+  }
   [[nodiscard]] Status skip_blanks();
-  [[nodiscard]] Result<Token> lex_number(Token token);
-  [[nodiscard]] Result<Token> lex_quoted(Token token, char quote);
+  [[nodiscard]] Status skip_comment();
+  [[nodiscard]] Status lex_number(Token& token);
+  [[nodiscard]] Status lex_quoted(Token& token, char quote);
   [[nodiscard]] Status lex_escape(std::string& out);
-  [[nodiscard]] Result<Token> lex_symbol(Token token);
+  [[nodiscard]] Status lex_symbol(Token& token);
 
   std::string_view text_;
   std::size_t offset_ = 0;
-  TextPlace place_;
+  std::uint32_t line_ = 1;
+  std::size_t line_begin_ = 0;
 };
 
 /// "';'" , "\"text\"", "end of metadata": for messages.
