@@ -38,10 +38,13 @@ class Fitter {
       (void)converge(stride_of(kTrialSample));
       return fit_;
     }
-    if (!converge_by_samples() || problem_.assumed.empty()) return fit_;
+    if (!converge_by_samples()) return fit_;
+    if (open_stride_ == 1) fit_.unsettled = open_;
+    if (problem_.assumed.empty()) return fit_;
     Solution open = removed_ ? solve_without_conflicts(false) : solve_hulls(all_facts(), false);
     if (open.feasible()) {
       fit_.solution = std::move(open);
+      fit_.unsettled.reset();  // its bounds are wider
     } else {
       fit_.assumed_needed = true;
     }
@@ -172,13 +175,27 @@ class Fitter {
     BoundWalk least;
     BoundWalk greatest;
     std::vector<RunIndex::Hint> hints;
+    std::int64_t spread = 0;  ///< the greatest is no more than this above least.below(), anywhere
   };
-  [[nodiscard]] Walk walk() const { return {fit_.solution, problem_.vcpus.size()}; }
+  [[nodiscard]] Walk walk() const {
+    Walk along(fit_.solution, problem_.vcpus.size());
+    if (problem_.times.empty()) return along;
+    // Bounds are farthest apart at one of the ends: their distance is convex.
+    const Solution& s = fit_.solution;
+    const std::int64_t first = problem_.times.front().x;
+    const std::int64_t last = problem_.times.back().x;
+    along.spread = std::max(s.greatest(first) - s.least(first), s.greatest(last) - s.least(last)) +
+                   BoundWalk::kRoughWithin;
+    return along;
+  }
 
   [[nodiscard]] bool within_run(std::size_t index, Walk& walk) const {
     const GuestTime& time = problem_.times[index];
-    return problem_.vcpus[time.vcpu].within_run(walk.least.below(time.x),
-                                                walk.greatest.above(time.x), walk.hints[time.vcpu]);
+    const RunIndex& runs = problem_.vcpus[time.vcpu];
+    RunIndex::Hint& hint = walk.hints[time.vcpu];
+    const std::int64_t least = walk.least.below(time.x);
+    return runs.within_run(least, least + walk.spread, hint) ||
+           runs.within_run(least, walk.greatest.above(time.x), hint);
   }
 
   // Of every stride-th time those whose bounds do not lie in one run. Nearly all do and say nothing
@@ -362,7 +379,20 @@ RunIndex::RunIndex(std::vector<model::GuestRun> runs, std::span<const model::Gue
     }
   }
   runs.resize(kept);
-  runs_ = std::move(runs);
+  own_ = std::move(runs);
+  runs_ = own_;
+}
+
+std::optional<RunIndex> RunIndex::over(std::span<const model::GuestRun> runs) {
+  bool apart = true;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    apart &= runs[i].entry <= runs[i].exit;
+    if (i > 0) apart &= runs[i - 1].exit < runs[i].entry;
+  }
+  if (!apart) return std::nullopt;
+  RunIndex index;
+  index.runs_ = runs;
+  return index;
 }
 
 namespace {

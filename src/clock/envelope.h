@@ -17,6 +17,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -33,6 +34,14 @@ class RunIndex {
   RunIndex() = default;
   /// Sorts and joins what overlaps. `losses`: spans in which anything may have happened.
   RunIndex(std::vector<model::GuestRun> runs, std::span<const model::GuestRun> losses);
+  /// Of runs that are ordered and disjoint as they are, without a copy: they must outlive it.
+  /// Nothing: they are not.
+  [[nodiscard]] static std::optional<RunIndex> over(std::span<const model::GuestRun> runs);
+  RunIndex(RunIndex&&) = default;
+  RunIndex& operator=(RunIndex&&) = default;
+  RunIndex(const RunIndex&) = delete;
+  RunIndex& operator=(const RunIndex&) = delete;
+  ~RunIndex() = default;
 
   [[nodiscard]] bool empty() const { return runs_.empty(); }
   [[nodiscard]] std::span<const model::GuestRun> runs() const { return runs_; }
@@ -78,7 +87,8 @@ class RunIndex {
                             std::int64_t& high) const;
 
  private:
-  std::vector<model::GuestRun> runs_;
+  std::vector<model::GuestRun> own_;  ///< stays where it is when this is moved
+  std::span<const model::GuestRun> runs_;
 };
 
 /// A guest event (or the first or last of a burst) on the vCPU `vcpu` of the problem's list.
@@ -105,6 +115,9 @@ struct EnvelopeFit {
   std::uint64_t rejected = 0;   ///< guest times that no line could place in a run
   /// Facts taken out because they contradicted the others, by kind.
   std::array<std::uint64_t, static_cast<std::size_t>(model::FactKind::kCount)> removed{};
+  /// Times, by position, that the solution's bounds do not put inside one run; the middle puts all
+  /// others there. Nothing: not known.
+  std::optional<std::vector<std::size_t>> unsettled;
 };
 
 /// Tolerated share of facts that contradict the rest: wrong matches, records out of order.

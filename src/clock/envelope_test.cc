@@ -78,5 +78,69 @@ TEST(EnvelopeFit, OfManyTimesIsAsNarrowAsThatOfEach) {
   EXPECT_LE(whole, part);
 }
 
+// What the fit calls settled is inside a run where the middle puts it; most times are.
+TEST(EnvelopeFit, SettledTimesAreInsideARun) {
+  std::mt19937 random(12);
+  const RunIndex runs = random_runs(random, 60'000);
+  const std::vector<GuestTime> times = times_in(runs, random, 40);
+  std::vector<Fact> facts;
+  for (const std::size_t i : {std::size_t{0}, times.size() - 1}) {
+    const auto y = static_cast<std::int64_t>(static_cast<double>(times[i].x + 40) / (1 + 20e-6));
+    facts.push_back({times[i].x, y + 200, true});
+    facts.push_back({times[i].x, y - 200, false});
+  }
+  EnvelopeProblem problem;
+  problem.times = times;
+  problem.vcpus = {&runs, 1};
+  problem.facts = facts;
+  const EnvelopeFit fit = fit_envelopes(problem);
+  ASSERT_TRUE(fit.solution.feasible());
+  ASSERT_TRUE(fit.unsettled.has_value());
+  EXPECT_LT(fit.unsettled->size(), times.size());
+  std::vector<bool> settled(times.size(), true);
+  for (const std::size_t i : *fit.unsettled) settled[i] = false;
+  RunIndex::Hint hint;
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const std::int64_t y = fit.solution.middle(times[i].x);
+    EXPECT_TRUE(!settled[i] || runs.within_run(y - 1, y + 1, hint)) << i;
+  }
+}
+
+// Without the coarse alignment bounds are wider than those that the last look was at.
+TEST(EnvelopeFit, SaysNotWhatIsSettledWhereTheAlignmentWasDropped) {
+  std::mt19937 random(13);
+  const RunIndex runs = random_runs(random, 2000);
+  const std::vector<GuestTime> times = times_in(runs, random, 40);
+  const std::vector<Fact> assumed{{times[1000].x, times[1000].x + 240, true},
+                                  {times[1000].x, times[1000].x - 160, false}};
+  EnvelopeProblem problem;
+  problem.times = times;
+  problem.vcpus = {&runs, 1};
+  problem.assumed = assumed;
+  const EnvelopeFit fit = fit_envelopes(problem);
+  ASSERT_TRUE(fit.solution.feasible());
+  EXPECT_EQ(fit.unsettled.has_value(), fit.assumed_needed);
+}
+
+TEST(RunIndexOver, TakesWhatIsApartAndNothingElse) {
+  const auto run = [](std::int64_t entry, std::int64_t exit) {
+    return model::GuestRun{OwnTime{entry}, OwnTime{exit}};
+  };
+  const std::vector<model::GuestRun> apart{run(0, 10), run(11, 11), run(20, 30)};
+  std::vector<RunIndex> kept;
+  kept.push_back(RunIndex::over(apart).value());
+  kept.push_back(RunIndex(apart, {}));  // the first one moves
+  for (const RunIndex& index : kept) {
+    ASSERT_EQ(index.runs().size(), 3U);
+    EXPECT_TRUE(index.inside(11));
+    EXPECT_FALSE(index.inside(12));
+  }
+  EXPECT_EQ(kept[0].runs().data(), apart.data());
+  EXPECT_FALSE(RunIndex::over(std::vector{run(0, 10), run(10, 20)}));  // they touch
+  EXPECT_FALSE(RunIndex::over(std::vector{run(20, 30), run(0, 10)}));
+  EXPECT_FALSE(RunIndex::over(std::vector{run(10, 0)}));
+  EXPECT_TRUE(RunIndex::over({}).value().empty());
+}
+
 }  // namespace
 }  // namespace vs::clock

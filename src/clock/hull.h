@@ -103,7 +103,8 @@ class BoundWalk {
   /// Requires solution.feasible().
   BoundWalk(const Solution& solution, Side side);
   [[nodiscard]] std::int64_t at(std::int64_t x);
-  /// At most, and at least, what at() says, and within a few units of it: cheaper.
+  /// At most, and at least, what at() says, and within kRoughWithin of it: cheaper.
+  static constexpr std::int64_t kRoughWithin = 8;
   [[nodiscard]] std::int64_t below(std::int64_t x) { return about(x, -kRough); }
   [[nodiscard]] std::int64_t above(std::int64_t x) { return about(x, kRough); }
 

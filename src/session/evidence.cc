@@ -68,14 +68,15 @@ bool parse_beacon_mark(std::string_view text, model::BeaconMark& mark) {
   return false;
 }
 
-/// One handler per kind; kinds without one only count as guest times. `joins`: with what joins
-/// clocks.
+/// One handler per kind; kinds without one only count as guest times.
 struct EvidenceGatherer::HandlerTable {
   std::array<Handler, model::kEventKindCount> of{};
-  explicit HandlerTable(bool joins) {
+  HandlerTable(bool joins, bool rate) {
     using G = EvidenceGatherer;
-    set(EventKind::kKvmPvclockUpdate, &G::on_pvclock);
-    set(EventKind::kHrtimerExpireEntry, &G::on_hrtimer);
+    if (rate) {
+      set(EventKind::kKvmPvclockUpdate, &G::on_pvclock);
+      set(EventKind::kHrtimerExpireEntry, &G::on_hrtimer);
+    }
     if (!joins) return;
     set(EventKind::kLoss, &G::on_loss);
     set(EventKind::kSchedSwitch, &G::on_switch);
@@ -97,9 +98,10 @@ struct EvidenceGatherer::HandlerTable {
   }
   void set(EventKind kind, Handler handler) { of[static_cast<std::size_t>(kind)] = handler; }
   static const HandlerTable& of_roles(EvidenceRoles roles) {
-    static const HandlerTable kJoins(true);
-    static const HandlerTable kOwnRate(false);
-    return roles.host || roles.guest ? kJoins : kOwnRate;
+    static const HandlerTable kTables[2][2] = {
+        {HandlerTable(false, false), HandlerTable(false, true)},
+        {HandlerTable(true, false), HandlerTable(true, true)}};
+    return kTables[roles.host || roles.guest ? 1 : 0][roles.rate ? 1 : 0];
   }
 };
 

@@ -24,11 +24,12 @@
 
 namespace vs::session {
 
-/// What is collected: a host's runs, a guest's event times, or both, with all that joins clocks.
-/// With neither only what tells the length of the trace's own tick.
+/// What is collected: a host's runs, a guest's event times, or both, with all that joins clocks;
+/// and what tells the length of the trace's own tick.
 struct EvidenceRoles {
   bool host = true;
   bool guest = true;
+  bool rate = true;
 };
 
 struct EvidenceLimits {
@@ -44,8 +45,8 @@ class EvidenceGatherer {
  public:
   explicit EvidenceGatherer(EvidenceRoles roles, EvidenceLimits limits = {});
 
-  /// What to decode: every kind for a guest (each event's time counts), few for a host, two for
-  /// neither. Switches are not among these: readers know the thread of an event where switches tell
+  /// What to decode: every kind for a guest (each event's time counts), few for a host, two for the
+  /// rate. Switches are not among these: readers know the thread of an event where switches tell
   /// it.
   [[nodiscard]] static model::KindSet kinds(EvidenceRoles roles);
 

@@ -31,8 +31,11 @@ template <typename T, typename Less>
 void sort_stretches(std::vector<T>& list, const Less& less) {
   constexpr std::size_t kMost = 4096;
   std::vector<std::size_t> ends;  // of the stretches
-  for (std::size_t i = 1; i < list.size() && ends.size() < kMost; ++i) {
-    if (less(list[i], list[i - 1])) ends.push_back(i);
+  const T* const data = list.data();
+  for (std::size_t i = 1, size = list.size(); i < size; ++i) {
+    if (!less(data[i], data[i - 1])) continue;
+    ends.push_back(i);
+    if (ends.size() == kMost) break;
   }
   if (ends.empty()) return;
   if (ends.size() == kMost) {

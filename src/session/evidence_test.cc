@@ -93,6 +93,19 @@ TEST(Evidence, WithoutARoleOnlyTheTracesOwnRateIsGathered) {
   EXPECT_TRUE(EvidenceGatherer::kinds(none).has(EventKind::kHrtimerExpireEntry));
 }
 
+TEST(Evidence, OfAKnownRateNothingIsGathered) {
+  const EvidenceRoles joined{true, false, false};
+  const auto evidence =
+      gather({with(event(EventKind::kHrtimerExpireEntry, 10, 7), arg::kHrtimerNow, 9),
+              with(event(EventKind::kKvmPvclockUpdate, 20, 7), arg::kPvclockMul, 3),
+              event(EventKind::kKvmEntry, 30, 7), event(EventKind::kKvmExit, 40, 7)},
+             joined);
+  EXPECT_TRUE(evidence.readings.empty());
+  EXPECT_TRUE(evidence.pvclock.empty());
+  EXPECT_EQ(evidence.threads.size(), 1U);
+  EXPECT_FALSE(EvidenceGatherer::kinds(joined).has(EventKind::kHrtimerExpireEntry));
+}
+
 TEST(Evidence, TooManyRunsAreCoarsenedNotDropped) {
   std::vector<Event> events;
   for (int i = 0; i < 1000; ++i) {

@@ -30,7 +30,8 @@ class PairJudge {
  public:
   explicit PairJudge(const PairTask& task)
       : task_(task), guest_(*task.guest->evidence), host_(*task.host->evidence) {
-    build_runs();
+    runs_ = vcpu_runs(task);
+    for (std::size_t v = 0; v < task.vm->vcpus.size(); ++v) tids_.add(task.vm->vcpus[v], v);
     beacons_ = match_beacons(task, tids_);
     assign_by_rank();
     build_times();
@@ -52,29 +53,6 @@ class PairJudge {
  private:
   // --- preparation -------------------------------------------------------------------------------
 
-  void build_runs() {
-    std::vector<model::GuestRun> losses;
-    for (const model::GuestRun& loss : host_.losses) losses.push_back(to_working(loss));
-    for (const model::FoundVcpu& vcpu : task_.vm->vcpus) {
-      std::vector<model::GuestRun> runs;
-      for (const model::VcpuThread& thread : vcpu.threads) {
-        tids_.add(thread.tid, runs_.size());
-        const auto found = std::find_if(host_.threads.begin(), host_.threads.end(),
-                                        [&](const auto& t) { return t.tid == thread.tid; });
-        if (found == host_.threads.end()) continue;
-        runs.reserve(runs.size() + found->runs.size() + losses.size());
-        for (const model::GuestRun& run : found->runs) {
-          if (run.exit >= thread.first && run.entry <= thread.last) runs.push_back(to_working(run));
-        }
-      }
-      runs_.emplace_back(std::move(runs), losses);
-    }
-  }
-
-  [[nodiscard]] model::GuestRun to_working(const model::GuestRun& run) const {
-    return {OwnTime{task_.clocks.host.apply(run.entry.value)},
-            OwnTime{task_.clocks.host.apply(run.exit.value)}};
-  }
   [[nodiscard]] std::int64_t x_of(OwnTime own) const { return task_.clocks.guest.apply(own.value); }
   [[nodiscard]] std::int64_t y_of(OwnTime own) const { return task_.clocks.host.apply(own.value); }
 
@@ -101,10 +79,15 @@ class PairJudge {
     // A CPU whose clock goes back has bursts that overlap.
     sort_stretches(times_, [](const GuestTime& a, const GuestTime& b) { return a.x < b.x; });
     owns_.clear();
-    owns_.reserve(times_.size());
-    for (const GuestTime& time : times_) owns_.push_back(OwnTime{time.x});
     if (task_.clocks.guest.identity()) return;
-    for (GuestTime& time : times_) time.x = task_.clocks.guest.apply(time.x);
+    owns_.reserve(times_.size());
+    for (GuestTime& time : times_) {
+      owns_.push_back(OwnTime{time.x});
+      time.x = task_.clocks.guest.apply(time.x);
+    }
+  }
+  [[nodiscard]] OwnTime own_of(std::size_t i) const {
+    return owns_.empty() ? OwnTime{times_[i].x} : owns_[i];
   }
 
   // --- hard facts --------------------------------------------------------------------------------
@@ -340,17 +323,18 @@ class PairJudge {
   void publish(const std::vector<clock::Piece>& list, const std::vector<Fact>& facts) {
     lines_.emplace(list, times_);
     y_of_x_ = *lines_;
+    settled_ = settled_times(list, times_.size());
     for (std::size_t i = 0; i < list.size(); ++i) {
       const clock::Piece& piece = list[i];
       const bool last = i + 1 == list.size();
       // A segment ends with its last event: the clock may jump right after it.
-      const OwnTime begin = i == 0 && piece.begin == 0 ? guest_.first : owns_[piece.begin];
-      const OwnTime end = last && piece.end == times_.size() ? guest_.last : owns_[piece.end - 1];
+      const OwnTime begin = i == 0 && piece.begin == 0 ? guest_.first : own_of(piece.begin);
+      const OwnTime end = last && piece.end == times_.size() ? guest_.last : own_of(piece.end - 1);
       model::ClockSegment segment = clock::make_segment(piece.fit.solution, task_.clocks.guest,
                                                         task_.clocks.timeline, overlap(begin, end));
       segment.own_begin = i == 0 ? kOwnTimeMin : begin;
       if (i > 0 && list[i - 1].end == piece.begin) {
-        segment.own_begin = OwnTime{owns_[piece.begin - 1].value + 1};
+        segment.own_begin = OwnTime{own_of(piece.begin - 1).value + 1};
       }
       count_facts(piece, facts, segment);
       segment.method = method_of(segment);
@@ -358,14 +342,14 @@ class PairJudge {
           piece.fit.solution.kind == clock::SolutionClass::kAccurate && !piece.fit.assumed_needed;
       segment.quality = firm ? model::SyncQuality::kAccurate : model::SyncQuality::kApproximate;
       if (i > 0 && piece.begin > list[i - 1].end) {
-        add_unplaced(OwnTime{owns_[list[i - 1].end - 1].value + 1}, segment);
+        add_unplaced(OwnTime{own_of(list[i - 1].end - 1).value + 1}, segment);
       } else if (i == 0 && piece.begin > 0) {
         add_unplaced(kOwnTimeMin, segment);
-        segment.own_begin = owns_[piece.begin];
+        segment.own_begin = own_of(piece.begin);
       }
       result_.segments.push_back(segment);
       if (last && piece.end < times_.size() && piece.end > piece.begin) {
-        add_unplaced(OwnTime{owns_[piece.end - 1].value + 1}, segment);
+        add_unplaced(OwnTime{own_of(piece.end - 1).value + 1}, segment);
       }
     }
     result_.placed = placed(list);
@@ -388,10 +372,10 @@ class PairJudge {
       return y >= first && y <= last;
     };
     std::size_t from = 0;
-    std::size_t to = owns_.size();
-    while (from < to && (owns_[from] < begin || !covered(from))) ++from;
-    while (from < to && (owns_[to - 1] > end || !covered(to - 1))) --to;
-    return from < to ? clock::SegmentSpan{owns_[from], owns_[to - 1]}
+    std::size_t to = times_.size();
+    while (from < to && (own_of(from) < begin || !covered(from))) ++from;
+    while (from < to && (own_of(to - 1) > end || !covered(to - 1))) --to;
+    return from < to ? clock::SegmentSpan{own_of(from), own_of(to - 1)}
                      : clock::SegmentSpan{begin, end};
   }
 
@@ -507,14 +491,6 @@ class PairJudge {
     result_.by_chance = count == 0 ? 0 : sum / count;
   }
 
-  // Most times are where a rough map tells already that they are right.
-  [[nodiscard]] bool surely_inside(const GuestTime& time, RunIndex::Hint& hint) const {
-    constexpr std::int64_t kSlack = kMapSlack + clock::RoughMiddle::kWithin;
-    std::int64_t y = 0;
-    return lines_ && lines_->rough(time.x, y) &&
-           runs_[time.vcpu].within_run(y - kSlack, y + kSlack, hint);
-  }
-
   PairResult finish() {
     if (result_.segments.empty()) return std::move(result_);
     result_.times = times_.size();
@@ -533,34 +509,40 @@ class PairJudge {
 
   // The shares outside, per segment: of the events that the map puts into the host's cover.
   void measure() {
-    std::vector<Placement> after(result_.segments.size());
-    std::vector<Placement> before(result_.segments.size());
-    std::vector<RunIndex::Hint> mapped(runs_.size());
-    std::vector<RunIndex::Hint> own(runs_.size());
-    std::size_t s = 0;
-    for (std::size_t i = 0; i < times_.size(); ++i) {
-      while (s + 1 < result_.segments.size() && owns_[i] >= result_.segments[s].own_end) ++s;
-      const GuestTime& time = times_[i];
-      const RunIndex& runs = runs_[time.vcpu];
-      if (surely_inside(time, mapped[time.vcpu])) {
-        after[s].covered += time.weight;
-      } else {
-        const std::uint64_t covered = after[s].covered;
-        clock::place(runs, y_of_x_(time.x), time.weight, kMapSlack, after[s], mapped[time.vcpu]);
-        if (after[s].covered == covered) continue;
-      }
-      before[s].covered += time.weight;
-      const bool in = runs.covers(time.x) && runs.inside(time.x, own[time.vcpu]);
-      if (!in) before[s].outside += time.weight;
-    }
-    for (std::size_t i = 0; i < after.size(); ++i) {
-      result_.shares.push_back({after[i].covered, before[i].share(), after[i].share()});
+    const auto own_of = [this](std::size_t i) { return this->own_of(i); };
+    const auto place = [this](std::size_t i, Placement& placement, RunIndex::Hint& hint) {
+      return place_mapped(i, placement, hint);
+    };
+    const std::vector<SegmentPlacement> counts =
+        place_by_segment(times_, result_.segments, runs_, own_of, place);
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      const auto& [before, after] = counts[i];
+      result_.shares.push_back({after.covered, before.share(), after.share()});
       if (result_.segments[i].error_max_ns < 0) continue;  // nothing is claimed there
-      result_.covered += after[i].covered;
-      result_.outside += after[i].outside;
-      const double worst = static_cast<double>(after[i].worst) * task_.clocks.unit_ns;
+      result_.covered += after.covered;
+      result_.outside += after.outside;
+      const double worst = static_cast<double>(after.worst) * task_.clocks.unit_ns;
       result_.worst_ns = std::max(result_.worst_ns, static_cast<std::int64_t>(worst));
     }
+  }
+
+  // Counts a time where the map puts it; false: not in the host's cover. Of most times the fit has
+  // found that they are right, or a rough map tells.
+  bool place_mapped(std::size_t i, Placement& placement, RunIndex::Hint& hint) const {
+    constexpr std::int64_t kSlack = kMapSlack + clock::RoughMiddle::kWithin;
+    const GuestTime& time = times_[i];
+    const RunIndex& runs = runs_[time.vcpu];
+    std::int64_t y = 0;
+    const bool right =
+        (!settled_.empty() && settled_[i] != 0) ||
+        (lines_ && lines_->rough(time.x, y) && runs.within_run(y - kSlack, y + kSlack, hint));
+    if (right) {
+      placement.covered += time.weight;
+      return true;
+    }
+    const std::uint64_t covered = placement.covered;
+    clock::place(runs, y_of_x_(time.x), time.weight, kMapSlack, placement, hint);
+    return placement.covered != covered;
   }
 
   const PairTask& task_;
@@ -571,9 +553,10 @@ class PairJudge {
   BeaconMatches beacons_;
   std::vector<std::size_t> vcpu_of_;  ///< by position in guest_.cpus
   std::vector<GuestTime> times_;
-  std::vector<OwnTime> owns_;  ///< parallel to times_
+  std::vector<OwnTime> owns_;  ///< of times_, where they are not x
   std::function<std::int64_t(std::int64_t)> y_of_x_;
-  std::optional<PieceLines> lines_;  ///< what y_of_x_ is, when it is that
+  std::optional<PieceLines> lines_;    ///< what y_of_x_ is, when it is that
+  std::vector<std::uint8_t> settled_;  ///< by time: 1 where the fit says that y_of_x_ is right
   PairResult result_;
 };
 
@@ -583,9 +566,7 @@ PairResult evaluate_pair(const PairTask& task) { return PairJudge(task).run(); }
 
 std::size_t count_beacons(const PairTask& task, std::size_t most) {
   ThreadList tids;
-  for (std::size_t v = 0; v < task.vm->vcpus.size(); ++v) {
-    for (const model::VcpuThread& thread : task.vm->vcpus[v].threads) tids.add(thread.tid, v);
-  }
+  for (std::size_t v = 0; v < task.vm->vcpus.size(); ++v) tids.add(task.vm->vcpus[v], v);
   return match_beacons(task, tids, most).matched;
 }
 

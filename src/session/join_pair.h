@@ -86,7 +86,9 @@ struct PairResult {
 /// The host threads of a VM.
 class ThreadList {
  public:
-  void add(std::int32_t tid, std::size_t vcpu) { list_.emplace_back(tid, vcpu); }
+  void add(const model::FoundVcpu& vcpu, std::size_t position) {
+    for (const model::VcpuThread& thread : vcpu.threads) list_.emplace_back(thread.tid, position);
+  }
   /// The vCPU's position in the VM; nothing for a thread of someone else.
   [[nodiscard]] std::optional<std::size_t> vcpu_of(std::int32_t tid) const {
     for (const auto& [known, vcpu] : list_) {
@@ -98,6 +100,10 @@ class ThreadList {
  private:
   std::vector<std::pair<std::int32_t, std::size_t>> list_;
 };
+
+/// When each vCPU of the VM may have run guest code, in working units (join_runs.cc). It may refer
+/// to the host's evidence.
+[[nodiscard]] std::vector<clock::RunIndex> vcpu_runs(const PairTask& task);
 
 /// What marks on both sides say (join_beacons.cc).
 struct BeaconMatches {

@@ -40,13 +40,13 @@ void report_pointer_ids(const reader::TraceInfo& info, const analysis::vcpu::Dis
               "kvm_entry's vcpu_id is no vCPU number"});
 }
 
-/// A trace alone has nothing to be joined to; only its ticks may have to be measured.
-EvidenceRoles roles_of(const SurveyScope& scope) {
-  return {!scope.alone, !scope.alone && scope.guest};
-}
-
 bool has_unknown_ticks(const reader::ClockInfo& clock) {
   return clock.unit == reader::ClockInfo::Unit::kTicks && !clock.ticks_per_second;
+}
+
+/// A trace alone has nothing to be joined to; only its ticks may have to be measured.
+EvidenceRoles roles_of(const SurveyScope& scope, const reader::TraceInfo& info) {
+  return {!scope.alone, !scope.alone && scope.guest, has_unknown_ticks(info.clock)};
 }
 
 }  // namespace
@@ -64,7 +64,7 @@ Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope, VmSearch searc
       kernel_(trace.info().is_kernel),
       search_(search),
       gathers_(!scope.alone || has_unknown_ticks(trace.info().clock)),
-      evidence_(roles_of(scope)) {
+      evidence_(roles_of(scope, trace.info())) {
   if (search == VmSearch::kLeft) rare_ = analysis::vcpu::Discovery::vcpu_kinds();
   if (scope.states) rare_.add(EventKind::kStatedumpBlockDevice);
   out_.events_by_type.assign(trace.event_types().size(), 0);
@@ -76,7 +76,11 @@ Surveyor::Surveyor(const reader::Trace& trace, SurveyScope scope, VmSearch searc
 SurveyedKinds Surveyor::looked_into() const {
   SurveyedKinds kinds;
   // A guest's times come from on_passed().
-  if (gathers_) kinds.evidence = EvidenceGatherer::kinds({roles_of(scope_).host, false});
+  if (gathers_) {
+    EvidenceRoles roles = roles_of(scope_, trace_.info());
+    roles.guest = false;
+    kinds.evidence = EvidenceGatherer::kinds(roles);
+  }
   using analysis::vcpu::Discovery;
   kinds.discovery = search_ == VmSearch::kDone ? Discovery::kinds() : Discovery::vcpu_kinds();
   if (!scope_.states) return kinds;
