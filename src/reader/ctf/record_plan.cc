@@ -241,10 +241,14 @@ void plan_record(const ProgramSet& programs, std::uint32_t program, const Specia
 }
 
 RecordStep step_of(const RecordPlan& plan) {
-  const bool near = plan.fade_bytes[0] < std::numeric_limits<std::uint16_t>::max();
-  if (!plan.skip && !(plan.only_switches && near)) return {};
-  const std::uint32_t next_tid = plan.only_switches ? plan.fade_bytes[0] + 1 : 0;
-  return {plan.bytes, plan.type, static_cast<std::uint16_t>(next_tid)};
+  if (plan.skip) return {plan.bytes, plan.type, 0};
+  if (plan.only_switches) {
+    const std::uint32_t next_tid = plan.fade_bytes[0] + 1;
+    if (next_tid >= RecordStep::kMayFade) return {};
+    return {plan.bytes, plan.type, static_cast<std::uint16_t>(next_tid)};
+  }
+  if (plan.fade != 0) return {plan.bytes, plan.type, RecordStep::kMayFade};
+  return {};
 }
 
 HeaderPlan plan_header(const FastHeader& header) {

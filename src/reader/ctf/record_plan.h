@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -78,7 +79,10 @@ struct RecordPlan {
 
 /// All there is to know of an event that is stepped over behind a brief header.
 struct RecordStep {
-  std::uint32_t bytes = RecordPlan::kNotMade;  ///< behind the header; else it needs its plan
+  /// It is stepped over if its plan's fading says so.
+  static constexpr std::uint16_t kMayFade = std::numeric_limits<std::uint16_t>::max();
+
+  std::uint32_t bytes = RecordPlan::kNotMade;  ///< behind the header; else it ends the steps
   std::uint16_t type = 0;
   /// Where it says who runs from now on, the byte before the fixed part being 0; 0: nowhere.
   std::uint16_t next_tid = 0;
@@ -108,7 +112,7 @@ struct RecordUse {
 void plan_record(const ProgramSet& programs, std::uint32_t program, const SpecialRegisters& special,
                  const RecordUse& use, RecordPlan& plan, RecordSet& out);
 
-/// The step of a plan that was made; there is none where its event needs the plan.
+/// The step of a plan that was made.
 [[nodiscard]] RecordStep step_of(const RecordPlan& plan);
 
 /// A FastHeader whose parts begin at whole bytes or follow each other inside 8 bytes.

@@ -46,6 +46,18 @@ struct Passer {
     return true;
   }
 
+  /// The same by its step.
+  [[nodiscard]] bool passes(const RecordStep& step, std::span<const RecordPlan> plans,
+                            std::uint64_t id, std::size_t at, std::int32_t& tid) const {
+    if (step.next_tid == RecordStep::kMayFade) {
+      return passes(plans[static_cast<std::size_t>(id)], at, tid);
+    }
+    // The byte before the fixed part is there: read without asking, it costs no jump.
+    const std::int32_t next = thread(at + step.next_tid - 1);
+    tid = step.next_tid != 0 ? next : tid;
+    return true;
+  }
+
   [[nodiscard]] std::int32_t thread(std::size_t byte) const {
     return static_cast<std::int32_t>(load_unchecked<std::uint32_t>(memory, byte, kOrder));
   }
@@ -123,10 +135,9 @@ void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
         const std::size_t fixed = now_at + header.brief_bytes;
         const std::size_t next = fixed + step.bytes;
         const OwnTime own = scale.sum(brief.cycles);
-        const bool whole = step.bytes != RecordPlan::kNotMade && next <= end;
-        if (whole && scale.is_sum(brief.cycles) && own >= now_own) [[likely]] {
-          const std::int32_t tid = passer.thread(fixed + step.next_tid - 1);
-          now_tid = step.next_tid != 0 ? tid : now_tid;
+        if (step.bytes != RecordPlan::kNotMade) [[likely]] {
+          if (next > end || !scale.is_sum(brief.cycles) || own < now_own) break;
+          if (!passer.passes(step, plans, brief.id, fixed, now_tid)) break;
           times[count] = own.value;
           types[count] = step.type;
           ++count;
@@ -135,6 +146,7 @@ void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
           now_own = own;
           continue;
         }
+        if (brief.id != header.extended_id) break;
       }
     }
     std::size_t at = now_at;
