@@ -10,8 +10,8 @@ constexpr std::size_t kFirstPlaces = 1024;
 constexpr std::uint32_t kFirstRows = 8;   // of an entity's first chunk: most entities have few rows
 constexpr std::uint32_t kChunkRows = 64;  // of what takes its place
 constexpr std::uint32_t kChunkMost = 4096;  // of what is added to that
-constexpr std::uint32_t kFirstMost = 16384;
-static_assert(kFirstMost <= RowPool::kMostRows && kFirstMost % kChunkRows == 0);
+constexpr std::uint32_t kFirstMost = RowPool::kMostRows;
+static_assert(kFirstMost % kChunkRows == 0);
 
 /// An odd number of 31 bits per column.
 constexpr std::array<std::uint32_t, kMaxValues> hash_factors() {
