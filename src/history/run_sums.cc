@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <bitset>
 #include <numeric>
 
 namespace vs::history {
@@ -134,6 +135,12 @@ bool RunSums::sum(std::span<const SlabRow> rows, std::size_t most) {
   const std::uint64_t all = std::accumulate(held_.begin(), held_.end(), std::uint64_t{0});
   tiled_ = all == static_cast<std::uint64_t>(rows.back().end_ns - first_ns_);
   return true;
+}
+
+std::size_t RunSums::count_values(std::size_t drawn) const {
+  std::bitset<256> seen;
+  for (std::size_t i = 0; i < present_.size(); ++i) seen.set(value(i, drawn));
+  return seen.count();
 }
 
 bool RunSums::is_one_span(std::size_t drawn) const {

@@ -39,6 +39,8 @@ class RunSums {
   [[nodiscard]] std::uint8_t value(std::size_t combination, std::size_t drawn) const {
     return static_cast<std::uint8_t>(keys_[present_[combination]] >> (8 * drawn));
   }
+  /// How many values of the column there are.
+  [[nodiscard]] std::size_t count_values(std::size_t drawn) const;
   [[nodiscard]] std::uint32_t rows(std::size_t combination) const { return rows_[combination]; }
   [[nodiscard]] std::uint64_t held_ns(std::size_t combination) const { return held_[combination]; }
   /// The column has one value in the whole run, which has no gaps.

@@ -136,7 +136,10 @@ void Sealer::sum_values(const TableSlab& slab, std::size_t drawn, std::span<cons
 
 void Sealer::build_pyramid(const TableSlab& slab, std::span<const SlabRow> rows, std::size_t drawn,
                            bool summed) {
-  if (summed) return pyramid_.build_run(run_, drawn, rows.size());
+  if (summed) {
+    narrow_sums(rows, drawn);
+    return pyramid_.build_run(run_, drawn, rows.size());
+  }
   const std::span<const std::uint8_t> numbers = slab.numbers_of(drawn);
   present_.clear();
   for (const SlabRow& row : rows) {
@@ -144,6 +147,15 @@ void Sealer::build_pyramid(const TableSlab& slab, std::span<const SlabRow> rows,
   }
   for (const std::uint8_t number : present_) value_rows_[number] = 0;
   pyramid_.build_rows(rows, numbers, present_);
+}
+
+void Sealer::narrow_sums(std::span<const SlabRow> rows, std::size_t drawn) {
+  const std::size_t width = run_.count_values(drawn);
+  least_width_ = std::min(least_width_, width);
+  const std::size_t most = std::max(kLeastBuckets, paid_buckets(rows.size(), width));
+  if (fit_buckets(run_.first_ns(), run_.last_ns(), 0, most) < run_.exponent()) {
+    (void)run_.sum(rows, most);  // it could be summed before
+  }
 }
 
 /// The summary of one drawn column of a run.
@@ -203,9 +215,11 @@ void Sealer::seal_part(const TableSlab& slab, TableId table, EntityId entity,
   }
   std::array<Carry, kMaxDrawn> carries;
   const std::size_t drawn = layout.drawn_slots.size();
-  // Of few rows each column is a few spans.
-  const bool summed = rows.size() > kLeastBuckets &&
-                      run_.sum(rows, std::max(kLeastBuckets, rows.size() / kSummaryRows));
+  // Of few rows each column is a few spans. The runs of a table are alike: buckets are mostly not
+  // wanted narrower than in the run before.
+  const std::size_t most = std::max(kLeastBuckets, paid_buckets(rows.size(), least_width_));
+  const bool summed = rows.size() > kLeastBuckets && run_.sum(rows, most);
+  least_width_ = RunSums::kMostCombinations;
   sum_states(slab, table, entity, rows, summed);
   for (std::size_t i = 0; i < drawn; ++i) {
     carries[i] = sum_column(slab, entity, rows, i, summed);
@@ -222,6 +236,7 @@ void Sealer::seal_table(TableId table, TableSlab& slab) {
   const std::size_t drawn = layout_of(table).drawn_slots.size();
   for (std::size_t i = 0; i < drawn; ++i) numbers[i] = slab.numbers_of(i);
   run_.start(std::span(numbers).first(drawn));
+  least_width_ = 1;
   start_piece(table, slab);
   slab.take_runs([&](const TableSlab::Run& run) { seal_run(slab, table, run); });
   write_rows(table);

@@ -116,6 +116,8 @@ class Sealer final : public PieceSink {
                                  std::span<const SlabRow> rows, std::size_t drawn, bool summed);
   void build_pyramid(const TableSlab& slab, std::span<const SlabRow> rows, std::size_t drawn,
                      bool summed);
+  /// Makes run_'s buckets as narrow as the summary of the column wants them.
+  void narrow_sums(std::span<const SlabRow> rows, std::size_t drawn);
   void start_piece(TableId table, const TableSlab& slab);
   void write_rows(TableId table);
   /// All of the footer that has been counted here, but the pieces.
@@ -140,6 +142,7 @@ class Sealer final : public PieceSink {
   PieceEncoder encoder_;
   std::array<SummaryEncoder, kMaxDrawn> summaries_;  ///< by drawn column
   RunSums run_;
+  std::size_t least_width_ = 1;  ///< of the columns of the run before that needed sums, values
   Pyramid pyramid_;
   EntityId piece_first_ = 0;
   EntityId piece_last_ = 0;

@@ -50,7 +50,7 @@ void Pyramid::build_rows(std::span<const SlabRow> rows, std::span<const std::uin
                          std::span<const std::uint8_t> present) {
   forget_numbers();
   for (const std::uint8_t value : present) number(value);
-  most_written_ = paid_by(rows.size());
+  most_written_ = paid_buckets(rows.size(), width_);
   sum(
       rows, [numbers](const SlabRow& row) { return numbers[row.tuple]; }, 0,
       std::max(kLeastBuckets, most_written_));
@@ -60,7 +60,7 @@ void Pyramid::build_run(const RunSums& run, std::size_t drawn, std::size_t rows)
   forget_numbers();
   const std::size_t combinations = run.combinations();
   for (std::size_t i = 0; i < combinations; ++i) number(run.value(i, drawn));
-  most_written_ = paid_by(rows);
+  most_written_ = paid_buckets(rows, width_);
   if (lost_) return;
   start_sums(run.first_ns(), run.last_ns(), run.exponent(), std::max(kLeastBuckets, most_written_));
   std::array<std::uint8_t, RunSums::kMostCombinations> places;
@@ -78,7 +78,7 @@ void Pyramid::build_run(const RunSums& run, std::size_t drawn, std::size_t rows)
 void Pyramid::build(std::span<const Span> spans, unsigned exponent, std::size_t most) {
   forget_numbers();
   for (const Span& span : spans) number(span.value);
-  const std::size_t paid = exponent == 0 ? paid_by(spans.size()) : spans.size();
+  const std::size_t paid = exponent == 0 ? paid_buckets(spans.size(), width_) : spans.size();
   most_written_ = std::clamp(paid, kLeastBuckets, most);
   sum(
       spans, [](const Span& span) { return span.value; }, exponent, most_written_);

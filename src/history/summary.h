@@ -64,6 +64,11 @@ struct Span {
   return spans <= kFewSpans || spans * kSummaryRows <= rows;
 }
 
+/// How many buckets, each of `width` values, the summary of so many rows may have.
+[[nodiscard]] constexpr std::size_t paid_buckets(std::size_t rows, std::size_t width) {
+  return rows / std::max(kSummaryRows, 3 * width);
+}
+
 /// Sums of spans in buckets, and how they are written.
 class Pyramid {
  public:
@@ -109,10 +114,6 @@ class Pyramid {
   unsigned exponent_ = 0;
   std::size_t most_written_ = 0;  ///< buckets of a level that is written
   unsigned carry_exponent_ = 0;
-  /// How many buckets of all values the summary of so many rows may have.
-  [[nodiscard]] std::size_t paid_by(std::size_t rows) const {
-    return rows / std::max(kSummaryRows, 3 * width_);
-  }
   /// What is written.
   struct Levels {
     unsigned count = 0;
