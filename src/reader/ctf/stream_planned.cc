@@ -187,6 +187,14 @@ model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event
   const model::Event* const full = batch_.data() + kBatchEvents;
   const bool fades = marks_ != nullptr;
   const bool passed_wanted = passed_.wanted();
+  // Whether the next event can be stepped over at all: on a busy host most cannot.
+  const std::span<const RecordStep> steps = plan_->records.steps;
+  const auto may_step = [&](const PlannedState& at) {
+    if (kAligned || at.at + kHeaderRoom > end) return true;
+    const std::uint64_t id = read_brief_header<kOrder>(header, place, at.at, at.cycles).id;
+    return id >= steps.size() || id == header.extended_id ||
+           steps[static_cast<std::size_t>(id)].bytes != RecordPlan::kNotMade;
+  };
   PlannedState now = state;
   while (event != full && now.at + kHeaderRoom <= end) {
     std::size_t at = now.at;
@@ -226,7 +234,7 @@ model::Event* CtfCursor::decode_planned(PlannedState& state, model::Event* event
     now.at = next;
     now.cycles = cycles;
     now.own = own;
-    if (plan.brief || fades) skip_planned<kOrder, kAligned>(now, end);
+    if ((plan.brief || fades) && may_step(now)) skip_planned<kOrder, kAligned>(now, end);
     event += plan.deliver ? 1 : 0;
   }
   state = now;
