@@ -29,6 +29,11 @@ class ThreadMarks {
     if (place.tid != tid) place = {tid, 0};
     place.marks |= marks;
   }
+  /// Those of the thread; kNoTid has none.
+  [[nodiscard]] std::uint32_t of(std::int32_t tid) const {
+    const Place& place = places_[index(tid)];
+    return place.tid == tid ? place.marks : 0;
+  }
   /// All of these bits.
   [[nodiscard]] bool has(std::int32_t tid, std::uint32_t marks) const {
     const Place& place = places_[index(tid)];

@@ -181,6 +181,7 @@ void plan_fading(const SortedLoads& sorted, const RecordUse& use, ByteOrder orde
   }
   plan.fade_count = static_cast<std::uint8_t>(count);
   plan.fade = rule->mark;
+  plan.asks_runner = count == 0 && !plan.has_tid;
 }
 
 // A switch that is not delivered: all that is read of it is the next thread.

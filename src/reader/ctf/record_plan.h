@@ -75,6 +75,7 @@ struct RecordPlan {
   /// Nothing of it is wanted but its time, its type and who runs from now on, who is at
   /// fade_bytes[0].
   bool only_switches = false;
+  bool asks_runner = false;  ///< it fades by the marks of the thread that runs alone
 };
 
 /// All there is to know of an event that is stepped over behind a brief header.

@@ -22,6 +22,12 @@ inline void read_texts(const FieldLoad* load, std::size_t count, Bytes memory, s
   }
 }
 
+/// A thread that ran last, and its marks; kNoTid has none.
+struct Runner {
+  std::int32_t tid = model::kNoTid;
+  std::uint32_t marks = 0;
+};
+
 /// Tells which of the events that are more than time and type can be stepped over.
 template <ByteOrder kOrder>
 struct Passer {
@@ -48,14 +54,18 @@ struct Passer {
 
   /// The same by its step.
   [[nodiscard]] bool passes(const RecordStep& step, std::span<const RecordPlan> plans,
-                            std::uint64_t id, std::size_t at, std::int32_t& tid) const {
-    if (step.next_tid == RecordStep::kMayFade) {
-      return passes(plans[static_cast<std::size_t>(id)], at, tid);
+                            std::uint64_t id, std::size_t at, std::int32_t& tid,
+                            Runner& runner) const {
+    if (step.next_tid != RecordStep::kMayFade) {
+      // The byte before the fixed part is there: read without asking, it costs no jump.
+      const std::int32_t next = thread(at + step.next_tid - 1);
+      tid = step.next_tid != 0 ? next : tid;
+      return true;
     }
-    // The byte before the fixed part is there: read without asking, it costs no jump.
-    const std::int32_t next = thread(at + step.next_tid - 1);
-    tid = step.next_tid != 0 ? next : tid;
-    return true;
+    const RecordPlan& plan = plans[static_cast<std::size_t>(id)];
+    if (!plan.asks_runner) return passes(plan, at, tid);
+    if (runner.tid != tid) runner = {tid, marks.of(tid)};
+    return (runner.marks & plan.fade) == plan.fade;
   }
 
   [[nodiscard]] std::int32_t thread(std::size_t byte) const {
@@ -120,6 +130,7 @@ void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
   std::uint64_t now_cycles = state.cycles;
   OwnTime now_own = state.own;
   std::int32_t now_tid = state.tid;
+  Runner runner;
   std::size_t count = 0;
   std::int64_t* const times = room.times.data();
   std::uint16_t* const types = room.types.data();
@@ -137,7 +148,7 @@ void CtfCursor::skip_planned(PlannedState& state, std::size_t end) {
         const OwnTime own = scale.sum(brief.cycles);
         if (step.bytes != RecordPlan::kNotMade) [[likely]] {
           if (next > end || !scale.is_sum(brief.cycles) || own < now_own) break;
-          if (!passer.passes(step, plans, brief.id, fixed, now_tid)) break;
+          if (!passer.passes(step, plans, brief.id, fixed, now_tid, runner)) break;
           times[count] = own.value;
           types[count] = step.type;
           ++count;
