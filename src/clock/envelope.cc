@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace vs::clock {
 namespace {
@@ -181,12 +182,14 @@ class Fitter {
     Walk along(fit_.solution, problem_.vcpus.size());
     if (problem_.times.empty()) return along;
     // Bounds are farthest apart at one of the ends: their distance is convex.
-    const Solution& s = fit_.solution;
-    const std::int64_t first = problem_.times.front().x;
-    const std::int64_t last = problem_.times.back().x;
-    along.spread = std::max(s.greatest(first) - s.least(first), s.greatest(last) - s.least(last)) +
-                   BoundWalk::kRoughWithin;
+    const auto [first, last] = widths();
+    along.spread = std::max(first, last) + BoundWalk::kRoughWithin;
     return along;
+  }
+  /// How far the bounds are apart at the first and the last time.
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> widths() const {
+    const auto at = [&s = fit_.solution](std::int64_t x) { return s.greatest(x) - s.least(x); };
+    return {at(problem_.times.front().x), at(problem_.times.back().x)};
   }
 
   [[nodiscard]] bool within_run(std::size_t index, Walk& walk) const {
@@ -295,10 +298,8 @@ class Fitter {
   }
 
   [[nodiscard]] std::int64_t width() const {
-    const std::int64_t first = problem_.times.front().x;
-    const std::int64_t last = problem_.times.back().x;
-    const Solution& s = fit_.solution;
-    return (s.greatest(first) - s.least(first)) / 2 + (s.greatest(last) - s.least(last)) / 2;
+    const auto [first, last] = widths();
+    return first / 2 + last / 2;
   }
 
   [[nodiscard]] std::size_t stride_of(std::size_t sample) const {

@@ -116,7 +116,7 @@ struct EnvelopeFit {
   /// Facts taken out because they contradicted the others, by kind.
   std::array<std::uint64_t, static_cast<std::size_t>(model::FactKind::kCount)> removed{};
   /// Times, by position, that the solution's bounds do not put inside one run; the middle puts all
-  /// others there. Nothing: not known.
+  /// others there whose vCPU has runs. Nothing: not known.
   std::optional<std::vector<std::size_t>> unsettled;
 };
 

@@ -217,13 +217,15 @@ void Sealer::seal_part(const TableSlab& slab, TableId table, EntityId entity,
   const std::size_t drawn = layout.drawn_slots.size();
   // Of few rows each column is a few spans. The runs of a table are alike: buckets are mostly not
   // wanted narrower than in the run before.
-  const std::size_t most = std::max(kLeastBuckets, paid_buckets(rows.size(), least_width_));
+  const std::size_t before = std::exchange(least_width_, RunSums::kMostCombinations);
+  const std::size_t most = std::max(kLeastBuckets, paid_buckets(rows.size(), before));
   const bool summed = rows.size() > kLeastBuckets && run_.sum(rows, most);
-  least_width_ = RunSums::kMostCombinations;
   sum_states(slab, table, entity, rows, summed);
   for (std::size_t i = 0; i < drawn; ++i) {
     carries[i] = sum_column(slab, entity, rows, i, summed);
   }
+  // A run that needed no sums says nothing about the next one.
+  if (least_width_ == RunSums::kMostCombinations) least_width_ = before;
   tree.add(entry, std::span(carries).first(drawn));
 }
 

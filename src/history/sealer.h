@@ -142,7 +142,8 @@ class Sealer final : public PieceSink {
   PieceEncoder encoder_;
   std::array<SummaryEncoder, kMaxDrawn> summaries_;  ///< by drawn column
   RunSums run_;
-  std::size_t least_width_ = 1;  ///< of the columns of the run before that needed sums, values
+  /// The fewest values that a column had which needed sums: of the last run that had such a one.
+  std::size_t least_width_ = 1;
   Pyramid pyramid_;
   EntityId piece_first_ = 0;
   EntityId piece_last_ = 0;

@@ -22,7 +22,7 @@ inline void read_texts(const FieldLoad* load, std::size_t count, Bytes memory, s
   }
 }
 
-/// A thread that ran last, and its marks; kNoTid has none.
+/// The thread whose marks were looked up last, and they; kNoTid has none.
 struct Runner {
   std::int32_t tid = model::kNoTid;
   std::uint32_t marks = 0;
